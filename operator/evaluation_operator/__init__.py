@@ -1,0 +1,3 @@
+"""Continuous evaluation of served models on Kubernetes."""
+
+__version__ = "0.1.0"
