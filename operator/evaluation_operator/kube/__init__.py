@@ -1,0 +1,51 @@
+"""The one place that talks to the Kubernetes API server."""
+
+from evaluation_operator.kube.client import Kube
+from evaluation_operator.kube.errors import (
+    AlreadyExists,
+    ApiError,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Rejected,
+    Transient,
+)
+from evaluation_operator.kube.resources import (
+    ANNOTATION_SPEC_SETS,
+    CLAIMS,
+    DATASETS,
+    EVALUATION_JOB_VERSIONS,
+    EVALUATION_JOBS,
+    EVALUATIONS,
+    EVENTS,
+    INSTRUCTIONS,
+    JOBS,
+    LEASES,
+    PODS,
+    SERVICE_ACCOUNTS,
+    Resource,
+)
+
+__all__ = [
+    "ANNOTATION_SPEC_SETS",
+    "CLAIMS",
+    "DATASETS",
+    "EVALUATIONS",
+    "EVALUATION_JOBS",
+    "EVALUATION_JOB_VERSIONS",
+    "EVENTS",
+    "INSTRUCTIONS",
+    "JOBS",
+    "LEASES",
+    "PODS",
+    "SERVICE_ACCOUNTS",
+    "AlreadyExists",
+    "ApiError",
+    "Conflict",
+    "Forbidden",
+    "Kube",
+    "NotFound",
+    "Rejected",
+    "Resource",
+    "Transient",
+]

@@ -1,0 +1,261 @@
+"""The few fields of watched objects that decisions need, read from their API form.
+
+Kept small on purpose: the operator holds one of these for every Dataset, Job and run pod.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from evaluation_operator.domain.cover import Window
+from evaluation_operator.domain.naming import LABEL_DATASET
+
+_TROUBLE = frozenset(
+    {
+        "ImagePullBackOff",
+        "ErrImagePull",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+        "CrashLoopBackOff",
+    }
+)
+
+
+class Result(StrEnum):
+    """How a run ended; written once into its Dataset."""
+
+    SUCCEEDED = "Succeeded"
+    NO_DATA = "NoData"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A google.rpc.Status: canonical gRPC code and a message for people."""
+
+    code: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`Dataset.status.outcome`: the one write that commits a run."""
+
+    result: Result
+    time: datetime
+    evaluation: str | None = None
+    mean_average_precision: float | None = None
+    evaluated_item_count: int | None = None
+    message: str = ""
+    partial_failures: tuple[Failure, ...] = ()
+    late_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFacts:
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    owner_uid: str
+    scheduled_time: datetime
+    windows: tuple[Window, ...]
+    outcome: Outcome | None
+    deleting: bool
+    generation: int = 0
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> DatasetFacts:
+        meta, spec = body["metadata"], body.get("spec") or {}
+        outcome = (body.get("status") or {}).get("outcome")
+        return cls(
+            namespace=meta["namespace"],
+            name=meta["name"],
+            uid=meta["uid"],
+            resource_version=meta["resourceVersion"],
+            owner_uid=controller_uid(meta),
+            scheduled_time=parse_time(spec["scheduledTime"]),
+            windows=tuple(_window(item) for item in spec.get("windows") or ()),
+            outcome=_outcome(outcome) if outcome else None,
+            deleting="deletionTimestamp" in meta,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    owner_uid: str
+    labels: tuple[tuple[str, str], ...]
+    suspended: bool
+    complete: bool
+    failed: bool
+    reason: str
+    message: str
+    deleting: bool
+    create_time: datetime
+
+    @property
+    def finished(self) -> bool:
+        return self.complete or self.failed
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> JobFacts:
+        meta, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+        ended = _ended(status.get("conditions") or [])
+        return cls(
+            namespace=meta["namespace"],
+            name=meta["name"],
+            uid=meta["uid"],
+            resource_version=meta["resourceVersion"],
+            owner_uid=controller_uid(meta),
+            labels=tuple(sorted((meta.get("labels") or {}).items())),
+            suspended=bool(spec.get("suspend")),
+            complete=ended.get("type") == "Complete",
+            failed=ended.get("type") == "Failed",
+            reason=str(ended.get("reason", "")),
+            message=str(ended.get("message", "")),
+            deleting="deletionTimestamp" in meta,
+            create_time=parse_time(meta["creationTimestamp"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a run's program said when it ended, in its termination message."""
+
+    failure: Failure
+    reason: str
+    partial_failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    job_uid: str
+    dataset: str
+    phase: str
+    started: bool
+    unschedulable: str
+    trouble: str
+    exit_code: int | None
+    verdict: Verdict | None
+    finish_time: datetime | None
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> PodFacts:
+        meta, status = body["metadata"], body.get("status") or {}
+        state = _main_container(status)
+        waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
+        finished = ended.get("finishedAt")
+        return cls(
+            namespace=meta["namespace"],
+            name=meta["name"],
+            uid=meta["uid"],
+            resource_version=meta["resourceVersion"],
+            job_uid=controller_uid(meta),
+            dataset=str((meta.get("labels") or {}).get(LABEL_DATASET, "")),
+            phase=str(status.get("phase", "Pending")),
+            started="running" in state or bool(ended),
+            unschedulable=_unschedulable(status),
+            trouble=_trouble(waiting),
+            exit_code=ended.get("exitCode"),
+            verdict=_verdict(str(ended.get("message", ""))),
+            finish_time=parse_time(finished) if finished else None,
+        )
+
+
+def controller_uid(meta: Mapping[str, Any]) -> str:
+    """The uid of the owner that controls an object; empty when nobody does."""
+    for reference in meta.get("ownerReferences") or ():
+        if reference.get("controller"):
+            return str(reference["uid"])
+    return ""
+
+
+def parse_time(text: str) -> datetime:
+    """RFC 3339 as the API server writes it, in UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _window(item: Mapping[str, Any]) -> Window:
+    return Window(
+        parse_time(item["startTime"]), parse_time(item["endTime"]), int(item.get("failures") or 0)
+    )
+
+
+def _outcome(item: Mapping[str, Any]) -> Outcome:
+    return Outcome(
+        result=Result(item["result"]),
+        time=parse_time(item["time"]),
+        evaluation=item.get("evaluation"),
+        mean_average_precision=item.get("meanAveragePrecision"),
+        evaluated_item_count=item.get("evaluatedItemCount"),
+        message=str(item.get("message", "")),
+        partial_failures=_failures(item.get("partialFailures")),
+        late_rows=int(item.get("lateRows") or 0),
+    )
+
+
+def _failures(items: object) -> tuple[Failure, ...]:
+    if not isinstance(items, list):
+        return ()
+    return tuple(
+        Failure(int(item.get("code", 2)), str(item.get("message", "")))
+        for item in items
+        if isinstance(item, dict)
+    )
+
+
+def _ended(conditions: list[dict[str, Any]]) -> dict[str, Any]:
+    for condition in conditions:
+        if condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True":
+            return condition
+    return {}
+
+
+def _main_container(status: Mapping[str, Any]) -> dict[str, Any]:
+    statuses = status.get("containerStatuses") or []
+    return dict((statuses[0].get("state") or {})) if statuses else {}
+
+
+def _unschedulable(status: Mapping[str, Any]) -> str:
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return str(condition.get("message") or condition.get("reason") or "not scheduled")
+    return ""
+
+
+def _trouble(waiting: Mapping[str, Any]) -> str:
+    reason = str(waiting.get("reason", ""))
+    if reason not in _TROUBLE:
+        return ""
+    return f"{reason}: {waiting.get('message', '')}".rstrip(": ")[:512]
+
+
+def _verdict(message: str) -> Verdict | None:
+    """The program's own JSON, or None when the container died without leaving one."""
+    try:
+        parsed = json.loads(message)
+    except ValueError:
+        return None
+    if not isinstance(parsed, dict) or not isinstance(parsed.get("code"), int):
+        return None
+    return Verdict(
+        failure=Failure(parsed["code"], str(parsed.get("message", ""))[:2048]),
+        reason=str(parsed.get("reason", "")),
+        partial_failures=_failures(parsed.get("partialFailures"))[:5],
+    )

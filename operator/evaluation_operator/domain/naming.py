@@ -1,0 +1,58 @@
+"""Names and labels. A run's name is its lock, so every name here is a pure function."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+MOUNT_PATH = "/var/lib/evaluations/table"
+"""Where a run pod finds the volume of a `file://` table: one fixed path, in every pod."""
+
+FINALIZER = "evaluations.dev/operator"
+LABEL_JOB = "evaluations.dev/job"
+LABEL_VERSION = "evaluations.dev/version"
+LABEL_DATASET = "evaluations.dev/dataset"
+LABEL_COMPONENT = "evaluations.dev/component"
+LABEL_TABLE = "evaluations.dev/table"
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
+
+MANAGED_BY = "evaluation-operator"
+COMPONENT_RUN = "run"
+COMPONENT_TABLE_CHECK = "table-check"
+COMPONENT_MODEL_VERSION = "model-version"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def run_name(job: str, scheduled_time: datetime) -> str:
+    """The name of a scheduled run's Dataset, Job and Evaluation."""
+    minutes = int((scheduled_time - _EPOCH).total_seconds() // 60)
+    return f"evj-{job}-{minutes}"
+
+
+def version_run_name(version: str) -> str:
+    return f"evjv-{version}"
+
+
+def table_check_name(digest: str) -> str:
+    return f"evc-{digest[:16]}"
+
+
+def model_version_lease_name(model: str, version: str) -> str:
+    """One Lease for a model version of a namespace: who holds it evaluates it."""
+    return f"evaluation-model-{_short_hash(model, version)}"
+
+
+def table_digest(*parts: str) -> str:
+    """What tells one table definition from another; jobs of equal digest share one check."""
+    return _hash(*parts)
+
+
+def _hash(*parts: str) -> str:
+    joined = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def _short_hash(*parts: str) -> str:
+    return _hash(*parts)[:16]

@@ -1,0 +1,120 @@
+"""Where one run stands, from its Dataset, its Job and the status of its pods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from evaluation_operator.domain.facts import (
+    DatasetFacts,
+    Failure,
+    JobFacts,
+    Outcome,
+    PodFacts,
+    Result,
+)
+from evaluation_operator.domain.reasons import Reason
+
+DEADLINE_EXCEEDED = 4
+CANCELLED = 1
+UNKNOWN = 2
+INTERNAL = 13
+UNAVAILABLE = 14
+
+
+class Phase(StrEnum):
+    """The states of a run, which are also those of an EvaluationJobVersion."""
+
+    CREATING = "Creating"
+    QUEUING = "Queuing"
+    RUNNING = "Running"
+    ENDED = "Ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`failure` is set when the run has ended without an outcome and so must be failed."""
+
+    phase: Phase
+    reason: Reason
+    message: str = ""
+    outcome: Outcome | None = None
+    failure: Outcome | None = None
+    verdict_reason: str = ""
+
+
+def observe(
+    dataset: DatasetFacts, job: JobFacts | None, pods: Sequence[PodFacts], now: datetime
+) -> Progress:
+    """Classify a run; pure and total over every combination of what may be missing."""
+    if dataset.outcome is not None:
+        verdict = _last_verdict_reason(pods) if dataset.outcome.result is Result.FAILED else ""
+        return Progress(
+            Phase.ENDED,
+            Reason.COMPLETED,
+            outcome=dataset.outcome,
+            verdict_reason=verdict,
+        )
+    if job is None:
+        return Progress(Phase.CREATING, Reason.STARTING, "the Job is being created")
+    if job.finished:
+        return Progress(
+            Phase.ENDED,
+            Reason.FAILED,
+            failure=_failed_outcome(job, pods, now),
+            verdict_reason=_last_verdict_reason(pods),
+        )
+    if job.suspended:
+        return Progress(Phase.QUEUING, Reason.QUEUED, "suspended: a queue holds the Job")
+    return _from_pods(pods)
+
+
+def _from_pods(pods: Sequence[PodFacts]) -> Progress:
+    live = [pod for pod in pods if pod.phase in ("Pending", "Running")]
+    if not live:
+        return Progress(Phase.QUEUING, Reason.STARTING, "waiting for a pod")
+    pod = live[-1]
+    if pod.trouble:
+        return Progress(Phase.QUEUING, Reason.STARTING, pod.trouble)
+    if pod.unschedulable:
+        return Progress(Phase.QUEUING, Reason.UNSCHEDULABLE, pod.unschedulable[:512])
+    if pod.started or pod.phase == "Running":
+        return Progress(Phase.RUNNING, Reason.RUNNING)
+    return Progress(Phase.QUEUING, Reason.STARTING, "the pod is starting")
+
+
+def _failed_outcome(job: JobFacts, pods: Sequence[PodFacts], now: datetime) -> Outcome:
+    """The words of the program where it left some, else of the Job controller."""
+    ended = _ended_pods(pods)
+    last = ended[-1] if ended else None
+    if job.reason == "DeadlineExceeded":
+        trouble = next((pod.trouble or pod.unschedulable for pod in pods), "")
+        message = "the run exceeded runTemplate.activeDeadlineSeconds"
+        failures = (Failure(DEADLINE_EXCEEDED, f"{message}; {trouble}" if trouble else message),)
+    elif last is not None and last.verdict is not None:
+        failures = (last.verdict.failure, *last.verdict.partial_failures)
+    elif last is not None:
+        failures = (Failure(UNKNOWN, f"pod {last.name} ended with exit code {last.exit_code}"),)
+    elif job.complete:
+        failures = (Failure(INTERNAL, "the Job completed without writing an outcome"),)
+    else:
+        failures = (Failure(UNKNOWN, job.message or job.reason or "the Job failed"),)
+    return Outcome(
+        result=Result.FAILED,
+        time=now,
+        message=failures[0].message,
+        partial_failures=failures[:10],
+    )
+
+
+def _ended_pods(pods: Sequence[PodFacts]) -> list[PodFacts]:
+    ended = [pod for pod in pods if pod.finish_time is not None and pod.exit_code != 0]
+    return sorted(ended, key=lambda pod: (pod.finish_time, pod.name))
+
+
+def _last_verdict_reason(pods: Sequence[PodFacts]) -> str:
+    ended = _ended_pods(pods)
+    verdict = ended[-1].verdict if ended else None
+    return verdict.reason if verdict is not None else ""

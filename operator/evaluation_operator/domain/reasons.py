@@ -1,0 +1,60 @@
+"""Every reason that a condition or an Event of the operator may carry."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    # EvaluationJob: Ready
+    READY = "Ready"
+    PAUSED = "Paused"
+    SPEC_SET_NOT_FOUND = "AnnotationSpecSetNotFound"
+    INSTRUCTION_NOT_FOUND = "InstructionNotFound"
+    NAMESPACE_NOT_READY = "NamespaceNotReady"
+    TABLE_CHECKING = "TableChecking"
+    TABLE_INVALID = "TableInvalid"
+    TABLE_UNAVAILABLE = "TableUnavailable"
+    BACKEND_UNAVAILABLE = "BackendUnavailable"
+    NAME_CONFLICT = "NameConflict"
+    PERMISSION_DENIED = "PermissionDenied"
+    CREATE_REFUSED = "CreateRefused"
+
+    # EvaluationJob: Stalled
+    INVALID_SPEC = "InvalidSpec"
+    MODEL_VERSION_TAKEN = "ModelVersionTaken"
+    PROGRESSING = "Progressing"
+    SETTLED = "Settled"
+
+    # EvaluationJob: QualityAcceptable
+    QUALITY_ACCEPTABLE = "QualityAcceptable"
+    QUALITY_BELOW_THRESHOLD = "QualityBelowThreshold"
+    QUALITY_UNKNOWN = "NoMeanAveragePrecision"
+    NO_EVALUATION = "NoEvaluation"
+    STALE = "Stale"
+
+    # Runs
+    RUN_CREATED = "RunCreated"
+    RUN_SUCCEEDED = "RunSucceeded"
+    RUN_FAILED = "RunFailed"
+    NO_DATA = "NoData"
+    NOTHING_TO_COVER = "NothingToCover"
+    WINDOW_ABANDONED = "WindowAbandoned"
+    RUN_MISSING = "RunMissing"
+    STOPPED = "Stopped"
+    MODEL_VERSION_CLAIMED = "ModelVersionClaimed"
+
+    # EvaluationJobVersion
+    JOB_NOT_FOUND = "EvaluationJobNotFound"
+    JOB_STALLED = "EvaluationJobStalled"
+    JOB_NOT_READY = "EvaluationJobNotReady"
+    DATASET_NOT_FOUND = "DatasetNotFound"
+    UNKNOWN_LABEL = "UnknownLabel"
+    QUEUED = "Queued"
+    UNSCHEDULABLE = "Unschedulable"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    TERMINATED = "Terminated"
+    TERMINATE_REFUSED = "TerminateRefused"

@@ -1,0 +1,197 @@
+"""Typed calls to the API server on one bounded, shared HTTP session.
+
+Bodies are plain dictionaries: the generated models of the client library would parse every
+answer into hundreds of objects that nobody reads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import client as kubernetes_client
+from kubernetes.aio import config as kubernetes_config
+
+from evaluation_operator.kube.errors import Transient, from_response
+from evaluation_operator.kube.resources import Resource
+
+Body = dict[str, Any]
+
+MERGE_PATCH = "application/merge-patch+json"
+PAGE = 500
+
+
+class Kube:
+    """The API server, as its caller's own identity. Use `connect` or `in_cluster_or_kubeconfig`."""
+
+    def __init__(
+        self,
+        configuration: kubernetes_client.Configuration,
+        *,
+        request_timeout_seconds: float = 30.0,
+        on_write: Callable[[str, Resource], None] | None = None,
+    ) -> None:
+        self._api = kubernetes_client.ApiClient(configuration)
+        self._timeout = aiohttp.ClientTimeout(total=request_timeout_seconds)
+        self._on_write = on_write
+
+    @classmethod
+    async def connect(
+        cls,
+        kubeconfig: str | None = None,
+        *,
+        connections: int = 64,
+        on_write: Callable[[str, Resource], None] | None = None,
+    ) -> Kube:
+        """Connect as the pod's service account, else as the kubeconfig's current context."""
+        configuration = kubernetes_client.Configuration()
+        if kubeconfig is None:
+            try:
+                kubernetes_config.load_incluster_config(client_configuration=configuration)
+            except kubernetes_config.ConfigException:
+                await kubernetes_config.load_kube_config(client_configuration=configuration)
+        else:
+            await kubernetes_config.load_kube_config(
+                config_file=kubeconfig, client_configuration=configuration
+            )
+        configuration.connection_pool_maxsize = connections
+        return cls(configuration, on_write=on_write)
+
+    @property
+    def server(self) -> str:
+        return str(self._api.configuration.host)
+
+    @property
+    def library_client(self) -> kubernetes_client.ApiClient:
+        """For the parts of the client library that want its own object (leader election)."""
+        return self._api
+
+    def watch_session(self, connections: int) -> aiohttp.ClientSession:
+        """A bounded session for a framework that watches, with tokens renewed per request."""
+
+        async def authenticate(
+            request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+        ) -> aiohttp.ClientResponse:
+            request.headers.update(await self._auth_headers())
+            return await handler(request)
+
+        connector = aiohttp.TCPConnector(
+            limit=connections, ssl=self._api.rest_client.ssl_context, keepalive_timeout=30
+        )
+        return aiohttp.ClientSession(
+            connector=connector, middlewares=(authenticate,), read_bufsize=2**21
+        )
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Body:
+        return await self._call("GET", resource.path(namespace, name))
+
+    async def list(
+        self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
+    ) -> AsyncIterator[Body]:
+        """Every object, read in pages so that no answer is large."""
+        query: dict[str, str] = {"limit": str(PAGE)}
+        if label_selector:
+            query["labelSelector"] = label_selector
+        while True:
+            page = await self._call("GET", resource.path(namespace), query=query)
+            for item in page.get("items") or []:
+                item.setdefault("apiVersion", resource.api_version)
+                item.setdefault("kind", resource.kind)
+                yield item
+            token = (page.get("metadata") or {}).get("continue")
+            if not token:
+                return
+            query["continue"] = token
+
+    async def create(self, resource: Resource, namespace: str, body: Body) -> Body:
+        """Raises AlreadyExists when the name is taken."""
+        result = await self._call("POST", resource.path(namespace), body=body)
+        self._wrote("create", resource)
+        return result
+
+    async def replace(
+        self, resource: Resource, namespace: str, body: Body, *, subresource: str = ""
+    ) -> Body:
+        """PUT with the body's resourceVersion; raises Conflict when somebody wrote first."""
+        name = body["metadata"]["name"]
+        path = resource.path(namespace, name, subresource)
+        result = await self._call("PUT", path, body=body)
+        self._wrote("update", resource)
+        return result
+
+    async def replace_status(self, resource: Resource, namespace: str, body: Body) -> Body:
+        return await self.replace(resource, namespace, body, subresource="status")
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        patch: Mapping[str, Any],
+        *,
+        field_manager: str = "evaluation-operator",
+    ) -> Body:
+        """JSON merge patch; put metadata.resourceVersion into it to make it conditional."""
+        path = resource.path(namespace, name)
+        query = {"fieldManager": field_manager}
+        result = await self._call(
+            "PATCH", path, body=dict(patch), query=query, content_type=MERGE_PATCH
+        )
+        self._wrote("patch", resource)
+        return result
+
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, *, uid: str | None = None
+    ) -> None:
+        """Delete in the background; with a uid only that very object."""
+        body: Body = {"propagationPolicy": "Background"}
+        if uid is not None:
+            body["preconditions"] = {"uid": uid}
+        await self._call("DELETE", resource.path(namespace, name), body=body)
+        self._wrote("delete", resource)
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    def _wrote(self, verb: str, resource: Resource) -> None:
+        if self._on_write is not None:
+            self._on_write(verb, resource)
+
+    async def _auth_headers(self) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], "", "", None)
+        return headers
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Body | None = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Body:
+        url = self.server + path + (f"?{urlencode(query)}" if query else "")
+        headers = await self._auth_headers()
+        headers |= {"Accept": "application/json", "Content-Type": content_type}
+        try:
+            response = await self._api.rest_client.request(
+                method, url, headers=headers, body=body, _request_timeout=self._timeout
+            )
+            data = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Transient(
+                f"the API server does not answer: {type(error).__name__}: {error}"
+            ) from error
+        if response.status >= 400:
+            raise from_response(
+                response.status,
+                data,
+                creating=method == "POST",
+                retry_after=response.headers.get("Retry-After"),
+            )
+        parsed: Body = json.loads(data)
+        return parsed
