@@ -1,0 +1,244 @@
+"""What all kinds are built of: the model settings, times, durations, metadata and conditions.
+
+Reading is tolerant: fields that a newer version of a kind has are ignored. Refusing unknown
+fields is the API server's business (and the offline validator's, which judges like it).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+GROUP = "evaluations.dev"
+VERSION = "v1beta1"
+API_VERSION = f"{GROUP}/{VERSION}"
+CATEGORY = "evaluations"
+
+DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+
+
+def format_time(value: datetime) -> str:
+    """RFC 3339 in UTC with `Z`; microseconds only when there are any."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+# Up to nanoseconds are read; what lies below a microsecond is cut off. The pattern keeps the
+# API server from admitting times that a Python datetime cannot hold (the year 0000).
+Timestamp = Annotated[
+    AwareDatetime,
+    AfterValidator(lambda value: value.astimezone(UTC)),
+    PlainSerializer(format_time, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "maxLength": 30,
+            "pattern": r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]{1,9})?Z$",
+        }
+    ),
+]
+
+DURATION_PATTERN = (
+    r"^([0-9]{1,5}h([0-9]{1,6}m)?([0-9]{1,8}(\.[0-9]{1,9})?s)?"
+    r"|[0-9]{1,6}m([0-9]{1,8}(\.[0-9]{1,9})?s)?"
+    r"|[0-9]{1,8}(\.[0-9]{1,9})?s)$"
+)
+_DURATION_PART = re.compile(r"([0-9.]+)([hms])")
+_UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+
+# `1h30m`, `36h`, `90s`, `3600s`, `1.5s`: hours, minutes and seconds, in this order.
+Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `1h30m`, `36h`, `90s` or `3600s`.
+
+    Raises ValueError, with the forms that are allowed, for any other text.
+    """
+    if not re.match(DURATION_PATTERN, text):
+        raise ValueError(
+            f"{text!r} is not a duration: write hours, minutes and seconds, like 36h, 1h30m or 90s"
+        )
+    parts = _DURATION_PART.findall(text)
+    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A CEL rule of the CRD, declared beside the model whose object is `self` in it.
+
+    `message` must name the field and the cure. `message_expression` is CEL for the same
+    message with the offending value in it; the API server falls back to `message`.
+    """
+
+    rule: str
+    message: str
+    field_path: str | None = None
+    reason: Literal[
+        "FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"
+    ] = "FieldValueInvalid"
+    message_expression: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterColumn:
+    """A column of `kubectl get`; `wide` ones appear with `-o wide` only."""
+
+    name: str
+    json_path: str
+    type: Literal["string", "integer", "number", "boolean", "date"] = "string"
+    description: str = ""
+    wide: bool = False
+
+
+class Model(BaseModel):
+    """Immutable; snake_case here, camelCase in manifests; unknown fields are ignored."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
+        frozen=True,
+        protected_namespaces=(),
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form: camelCase, without anything that is absent or empty.
+
+        Every default is None or empty, so that what is left out reads back the same.
+        """
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Reads what the API server stores; pydantic's ValidationError if it does not fit."""
+        return cls.model_validate(data)
+
+
+class OwnerReference(Model):
+    """An object that this one is deleted with."""
+
+    api_version: str = Field(description="API group and version of the owner.")
+    kind: str = Field(description="Kind of the owner.")
+    name: str = Field(description="Name of the owner.")
+    uid: str = Field(description="UID of the owner.")
+    controller: bool | None = Field(default=None, description="Whether the owner manages it.")
+    block_owner_deletion: bool | None = Field(
+        default=None, description="Whether foreground deletion of the owner waits for this object."
+    )
+
+
+class ObjectMeta(Model):
+    """The part of Kubernetes' object metadata that the programs read or write."""
+
+    name: str = ""
+    generate_name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: Timestamp | None = None
+    deletion_timestamp: Timestamp | None = None
+    labels: dict[str, str] = Field(default={})
+    annotations: dict[str, str] = Field(default={})
+    owner_references: list[OwnerReference] = Field(default=[])
+    finalizers: list[str] = Field(default=[])
+
+    def controller_uid(self) -> str | None:
+        """UID of the owner that manages this object, if one does."""
+        return next((owner.uid for owner in self.owner_references if owner.controller), None)
+
+
+class ConditionStatus(StrEnum):
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(Model):
+    """One aspect of the object's state, as `kubectl wait --for=condition=…` reads it."""
+
+    type: str = Field(
+        description="Aspect that the condition speaks of, like Ready.",
+        max_length=64,
+        pattern=r"^[A-Z][A-Za-z0-9]*$",
+    )
+    status: ConditionStatus = Field(description="True, False or Unknown.")
+    reason: str = Field(
+        description="Why, in one word for programs.",
+        max_length=128,
+        pattern=r"^[A-Z][A-Za-z0-9]*$",
+    )
+    message: str = Field(default="", description="Why, in a sentence for people.", max_length=2048)
+    last_transition_time: Timestamp = Field(description="When the status last changed.")
+    observed_generation: int | None = Field(
+        default=None, description="Generation of the object that the condition speaks of.", ge=0
+    )
+
+
+class RpcStatus(Model):
+    """An error in the form of google.rpc.Status."""
+
+    code: int = Field(
+        description="Canonical gRPC code, for example 3 for INVALID_ARGUMENT.", ge=0, le=16
+    )
+    message: str = Field(
+        default="",
+        description="What went wrong, with the field or row, the value and the cure.",
+        max_length=2048,
+    )
+    details: list[dict[str, JsonValue]] = Field(
+        default=[], description="More about the error, each entry of any shape.", max_length=10
+    )
+
+
+class TimeSpan(Model):
+    """A half-open span of time: startTime belongs to it, endTime does not."""
+
+    start_time: Timestamp = Field(description="First instant of the span.")
+    end_time: Timestamp = Field(description="First instant after the span.")
+
+
+class Resource(Model):
+    """An object of one of the kinds; `spec` and `status` are declared by each."""
+
+    KIND: ClassVar[str]
+    PLURAL: ClassVar[str]
+    SINGULAR: ClassVar[str]
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ()
+    PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = ()
+
+    metadata: ObjectMeta = Field(default=ObjectMeta())
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        return self.metadata.namespace
+
+    @property
+    def uid(self) -> str:
+        return self.metadata.uid
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"apiVersion": API_VERSION, "kind": self.KIND, **super().to_dict()}

@@ -1,0 +1,269 @@
+"""Dataset: one run of an EvaluationJob or EvaluationJobVersion, and the rows it covers.
+
+Its name is the lock of the run, its spec holds all that the run needs (a run's pod reads nothing
+else), and one write of `status.outcome` commits the run.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import Field
+
+from .base import (
+    Condition,
+    Duration,
+    Model,
+    PrinterColumn,
+    Resource,
+    RpcStatus,
+    TimeSpan,
+    Timestamp,
+)
+from .evaluation_job import PausedSpan
+from .evaluation_options import (
+    BoundingBoxUnits,
+    EvaluationConfig,
+    ImportKeys,
+    Label,
+    ScoreThreshold,
+)
+from .input_config import InputConfig
+from .names import ModelVersion
+
+
+class JobReference(Model):
+    """The EvaluationJob whose rows these are."""
+
+    name: str = Field(description="Name of the EvaluationJob.", max_length=253)
+    uid: str = Field(description="UID of the EvaluationJob.", max_length=64)
+    create_time: Timestamp | None = Field(
+        default=None, description="When the EvaluationJob was created."
+    )
+
+
+class VersionReference(Model):
+    """The EvaluationJobVersion that asked for the run."""
+
+    name: str = Field(description="Name of the EvaluationJobVersion.", max_length=253)
+    uid: str = Field(description="UID of the EvaluationJobVersion.", max_length=64)
+    number: int | None = Field(default=None, description="Its number within the job, from 1.", ge=1)
+
+
+class RunWindow(TimeSpan):
+    """Rows of this time are covered by the run."""
+
+    failures: int | None = Field(
+        default=None, description="How many runs over these rows have failed before.", ge=0
+    )
+
+
+class DatasetAlert(Model):
+    """When the result is too low."""
+
+    min_acceptable_mean_average_precision: float = Field(
+        description="Mean average precision below which the result is not acceptable, 0 to 1.",
+        ge=0,
+        le=1,
+    )
+
+
+class DatasetSpec(Model):
+    """What the run covers and all that it needs; immutable."""
+
+    display_name: str | None = Field(
+        default=None, description="Title of the Dataset, at most 64 characters.", max_length=64
+    )
+    description: str | None = Field(
+        default=None,
+        description="What the Dataset is, at most 10,000 characters.",
+        max_length=10_000,
+    )
+    input_configs: list[InputConfig] = Field(
+        description="Where the rows lie: the job's inputConfig.", min_length=1, max_length=1
+    )
+    evaluation_job: JobReference = Field(description="The EvaluationJob whose rows these are.")
+    evaluation_job_version: VersionReference | None = Field(
+        default=None,
+        description="The EvaluationJobVersion that asked for the run; absent for scheduled runs.",
+    )
+    scheduled_time: Timestamp = Field(description="When the run was due.")
+    model_version: ModelVersion = Field(description="The model version that is evaluated.")
+    windows: list[RunWindow] = Field(
+        default=[],
+        description="Times whose rows the run covers; empty with allRows or sourceDataset.",
+        max_length=1000,
+    )
+    all_rows: bool | None = Field(
+        default=None, description="Whether the run reads all rows of the model version."
+    )
+    cover: list[TimeSpan] = Field(
+        default=[],
+        description="Times that earlier runs have covered; rows that turn up in them are late.",
+        max_length=1000,
+    )
+    paused_spans: list[PausedSpan] = Field(
+        default=[],
+        description="Times within the windows whose rows are left out, in tables that others "
+        "fill: the job was paused.",
+        max_length=1000,
+    )
+    source_dataset: str | None = Field(
+        default=None, description="Dataset whose rows are read again.", max_length=253
+    )
+    label_delay: Duration | None = Field(
+        default=None, description="How long ground truth takes to arrive. Default: 0s."
+    )
+    example_count: int | None = Field(
+        default=None, description="Most predictions that are sampled in an interval.", ge=1
+    )
+    example_sample_percentage: float | None = Field(
+        default=None, description="Fraction of the predictions that is sampled.", gt=0, le=1
+    )
+    bigquery_import_keys: ImportKeys = Field(
+        description="Which keys of the requests' and responses' JSON hold what."
+    )
+    evaluation_config: EvaluationConfig = Field(
+        default=EvaluationConfig(), description="Options of the metrics."
+    )
+    score_thresholds: list[ScoreThreshold] = Field(
+        default=[],
+        description="Score thresholds at which the curve is given. "
+        "Default: 0.00 to 0.95 by 0.05, then 0.96 to 0.99.",
+        max_length=101,
+    )
+    slice_labels: list[Label] = Field(
+        default=[], description="Labels to slice by. Default: every label.", max_length=1000
+    )
+    bounding_box_units: BoundingBoxUnits | None = Field(
+        default=None, description="Units of box coordinates. Default: PIXELS."
+    )
+    alert: DatasetAlert | None = Field(default=None, description="When the result is too low.")
+    annotation_spec_set: str = Field(description="Name of the AnnotationSpecSet.", max_length=253)
+    annotation_specs: list[Label] = Field(
+        description="The labels that the model can give, in the order of the AnnotationSpecSet.",
+        min_length=1,
+        max_length=1000,
+    )
+    results_uri: str = Field(
+        description="Where the run writes the rows it cut and its full results.",
+        min_length=1,
+        max_length=2000,
+    )
+
+
+class Cut(Model):
+    """The rows that the run copied, so that it can be computed again."""
+
+    uri: str = Field(description="Folder that the rows lie in.", max_length=4096)
+    row_count: int = Field(description="Rows in the cut.", ge=0)
+    item_count: int | None = Field(default=None, description="Items in these rows.", ge=0)
+    digest: str | None = Field(default=None, description="Digest of the rows' ids.", max_length=128)
+    time: Timestamp | None = Field(
+        default=None, description="When the rows were cut; later labels do not count."
+    )
+
+
+class RunResult(StrEnum):
+    SUCCEEDED = "Succeeded"
+    NO_DATA = "NoData"
+    FAILED = "Failed"
+
+
+class Writer(StrEnum):
+    RUN = "Run"
+    OPERATOR = "Operator"
+
+
+class Outcome(Model):
+    """How the run ended. Written once: whoever comes second yields."""
+
+    result: RunResult = Field(
+        description="Succeeded, NoData (no rows, so no Evaluation) or Failed."
+    )
+    time: Timestamp = Field(description="When the run ended.")
+    evaluation: str | None = Field(
+        default=None, description="Evaluation that came out.", max_length=253
+    )
+    mean_average_precision: float | None = Field(
+        default=None, description="Mean average precision over all labels, 0 to 1."
+    )
+    evaluated_item_count: int | None = Field(
+        default=None, description="Items that were compared with ground truth.", ge=0
+    )
+    message: str | None = Field(
+        default=None, description="How the run ended, in a sentence.", max_length=2048
+    )
+    partial_failures: list[RpcStatus] = Field(
+        default=[], description="What went wrong.", max_length=10
+    )
+    late_rows: int | None = Field(
+        default=None,
+        description="Rows found in windows that earlier runs had covered.",
+        ge=0,
+    )
+    written_by: Writer | None = Field(
+        default=None, description="Run, or Operator (which alone writes Failed)."
+    )
+
+
+class DatasetStatus(Model):
+    """What the run and the labelling report."""
+
+    data_item_count: int | None = Field(default=None, description="Items in the Dataset.", ge=0)
+    labeled_item_count: int | None = Field(
+        default=None, description="Items that have ground truth.", ge=0
+    )
+    create_time: Timestamp | None = Field(default=None, description="When the Dataset was created.")
+    cut: Cut | None = Field(
+        default=None, description="The rows that the run copied, so that it can be computed again."
+    )
+    outcome: Outcome | None = Field(
+        default=None, description="How the run ended; absent while it has not."
+    )
+    progress_percent: int | None = Field(
+        default=None, description="How much has been labelled, 0 to 100.", ge=0, le=100
+    )
+    partial_failures: list[RpcStatus] = Field(
+        default=[], description="What went wrong while labelling.", max_length=10
+    )
+    completed_count: int | None = Field(
+        default=None, description="Items that people have labelled.", ge=0
+    )
+    total_count: int | None = Field(
+        default=None, description="Items that people are asked to label.", ge=0
+    )
+    conditions: list[Condition] = Field(
+        default=[],
+        description="What is to be said about the Dataset.",
+        max_length=16,
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["type"],
+        },
+    )
+
+
+class Dataset(Resource):
+    """One run: the rows it covers, all that it needs, and how it ended. The operator writes it."""
+
+    KIND: ClassVar[str] = "Dataset"
+    PLURAL: ClassVar[str] = "datasets"
+    SINGULAR: ClassVar[str] = "dataset"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("evds",)
+    PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn("Job", ".spec.evaluationJob.name"),
+        PrinterColumn("Scheduled", ".spec.scheduledTime"),
+        PrinterColumn("Outcome", ".status.outcome.result"),
+        PrinterColumn("Items", ".status.dataItemCount", "integer"),
+        PrinterColumn("Labeled", ".status.labeledItemCount", "integer"),
+        PrinterColumn("Age", ".metadata.creationTimestamp", "date"),
+        PrinterColumn("Version", ".spec.evaluationJobVersion.name", wide=True),
+        PrinterColumn("Message", ".status.outcome.message", wide=True),
+    )
+
+    spec: DatasetSpec = Field(description="What the run covers and all that it needs; immutable.")
+    status: DatasetStatus = Field(
+        default=DatasetStatus(), description="What the run and the labelling report."
+    )

@@ -1,0 +1,94 @@
+"""Options of an evaluation, shared by jobs, versions, Datasets and Evaluations."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from .base import Model
+
+
+class DataType(StrEnum):
+    IMAGE = "IMAGE"
+    TEXT = "TEXT"
+    GENERAL_DATA = "GENERAL_DATA"
+
+
+class AnnotationType(StrEnum):
+    IMAGE_CLASSIFICATION = "IMAGE_CLASSIFICATION_ANNOTATION"
+    IMAGE_BOUNDING_BOX = "IMAGE_BOUNDING_BOX_ANNOTATION"
+    TEXT_CLASSIFICATION = "TEXT_CLASSIFICATION_ANNOTATION"
+    GENERAL_CLASSIFICATION = "GENERAL_CLASSIFICATION_ANNOTATION"
+
+
+class BoundingBoxUnits(StrEnum):
+    PIXELS = "PIXELS"
+    NORMALIZED = "NORMALIZED"
+
+
+Label = Annotated[str, Field(min_length=1, max_length=64)]
+ScoreThreshold = Annotated[float, Field(ge=0, le=1)]
+
+
+class BoundingBoxEvaluationOptions(Model):
+    """How boxes are compared."""
+
+    iou_threshold: float = Field(
+        description="Least intersection-over-union at which a predicted box matches a true one; "
+        "above 0, at most 1.",
+        gt=0,
+        le=1,
+    )
+
+
+class EvaluationConfig(Model):
+    """Options of the metrics; an empty object for classification."""
+
+    bounding_box_evaluation_options: BoundingBoxEvaluationOptions | None = Field(
+        default=None,
+        description="Required for IMAGE_BOUNDING_BOX_ANNOTATION, and for no other type.",
+    )
+
+
+class ImportKeys(Model):
+    """Which keys of the requests' and responses' JSON hold what. No key may contain `/`."""
+
+    data_json_key: str | None = Field(
+        default=None,
+        alias="data_json_key",
+        description="Key of the data in a request. This or reference_json_key is required.",
+        pattern=r"^[^/]+$",
+        max_length=256,
+    )
+    reference_json_key: str | None = Field(
+        default=None,
+        alias="reference_json_key",
+        description="Key of a pointer to the data in a request, for example an image's path. "
+        "This or data_json_key is required.",
+        pattern=r"^[^/]+$",
+        max_length=256,
+    )
+    label_json_key: str | None = Field(
+        default=None,
+        alias="label_json_key",
+        description="Key of the predicted labels in a response. Required.",
+        pattern=r"^[^/]+$",
+        max_length=256,
+    )
+    label_score_json_key: str | None = Field(
+        default=None,
+        alias="label_score_json_key",
+        description="Key of the labels' scores in a response. Required.",
+        pattern=r"^[^/]+$",
+        max_length=256,
+    )
+    bounding_box_json_key: str | None = Field(
+        default=None,
+        alias="bounding_box_json_key",
+        description="Key of the predicted boxes in a response. Required for "
+        "IMAGE_BOUNDING_BOX_ANNOTATION, and for no other type.",
+        pattern=r"^[^/]+$",
+        max_length=256,
+    )

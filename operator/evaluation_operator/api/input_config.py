@@ -1,0 +1,100 @@
+"""Where predictions lie and what they are about."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from .base import Model
+from .evaluation_options import AnnotationType, DataType
+from .run_template import ObjectName
+
+TABLE_MOUNT = "/var/lib/evaluations/table"
+
+
+class ClassificationMetadata(Model):
+    """What kind of classification it is."""
+
+    is_multi_label: bool = Field(description="Whether one item can have several labels at once.")
+
+
+class TextMetadata(Model):
+    """About texts."""
+
+    language_code: str | None = Field(
+        default=None,
+        description="BCP-47 code of the texts' language. Default: en-US.",
+        pattern=r"^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$",
+        max_length=64,
+    )
+
+
+class BigQuerySource(Model):
+    """A table in BigQuery."""
+
+    input_uri: str = Field(
+        description="bq://PROJECT/DATASET/TABLE, at most 2,000 characters.",
+        pattern=r"^bq://.+",
+        max_length=2000,
+    )
+
+
+class GcsSource(Model):
+    """Files in Cloud Storage; evaluation jobs do not take this source."""
+
+    input_uri: str = Field(description="gs://BUCKET/OBJECT.", max_length=2000)
+    mime_type: str = Field(description="Format of the file, like text/csv.", max_length=128)
+
+
+class TableSource(Model):
+    """A table that is not in BigQuery."""
+
+    input_uri: str = Field(
+        description="Address of the table, at most 2,000 characters: "
+        f"file://{TABLE_MOUNT}[/FOLDER] on the volume claim, s3://BUCKET/FOLDER, "
+        "gs://BUCKET/FOLDER, postgresql://HOST:PORT/DATABASE/SCHEMA.TABLE or clickhouse://…; "
+        "never with a password, which belongs into a Secret of runTemplate.envFrom.",
+        max_length=2000,
+    )
+    persistent_volume_claim_name: ObjectName | None = Field(
+        default=None,
+        description="PersistentVolumeClaim of this namespace with the table's files, mounted at "
+        f"{TABLE_MOUNT} in runs. Required for file:// addresses, and for no other.",
+    )
+
+
+class InputConfig(Model):
+    """What is evaluated: the type of the data, the type of the predictions, and their table."""
+
+    data_type: DataType = Field(
+        description="Type of the data: IMAGE, TEXT, or GENERAL_DATA for tables."
+    )
+    annotation_type: AnnotationType = Field(description="Type of the predictions.")
+    classification_metadata: ClassificationMetadata | None = Field(
+        default=None, description="Required for classification, and for no other type."
+    )
+    bigquery_source: BigQuerySource | None = Field(
+        default=None,
+        description="The table of predictions, in BigQuery. Either this or tableSource.",
+    )
+    gcs_source: GcsSource | None = Field(
+        default=None,
+        description="Not for evaluation jobs: use bigquerySource or tableSource.",
+    )
+    table_source: TableSource | None = Field(
+        default=None,
+        description="The table of predictions, anywhere but in BigQuery. "
+        "Either this or bigquerySource.",
+    )
+    text_metadata: TextMetadata | None = Field(default=None, description="About texts.")
+
+    @property
+    def is_multi_label(self) -> bool:
+        return self.classification_metadata is not None and (
+            self.classification_metadata.is_multi_label
+        )
+
+    @property
+    def input_uri(self) -> str:
+        """Address of the table, whichever source names it; empty when none does."""
+        source = self.table_source or self.bigquery_source
+        return source.input_uri if source else ""
