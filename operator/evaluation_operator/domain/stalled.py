@@ -1,0 +1,139 @@
+"""What a schema cannot say about a spec: faults that make an object Stalled.
+
+Pure, and the same for the operator and for the validator on a laptop. A fault here stays until
+somebody edits the object (or the operator's own limits), whatever else appears in the cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.api.names import (
+    ResourceNameError,
+    parse_annotation_spec_set_name,
+    parse_instruction_name,
+    parse_model_version,
+)
+from evaluation_operator.api.run_template import RunTemplate
+from evaluation_operator.domain.schedule import ScheduleError, parse_schedule
+
+FaultReason = Literal["Schema", "Rule", "Immutable", "Schedule", "Name", "NotAllowed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the operator's configuration lets jobs ask for.
+
+    `allowed_images` are globs, like `registry.example/evaluator:*`; the operator's own evaluator
+    needs no entry, since a job gets it by naming none. None: images are not judged, for a
+    validator that does not know the operator's configuration.
+    """
+
+    allowed_images: tuple[str, ...] | None = ()
+    allowed_service_accounts: tuple[str, ...] = ("evaluation-runner",)
+    strict_schedule: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong: where, what stands there, and what to do about it."""
+
+    field: str
+    value: str
+    message: str
+    reason: FaultReason
+
+    def __str__(self) -> str:
+        parts = (self.field, "" if self.value in self.message else self.value, self.message)
+        return ": ".join(part for part in parts if part)
+
+
+def stalled_faults(job: EvaluationJob, namespace: str, *, limits: Limits) -> list[Fault]:
+    """Why the job cannot run as it is, in the order of its fields; empty when it can."""
+    return [
+        *_schedule_faults(job.spec.schedule, strict=limits.strict_schedule),
+        *_name_faults(job, namespace),
+        *_run_template_faults(job.spec.run_template, limits),
+    ]
+
+
+def stalled_version_faults(version: EvaluationJobVersion, *, limits: Limits) -> list[Fault]:
+    """Why the version cannot run as it is; empty when it can."""
+    return list(_run_template_faults(version.spec.run_template, limits))
+
+
+def _schedule_faults(text: str, *, strict: bool) -> Iterator[Fault]:
+    try:
+        parse_schedule(text, strict=strict)
+    except ScheduleError as error:
+        yield Fault("spec.schedule", repr(text), error.message, "Schedule")
+
+
+def _name_faults(job: EvaluationJob, namespace: str) -> Iterator[Fault]:
+    """Names of other resources; a sub-config's spec set is the job's, by a rule of the schema."""
+    spec, config = job.spec, job.spec.evaluation_job_config
+    try:
+        parse_model_version(spec.model_version, namespace=namespace)
+    except ResourceNameError as error:
+        yield _name_fault(error)
+    try:
+        parse_annotation_spec_set_name(spec.annotation_spec_set, namespace=namespace)
+    except ResourceNameError as error:
+        yield _name_fault(error)
+    if config.human_annotation_config is not None:
+        try:
+            parse_instruction_name(config.human_annotation_config.instruction, namespace=namespace)
+        except ResourceNameError as error:
+            yield _name_fault(error)
+    for field, sub_config in (
+        ("imageClassificationConfig", config.image_classification_config),
+        ("boundingPolyConfig", config.bounding_poly_config),
+        ("textClassificationConfig", config.text_classification_config),
+    ):
+        if sub_config is None or sub_config.annotation_spec_set == spec.annotation_spec_set:
+            continue
+        try:
+            parse_annotation_spec_set_name(
+                sub_config.annotation_spec_set,
+                namespace=namespace,
+                field=f"spec.evaluationJobConfig.{field}.annotationSpecSet",
+            )
+        except ResourceNameError as error:
+            yield _name_fault(error)
+
+
+def _name_fault(error: ResourceNameError) -> Fault:
+    return Fault(error.field, repr(error.value), error.cure, "Name")
+
+
+def _run_template_faults(template: RunTemplate | None, limits: Limits) -> Iterator[Fault]:
+    if template is None:
+        return
+    image, allowed = template.image, limits.allowed_images
+    if image is not None and allowed is not None:
+        if not any(fnmatchcase(image, glob) for glob in allowed):
+            yield Fault(
+                "spec.runTemplate.image",
+                repr(image),
+                f"the operator allows {_listed(allowed)}; leave the field out to use its own "
+                "evaluator, or have the image added to the operator's allowed images",
+                "NotAllowed",
+            )
+    account = template.service_account_name
+    if account is not None and account not in limits.allowed_service_accounts:
+        yield Fault(
+            "spec.runTemplate.serviceAccountName",
+            repr(account),
+            f"the operator allows {_listed(limits.allowed_service_accounts)}; leave the field "
+            "out, or have the account added to the operator's allowed service accounts",
+            "NotAllowed",
+        )
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    return ", ".join(values) if values else "none"
