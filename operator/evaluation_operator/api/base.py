@@ -240,5 +240,12 @@ class Resource(Model):
     def uid(self) -> str:
         return self.metadata.uid
 
+    @property
+    def created(self) -> datetime:
+        """When the API server stored the object; ValueError for one that never was."""
+        if self.metadata.creation_timestamp is None:
+            raise ValueError(f"{self.KIND} {self.name!r} has no metadata.creationTimestamp")
+        return self.metadata.creation_timestamp
+
     def to_dict(self) -> dict[str, Any]:
         return {"apiVersion": API_VERSION, "kind": self.KIND, **super().to_dict()}

@@ -66,11 +66,11 @@ class DatasetFacts:
     uid: str
     resource_version: str
     owner_uid: str
+    job_uid: str
     scheduled_time: datetime
     windows: tuple[Window, ...]
     outcome: Outcome | None
     deleting: bool
-    generation: int = 0
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> DatasetFacts:
@@ -82,6 +82,7 @@ class DatasetFacts:
             uid=meta["uid"],
             resource_version=meta["resourceVersion"],
             owner_uid=controller_uid(meta),
+            job_uid=str((spec.get("evaluationJob") or {}).get("uid", "")),
             scheduled_time=parse_time(spec["scheduledTime"]),
             windows=tuple(_window(item) for item in spec.get("windows") or ()),
             outcome=_outcome(outcome) if outcome else None,
@@ -229,7 +230,7 @@ def _ended(conditions: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _main_container(status: Mapping[str, Any]) -> dict[str, Any]:
     statuses = status.get("containerStatuses") or []
-    return dict((statuses[0].get("state") or {})) if statuses else {}
+    return dict(statuses[0].get("state") or {}) if statuses else {}
 
 
 def _unschedulable(status: Mapping[str, Any]) -> str:

@@ -92,7 +92,9 @@ def _failed_outcome(job: JobFacts, pods: Sequence[PodFacts], now: datetime) -> O
     if job.reason == "DeadlineExceeded":
         trouble = next((pod.trouble or pod.unschedulable for pod in pods), "")
         message = "the run exceeded runTemplate.activeDeadlineSeconds"
-        failures = (Failure(DEADLINE_EXCEEDED, f"{message}; {trouble}" if trouble else message),)
+        failures: tuple[Failure, ...] = (
+            Failure(DEADLINE_EXCEEDED, f"{message}; {trouble}" if trouble else message),
+        )
     elif last is not None and last.verdict is not None:
         failures = (last.verdict.failure, *last.verdict.partial_failures)
     elif last is not None:

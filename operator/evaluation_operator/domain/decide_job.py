@@ -1,0 +1,385 @@
+"""What to do about an EvaluationJob, as one pure and total function of what is the case.
+
+Deciding again on the resulting state asks for nothing: that is what makes a crash between any
+two writes harmless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from evaluation_operator.api.evaluation_job import (
+    ActiveRun,
+    EvaluationJob,
+    EvaluationJobStatus,
+    JobState,
+    PausedSpan,
+    RunPhase,
+)
+from evaluation_operator.domain import naming
+from evaluation_operator.domain.conditions import clip, condition
+from evaluation_operator.domain.cover import Window, plan_runs, subtract, uncovered
+from evaluation_operator.domain.facts import Failure, Outcome, Result
+from evaluation_operator.domain.manifests import build_dataset, build_run_job
+from evaluation_operator.domain.plan import (
+    Action,
+    AddFinalizer,
+    CreateRun,
+    CreateRunJob,
+    DeleteDataset,
+    DeleteJob,
+    EventRecord,
+    Plan,
+    RemoveFinalizer,
+    TakeClaim,
+    WriteOutcome,
+)
+from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.progress import INTERNAL, Phase, Progress, observe
+from evaluation_operator.domain.quality import quality_condition
+from evaluation_operator.domain.readiness import Readiness, judge
+from evaluation_operator.domain.reasons import Reason
+from evaluation_operator.domain.recording import (
+    is_recorded,
+    record,
+    record_missing,
+    retry_windows,
+    windows_of,
+)
+from evaluation_operator.domain.schedule import (
+    Schedule,
+    first_run_time,
+    latest_run_time,
+    next_run_time,
+    parse_schedule,
+)
+from evaluation_operator.domain.snapshot import JobSnapshot, Run
+
+MAX_RUNS_PER_SLOT = 10
+MAX_PAUSED_SPANS = 50
+TABLE_REASONS = frozenset({Reason.TABLE_INVALID, Reason.TABLE_UNAVAILABLE})
+
+
+@dataclass
+class _Draft:
+    """The plan while it is being made."""
+
+    status: EvaluationJobStatus
+    actions: list[Action] = field(default_factory=list)
+    final_actions: list[Action] = field(default_factory=list)
+    events: list[EventRecord] = field(default_factory=list)
+    wake_times: list[datetime] = field(default_factory=list)
+
+    def update(self, **changes: object) -> None:
+        self.status = self.status.model_copy(update=changes)
+
+    def plan(self, before: EvaluationJobStatus) -> Plan:
+        status = self.status.to_dict()
+        return Plan(
+            actions=tuple(self.actions),
+            status=status if status != before.to_dict() else None,
+            final_actions=tuple(self.final_actions),
+            events=tuple(self.events),
+            wake_at=min(self.wake_times, default=None),
+        )
+
+
+def decide_job(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Plan:
+    """Gathered facts in, plan out; never raises on anything that the API server admits."""
+    job = snapshot.job
+    draft = _Draft(job.status)
+    if job.metadata.deletion_timestamp is not None:
+        return _stop(draft, snapshot)
+    if naming.FINALIZER not in job.metadata.finalizers:
+        draft.actions.append(AddFinalizer())
+    draft.update(create_time=job.metadata.creation_timestamp)
+    _follow_runs(draft, snapshot, now, policy)
+    readiness = judge(snapshot, now, policy)
+    if readiness.action is not None:
+        draft.actions.append(readiness.action)
+        if job.status.observed_generation is None and isinstance(readiness.action, TakeClaim):
+            # A new job has nothing to tell before it holds its model version: save a write.
+            return Plan(actions=tuple(draft.actions), wake_at=now)
+    if readiness.retry_at is not None:
+        draft.wake_times.append(readiness.retry_at)
+    if readiness.table_digest is not None and not _table_failed(draft, snapshot):
+        draft.update(table_digest=readiness.table_digest)
+    if not readiness.stalled:
+        _follow_pauses(draft, job, now)
+        _follow_schedule(draft, snapshot, readiness, now, policy)
+        _prune(draft, snapshot)
+    _report(draft, snapshot, readiness, now)
+    return draft.plan(job.status)
+
+
+def _stop(draft: _Draft, snapshot: JobSnapshot) -> Plan:
+    """Stop the active runs and let the job go; owner references take the rest along."""
+    if naming.FINALIZER not in snapshot.job.metadata.finalizers:
+        return Plan()
+    if draft.status.state is not JobState.STOPPED:
+        draft.update(state=JobState.STOPPED, next_run_time=None)
+        draft.events.append(EventRecord(Reason.STOPPED, "stopped, because it is being deleted"))
+    for run in snapshot.runs:
+        if run.job is not None and not run.job.finished and not run.job.deleting:
+            draft.actions.append(DeleteJob(run.job))
+    draft.final_actions.append(RemoveFinalizer())
+    return draft.plan(snapshot.job.status)
+
+
+def _follow_runs(draft: _Draft, snapshot: JobSnapshot, now: datetime, policy: Policy) -> None:
+    """Record what has ended, start Jobs that are missing, and list what goes on."""
+    known = {run.dataset.name for run in snapshot.runs}
+    for missing in [item for item in draft.status.active if item.name not in known]:
+        draft.status, events = record_missing(draft.status, missing, now)
+        draft.events.extend(events)
+    active: list[ActiveRun] = []
+    for run in sorted(snapshot.runs, key=lambda item: item.dataset.scheduled_time):
+        if is_recorded(snapshot.job.status, run.dataset):
+            continue
+        progress = observe(run.dataset, run.job, run.pods, now)
+        outcome = progress.outcome or progress.failure or _never_created(run, snapshot, now, policy)
+        if outcome is None:
+            active.append(_active_run(run, progress))
+            _ensure_job(draft, snapshot, run, policy)
+            continue
+        if run.dataset.outcome is None:
+            draft.actions.append(WriteOutcome(run.dataset, outcome))
+        draft.status, events = record(draft.status, run.dataset, outcome)
+        draft.events.extend(events)
+        if outcome.result is Result.FAILED and progress.verdict_reason in TABLE_REASONS:
+            _check_table_again(draft, snapshot)
+    newest = max((item.scheduled_time for item in active), default=None)
+    times = [time for time in (draft.status.last_run_time, newest) if time is not None]
+    draft.update(active=active, last_run_time=max(times, default=None))
+
+
+def _active_run(run: Run, progress: Progress) -> ActiveRun:
+    """Only trouble is worth a write: a run that simply goes on costs none."""
+    troubled = progress.reason in (Reason.QUEUED, Reason.UNSCHEDULABLE) or (
+        progress.phase is Phase.QUEUING and ":" in progress.message
+    )
+    return ActiveRun(
+        name=run.dataset.name,
+        scheduled_time=run.dataset.scheduled_time,
+        phase=RunPhase.QUEUING if troubled else None,
+        message=clip(progress.message, 512) if troubled else None,
+    )
+
+
+def _ensure_job(draft: _Draft, snapshot: JobSnapshot, run: Run, policy: Policy) -> None:
+    if run.job is None and not run.dataset.deleting:
+        body = _job_body_for(snapshot.job, run, policy)
+        draft.actions.append(CreateRunJob(run.dataset, body))
+
+
+def _job_body_for(job: EvaluationJob, run: Run, policy: Policy) -> dict[str, Any]:
+    dataset = build_dataset(job, run.dataset.scheduled_time, run.dataset.windows, labels=())
+    dataset["metadata"] |= {"name": run.dataset.name, "uid": run.dataset.uid}
+    return build_run_job(dataset, job, job.spec.run_template, policy)
+
+
+def _neverjob.created(
+    run: Run, snapshot: JobSnapshot, now: datetime, policy: Policy
+) -> Outcome | None:
+    """A Job that the API server keeps refusing is a failed run, not a wait for ever."""
+    obstacle = snapshot.obstacle
+    if run.job is not None or obstacle is None or obstacle.reason is not Reason.CREATE_REFUSED:
+        return None
+    patience = run.dataset.scheduled_time + policy.create_deadline
+    if not obstacle.permanent and now < patience:
+        return None
+    failure = Failure(INTERNAL, obstacle.message)
+    return Outcome(Result.FAILED, now, message=obstacle.message, partial_failures=(failure,))
+
+
+def _check_table_again(draft: _Draft, snapshot: JobSnapshot) -> None:
+    draft.update(table_digest=None)
+    check = snapshot.table_check
+    if check is not None and check.job.complete and not check.job.deleting:
+        draft.final_actions.append(DeleteJob(check.job))
+
+
+def _table_failed(draft: _Draft, snapshot: JobSnapshot) -> bool:
+    return snapshot.job.status.table_digest is not None and draft.status.table_digest is None
+
+
+def _follow_pauses(draft: _Draft, job: EvaluationJob, now: datetime) -> None:
+    """Remember when the job was paused: tables that others fill have rows of that time."""
+    spans = list(draft.status.paused_spans)
+    open_span = bool(spans) and spans[-1].end_time is None
+    if job.spec.is_paused and not open_span:
+        spans.append(PausedSpan(start_time=now))
+    if not job.spec.is_paused and open_span:
+        spans[-1] = PausedSpan(start_time=spans[-1].start_time, end_time=now)
+    cover = windows_of(draft.status.cover)
+    kept = [
+        span
+        for span in spans
+        if span.end_time is None or subtract((Window(span.start_time, span.end_time),), cover)
+    ]
+    draft.update(paused_spans=kept[-MAX_PAUSED_SPANS:])
+
+
+def _follow_schedule(
+    draft: _Draft, snapshot: JobSnapshot, readiness: Readiness, now: datetime, policy: Policy
+) -> None:
+    """Keep the promise of `status.nextRunTime`, then make the next one."""
+    job = snapshot.job
+    schedule = parse_schedule(job.spec.schedule)
+    created = job.created
+    promise = _promised_time(job, schedule, now)
+    draft.update(
+        interval_days=schedule.interval_days,
+        schedule_explanation=clip(schedule.explanation, 512),
+        schedule_warnings=[clip(text, 512) for text in schedule.warnings][:10],
+    )
+    if job.spec.is_paused:
+        draft.update(next_run_time=None)
+        return
+    if promise <= now and readiness.ready:
+        slot = latest_run_time(created, schedule.interval_days, now)
+        last = draft.status.last_run_time
+        if slot is not None and (last is None or slot > last):
+            _start_runs(draft, snapshot, slot, policy)
+        promise = next_run_time(created, schedule.interval_days, now)
+    draft.update(next_run_time=promise)
+    if promise > now:
+        draft.wake_times.append(promise)
+
+
+def _promised_time(job: EvaluationJob, schedule: Schedule, now: datetime) -> datetime:
+    """When the next run is due; in the past, if it is overdue.
+
+    A promise that was made holds, also while the operator is away. A job that is seen for the
+    first time is owed its first run. After a pause or a repaired spec nothing is owed: the next
+    grid point counts.
+    """
+    created, status = job.created, job.status
+    promised = status.next_run_time
+    if promised is None:
+        if status.observed_generation is None:
+            return first_run_time(created)
+        return next_run_time(created, schedule.interval_days, now)
+    changed = status.interval_days not in (None, schedule.interval_days)
+    if changed and promised > now:
+        return next_run_time(created, schedule.interval_days, now)
+    return promised
+
+
+def _start_runs(draft: _Draft, snapshot: JobSnapshot, slot: datetime, policy: Policy) -> None:
+    job = snapshot.job
+    end = slot - timedelta(seconds=job.spec.label_delay_seconds)
+    running = {item.name for item in draft.status.active}
+    active = [w for run in snapshot.runs if run.dataset.name in running for w in run.dataset.windows]
+    pieces = uncovered(
+        job.created,
+        end,
+        cover=windows_of(draft.status.cover),
+        active=active,
+        retry=retry_windows(draft.status),
+    )
+    if not pieces:
+        message = "labelDelay leaves no rows to cover yet" if end <= job.created else (
+            "every row up to now is covered by other runs"
+        )
+        draft.events.append(EventRecord(Reason.NOTHING_TO_COVER, message))
+        return
+    runs = list(draft.status.active)
+    for index, windows in enumerate(plan_runs(pieces)[:MAX_RUNS_PER_SLOT]):
+        # Slots are days apart, so a minute's offset gives runs of one slot names of their own.
+        time = slot + timedelta(minutes=index)
+        dataset = build_dataset(job, time, windows, labels=snapshot.labels or ())
+        name = dataset["metadata"]["name"]
+        draft.actions.append(
+            CreateRun(dataset, build_run_job(dataset, job, job.spec.run_template, policy))
+        )
+        runs.append(ActiveRun(name=name, scheduled_time=time))
+        draft.events.append(EventRecord(Reason.RUN_CREATED, f"created run {name}"))
+        draft.update(last_run_time=time)
+    draft.update(active=runs)
+
+
+def _prune(draft: _Draft, snapshot: JobSnapshot) -> None:
+    """Keep the newest finished runs; what a run found stays at resultsUri."""
+    active = {run.name for run in draft.status.active}
+    finished = sorted(
+        (
+            run.dataset
+            for run in snapshot.runs
+            if run.dataset.name not in active and not run.dataset.deleting
+        ),
+        key=lambda dataset: dataset.scheduled_time,
+    )
+    surplus = len(finished) - snapshot.job.spec.history_limit
+    for dataset in finished[: max(surplus, 0)]:
+        draft.final_actions.append(DeleteDataset(dataset))
+
+
+def _report(draft: _Draft, snapshot: JobSnapshot, readiness: Readiness, now: datetime) -> None:
+    job = snapshot.job
+    paused = job.spec.is_paused
+    state = None
+    if not readiness.stalled:
+        state = (
+            JobState.PAUSED
+            if paused
+            else JobState.RUNNING if draft.status.active else JobState.SCHEDULED
+        )
+    claim = snapshot.claim
+    holds = claim is not None and claim.holder_uid == job.metadata.uid
+    draft.update(
+        state=state,
+        observed_generation=job.metadata.generation,
+        model_version_lease=claim.name if claim is not None and holds else None,
+    )
+    if readiness.stalled:
+        draft.update(next_run_time=None)
+    if (quality := quality_condition(job, draft.status, now)) is not None:
+        if quality.wake_at is not None:
+            draft.wake_times.append(quality.wake_at)
+        if quality.event is not None:
+            draft.events.append(quality.event)
+    settled = readiness.ready or readiness.stalled
+    ready_reason = Reason.PAUSED if readiness.ready and paused else readiness.reason
+    values: list[tuple[str, bool | None, Reason, str]] = [
+        ("Ready", readiness.ready, ready_reason, readiness.message),
+        (
+            "Reconciling",
+            not settled,
+            Reason.SETTLED if settled else Reason.PROGRESSING,
+            "" if settled else readiness.message,
+        ),
+        (
+            "Stalled",
+            readiness.stalled,
+            readiness.reason if readiness.stalled else Reason.SETTLED,
+            readiness.message if readiness.stalled else "",
+        ),
+    ]
+    if quality is not None:
+        values.append(("QualityAcceptable", quality.status, quality.reason, quality.message))
+    before = job.status.conditions
+    generation = job.metadata.generation
+    draft.update(
+        conditions=[
+            condition(kind, value, why, text, generation=generation, now=now, before=before)
+            for kind, value, why, text in values
+        ]
+    )
+    _tell_readiness(draft, job, readiness)
+
+
+def _tell_readiness(draft: _Draft, job: EvaluationJob, readiness: Readiness) -> None:
+    """An Event when the answer to "is it ready" changes, not each time that it is asked."""
+    previous = next((item for item in job.status.conditions if item.type == "Ready"), None)
+    if previous is not None and previous.reason == readiness.reason:
+        return
+    if readiness.reason in (Reason.PROGRESSING, Reason.TABLE_CHECKING):
+        return
+    if previous is not None and previous.reason == Reason.PAUSED and readiness.ready:
+        return
+    draft.events.append(
+        EventRecord(readiness.reason, readiness.message, warning=not readiness.ready)
+    )

@@ -1,0 +1,297 @@
+"""What to do about an EvaluationJobVersion: one run, at once, that covers nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from evaluation_operator.api.base import RpcStatus
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_version import (
+    FINAL_VERSION_STATES,
+    EvaluationJobVersion,
+    EvaluationJobVersionStatus,
+    VersionState,
+)
+from evaluation_operator.domain.conditions import clip, condition, is_true, message_of
+from evaluation_operator.domain.facts import Failure, Outcome, Result
+from evaluation_operator.domain.manifests import (
+    build_run_job,
+    build_version_dataset,
+    owner_reference,
+)
+from evaluation_operator.domain.plan import (
+    Action,
+    CreateRun,
+    CreateRunJob,
+    DeleteJob,
+    EventRecord,
+    OwnVersion,
+    Plan,
+    WriteOutcome,
+)
+from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.progress import CANCELLED, Phase, observe
+from evaluation_operator.domain.reasons import Reason
+from evaluation_operator.domain.snapshot import Run, VersionSnapshot
+from evaluation_operator.domain.stalled import stalled_version_faults
+
+INVALID_ARGUMENT = 3
+MESSAGE_BYTES = 512
+STATES = {
+    Phase.CREATING: VersionState.CREATING,
+    Phase.QUEUING: VersionState.QUEUING,
+    Phase.RUNNING: VersionState.RUNNING,
+}
+
+
+@dataclass
+class _Draft:
+    version: EvaluationJobVersion
+    status: EvaluationJobVersionStatus
+    now: datetime
+    actions: list[Action] = field(default_factory=list)
+    events: list[EventRecord] = field(default_factory=list)
+    wake_at: datetime | None = None
+
+    def update(self, **changes: object) -> None:
+        self.status = self.status.model_copy(update=changes)
+
+    def plan(self) -> Plan:
+        changed = self.status.to_dict() != self.version.status.to_dict()
+        return Plan(
+            actions=tuple(self.actions),
+            status=self.status.to_dict() if changed else None,
+            events=tuple(self.events),
+            wake_at=self.wake_at,
+        )
+
+
+def decide_version(snapshot: VersionSnapshot, now: datetime, policy: Policy) -> Plan:
+    """Gathered facts in, plan out; total over whatever is missing."""
+    version = snapshot.version
+    draft = _Draft(version, version.status, now)
+    if version.metadata.deletion_timestamp is not None:
+        return Plan()
+    if version.status.state in FINAL_VERSION_STATES:
+        _report_ended(draft)
+        return draft.plan()
+    draft.update(
+        create_time=version.metadata.creation_timestamp,
+        observed_generation=version.metadata.generation,
+    )
+    _own(draft, snapshot)
+    number = _number(snapshot)
+    draft.update(number=number)
+    if snapshot.run is not None:
+        _follow_run(draft, snapshot, snapshot.run, policy)
+    elif version.spec.terminate:
+        _end(draft, VersionState.TERMINATED, Reason.TERMINATED, "terminated before it was created")
+    else:
+        _create(draft, snapshot, number, policy)
+    return draft.plan()
+
+
+def _own(draft: _Draft, snapshot: VersionSnapshot) -> None:
+    metadata = draft.version.metadata
+    job = snapshot.job
+    if job is None or metadata.controller_uid() is not None:
+        return
+    owner = owner_reference("EvaluationJob", job.metadata.name, job.metadata.uid)
+    others = tuple(reference.to_dict() for reference in metadata.owner_references)
+    draft.actions.append(OwnVersion((*others, owner)))
+
+
+def _number(snapshot: VersionSnapshot) -> int | None:
+    """One more than any before; None while an older version waits for its own."""
+    version = snapshot.version
+    if version.status.number is not None:
+        return version.status.number
+    me = (version.metadata.creation_timestamp, version.metadata.name)
+    older = [item for item in snapshot.siblings if (item.create_time, item.name) < me]
+    if any(item.number is None for item in older):
+        return None
+    return 1 + max((item.number or 0 for item in snapshot.siblings), default=0)
+
+
+def _create(draft: _Draft, snapshot: VersionSnapshot, number: int | None, policy: Policy) -> None:
+    waiting = _waits_for(snapshot, number, policy)
+    if waiting is not None:
+        reason, message = waiting
+        _report(draft, VersionState.CREATING, reason, message)
+        if snapshot.obstacle is not None:
+            draft.wake_at = draft.now + policy.retry
+        return
+    job = snapshot.job
+    assert job is not None, "waited for above"
+    assert number is not None, "waited for above"
+    labels = snapshot.labels or ()
+    unknown = [label for label in draft.version.spec.labels if label not in labels]
+    if unknown:
+        message = (
+            f"spec.labels: {unknown[0]!r} is not in the AnnotationSpecSet: "
+            "make a version with labels that are"
+        )
+        failure = RpcStatus(code=INVALID_ARGUMENT, message=clip(message, MESSAGE_BYTES))
+        draft.update(partial_failures=[failure])
+        _end(draft, VersionState.FAILED, Reason.UNKNOWN_LABEL, message)
+        return
+    dataset = build_version_dataset(draft.version, job, number, draft.now, labels=labels)
+    template = draft.version.spec.run_template or job.spec.run_template
+    draft.actions.append(CreateRun(dataset, build_run_job(dataset, job, template, policy)))
+    name = dataset["metadata"]["name"]
+    draft.update(dataset=name)
+    _report(draft, VersionState.CREATING, Reason.STARTING, "the run is being created")
+    draft.events.append(EventRecord(Reason.RUN_CREATED, f"created run {name}"))
+
+
+def _waits_for(
+    snapshot: VersionSnapshot, number: int | None, policy: Policy
+) -> tuple[Reason, str] | None:
+    spec, job = snapshot.version.spec, snapshot.job
+    if job is None or job.metadata.deletion_timestamp is not None:
+        return (
+            Reason.JOB_NOT_FOUND,
+            f"EvaluationJob {spec.evaluation_job!r} does not exist: apply it",
+        )
+    if faults := stalled_version_faults(snapshot.version, limits=policy.limits):
+        text = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
+        return Reason.INVALID_SPEC, text
+    if snapshot.obstacle is not None:
+        return snapshot.obstacle.reason, snapshot.obstacle.message
+    conditions = job.status.conditions
+    if is_true(conditions, "Stalled"):
+        return Reason.JOB_STALLED, message_of(conditions, "Stalled")
+    if not is_true(conditions, "Ready") or snapshot.labels is None:
+        return Reason.JOB_NOT_READY, message_of(conditions, "Ready") or "the job is not ready yet"
+    if spec.dataset is not None and not snapshot.source_dataset_found:
+        message = (
+            f"Dataset {spec.dataset!r} of EvaluationJob {spec.evaluation_job!r} does not exist"
+        )
+        return Reason.DATASET_NOT_FOUND, message
+    if number is None:
+        return Reason.PROGRESSING, "an older version is numbered first"
+    return None
+
+
+def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Policy) -> None:
+    progress = observe(run.dataset, run.job, run.pods, draft.now)
+    outcome = progress.outcome or progress.failure
+    draft.update(dataset=run.dataset.name)
+    if outcome is not None:
+        if run.dataset.outcome is None:
+            draft.actions.append(WriteOutcome(run.dataset, outcome))
+        _record(draft, outcome)
+        return
+    wants_end = bool(draft.version.spec.terminate)
+    if wants_end and (progress.phase is not Phase.RUNNING or policy.allow_terminate_running):
+        _terminate(draft, run)
+        return
+    if run.job is None and snapshot.job is not None:
+        _ensure_job(draft, snapshot, snapshot.job, run, policy)
+    if progress.phase is Phase.RUNNING and draft.status.start_time is None:
+        draft.update(start_time=draft.now)
+    _report(draft, STATES[progress.phase], progress.reason, progress.message, refused=wants_end)
+
+
+def _ensure_job(
+    draft: _Draft, snapshot: VersionSnapshot, job: EvaluationJob, run: Run, policy: Policy
+) -> None:
+    version = draft.version
+    if snapshot.obstacle is not None:
+        draft.wake_at = draft.now + policy.retry
+    dataset = build_version_dataset(version, job, draft.status.number or 1, draft.now, labels=())
+    dataset["metadata"]["uid"] = run.dataset.uid
+    template = version.spec.run_template or job.spec.run_template
+    draft.actions.append(CreateRunJob(run.dataset, build_run_job(dataset, job, template, policy)))
+
+
+def _terminate(draft: _Draft, run: Run) -> None:
+    """The outcome comes first: a pod that starts in between finds it and yields."""
+    message = "terminated by spec.terminate"
+    failure = Failure(CANCELLED, message)
+    outcome = Outcome(Result.FAILED, draft.now, message=message, partial_failures=(failure,))
+    draft.actions.append(WriteOutcome(run.dataset, outcome))
+    if run.job is not None and not run.job.deleting:
+        draft.actions.append(DeleteJob(run.job))
+    _end(draft, VersionState.TERMINATED, Reason.TERMINATED, message)
+
+
+def _record(draft: _Draft, outcome: Outcome) -> None:
+    if outcome.result is Result.FAILED:
+        failures = outcome.partial_failures or (Failure(2, outcome.message),)
+        cancelled = draft.version.spec.terminate and failures[0].code == CANCELLED
+        draft.update(
+            partial_failures=[
+                RpcStatus(code=item.code, message=clip(item.message, MESSAGE_BYTES))
+                for item in failures[:10]
+            ]
+        )
+        state = VersionState.TERMINATED if cancelled else VersionState.FAILED
+        reason = Reason.TERMINATED if cancelled else Reason.FAILED
+        _end(draft, state, reason, outcome.message or failures[0].message)
+        return
+    draft.update(
+        evaluation=outcome.evaluation,
+        mean_average_precision=outcome.mean_average_precision,
+        evaluated_item_count=outcome.evaluated_item_count,
+    )
+    empty = outcome.result is Result.NO_DATA
+    message = "no rows to evaluate" if empty else f"Evaluation {outcome.evaluation} is published"
+    reason = Reason.NO_DATA if empty else Reason.COMPLETED
+    _end(draft, VersionState.COMPLETED, reason, message)
+
+
+def _end(draft: _Draft, state: VersionState, reason: Reason, message: str) -> None:
+    draft.update(completion_time=draft.now)
+    _report(draft, state, reason, message)
+    failed = state is VersionState.FAILED
+    draft.events.append(EventRecord(reason, message or state, warning=failed))
+
+
+def _report_ended(draft: _Draft) -> None:
+    """A version that has ended stays as it is; only a late wish to terminate is answered."""
+    status, version = draft.status, draft.version
+    assert status.state is not None, "a final state"
+    draft.update(observed_generation=version.metadata.generation)
+    if version.spec.terminate and status.state is not VersionState.TERMINATED:
+        _report(draft, status.state, Reason.COMPLETED, status.message or "", refused=True)
+
+
+def _report(
+    draft: _Draft,
+    state: VersionState,
+    reason: Reason,
+    message: str,
+    *,
+    refused: bool = False,
+) -> None:
+    """kstatus: a version that ran is Current whatever came out; one that failed is Stalled."""
+    draft.update(state=state, message=clip(message, MESSAGE_BYTES) or None)
+    ended = state in FINAL_VERSION_STATES
+    failed = state is VersionState.FAILED or reason is Reason.INVALID_SPEC
+    values: list[tuple[str, bool, Reason, str]] = [
+        ("Ready", state is VersionState.COMPLETED, reason, message),
+        ("Reconciling", not ended and not failed, reason, "" if ended else message),
+        ("Stalled", failed, reason if failed else Reason.SETTLED, message if failed else ""),
+    ]
+    if refused:
+        text = (
+            f"spec.terminate is honoured in Creating and Queuing, and the version is {state}: "
+            "FAILED_PRECONDITION; delete the version to stop it"
+        )
+        values.append(("TerminateRefused", True, Reason.TERMINATE_REFUSED, text))
+    draft.update(
+        conditions=[
+            condition(
+                kind,
+                value,
+                why,
+                text,
+                generation=draft.version.metadata.generation,
+                now=draft.now,
+                before=draft.version.status.conditions,
+            )
+            for kind, value, why, text in values
+        ]
+    )

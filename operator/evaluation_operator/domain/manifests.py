@@ -1,0 +1,356 @@
+"""The objects that a run consists of, as they are created.
+
+A run's pod may read nothing but its Dataset, so the Dataset's spec carries a copy of everything
+that the run needs. Whatever a job's runTemplate asks for, the pod keeps the `restricted` profile
+of the Pod Security Standards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from evaluation_operator.api.base import format_time
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_model_version
+from evaluation_operator.api.run_template import RunTemplate
+from evaluation_operator.domain import naming
+from evaluation_operator.domain.cover import Window
+from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.tables import TableSource, table_source
+
+Body = dict[str, Any]
+
+API_VERSION = "evaluations.dev/v1beta1"
+ACTIVE_DEADLINE_SECONDS = 6 * 3600
+BACKOFF_LIMIT = 3
+CHECK_DEADLINE_SECONDS = 600
+CHECK_TTL_SECONDS = 3600
+USER_ID = 65532
+NOT_RETRIED_EXIT_CODES = [2, 65, 66]
+"""Exit codes of a run's program that another attempt cannot change."""
+
+
+def owner_reference(kind: str, name: str, uid: str, *, api_version: str = API_VERSION) -> Body:
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+    }
+
+
+def lease_for_model_version(job: EvaluationJob, resource_version: str | None = None) -> Body:
+    model = parse_model_version(job.spec.model_version, namespace=job.metadata.namespace)
+    metadata: Body = {
+        "name": naming.model_version_lease_name(model.model, model.version),
+        "namespace": job.metadata.namespace,
+        "labels": {
+            naming.LABEL_MANAGED_BY: naming.MANAGED_BY,
+            naming.LABEL_COMPONENT: naming.COMPONENT_MODEL_VERSION,
+        },
+        "ownerReferences": [
+            owner_reference("EvaluationJob", job.metadata.name, job.metadata.uid),
+        ],
+    }
+    if resource_version is not None:
+        metadata["resourceVersion"] = resource_version
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": metadata,
+        "spec": {"holderIdentity": job.metadata.uid},
+    }
+
+
+def build_dataset(
+    job: EvaluationJob,
+    scheduled_time: datetime,
+    windows: Sequence[Window],
+    *,
+    labels: Sequence[str],
+) -> Body:
+    """The Dataset of a scheduled run, owned by its job."""
+    name = naming.run_name(job.metadata.name, scheduled_time)
+    spec = _dataset_spec(job, scheduled_time, labels)
+    spec["displayName"] = f"{job.metadata.name} {format_time(scheduled_time)}"[:64]
+    spec["windows"] = [_window(window) for window in windows]
+    owner = owner_reference("EvaluationJob", job.metadata.name, job.metadata.uid)
+    return _dataset(job, name, spec, owner)
+
+
+def build_version_dataset(
+    version: EvaluationJobVersion,
+    job: EvaluationJob,
+    number: int,
+    now: datetime,
+    *,
+    labels: Sequence[str],
+) -> Body:
+    """The Dataset of a version, owned by it: the job's data under the version's own parameters."""
+    name = naming.version_run_name(version.metadata.name)
+    spec = _dataset_spec(job, now, labels)
+    spec["displayName"] = version.metadata.name[:64]
+    spec["evaluationJobVersion"] = {
+        "name": version.metadata.name,
+        "uid": version.metadata.uid,
+        "number": number,
+    }
+    wanted = version.spec
+    if wanted.window is not None:
+        spec["windows"] = [wanted.window.to_dict()]
+    elif wanted.dataset is not None:
+        spec["sourceDataset"] = wanted.dataset
+    else:
+        spec["allRows"] = True
+    if wanted.evaluation_config is not None:
+        spec["evaluationConfig"] = wanted.evaluation_config.to_dict()
+    if wanted.score_thresholds:
+        spec["scoreThresholds"] = list(wanted.score_thresholds)
+    if wanted.labels:
+        spec["sliceLabels"] = list(wanted.labels)
+    owner = owner_reference("EvaluationJobVersion", version.metadata.name, version.metadata.uid)
+    body = _dataset(job, name, spec, owner)
+    body["metadata"]["labels"][naming.LABEL_VERSION] = version.metadata.name
+    return body
+
+
+def build_run_job(
+    dataset: Body, job: EvaluationJob, template: RunTemplate | None, policy: Policy
+) -> Body:
+    """The Job of a run. Its owner's uid is filled in when the Dataset exists."""
+    metadata = dataset["metadata"]
+    source = table_source(job)
+    body = _job(metadata["namespace"], metadata["name"], dict(metadata["labels"]))
+    body["metadata"]["ownerReferences"] = [
+        owner_reference("Dataset", metadata["name"], metadata.get("uid", ""))
+    ]
+    spec = body["spec"]
+    spec["activeDeadlineSeconds"] = _or(
+        template, "active_deadline_seconds", ACTIVE_DEADLINE_SECONDS
+    )
+    spec["backoffLimit"] = _or(template, "backoff_limit", BACKOFF_LIMIT)
+    queue = template.queue_name if template else None
+    if queue:
+        body["metadata"]["labels"][naming.LABEL_QUEUE] = queue
+        spec["suspend"] = True
+    environment = [
+        _field_env("EVALUATION_NAMESPACE", "metadata.namespace"),
+        {"name": "EVALUATION_DATASET", "value": metadata["name"]},
+    ]
+    spec["template"]["spec"] = _pod_spec(
+        ["run"], environment, source, template, policy, with_token=True
+    )
+    return body
+
+
+def build_table_check(job: EvaluationJob, policy: Policy) -> Body:
+    """The check of a table: shared by every job of the namespace that reads the same one."""
+    source = table_source(job)
+    name = naming.table_check_name(source.digest)
+    labels = {
+        naming.LABEL_MANAGED_BY: naming.MANAGED_BY,
+        naming.LABEL_COMPONENT: naming.COMPONENT_TABLE_CHECK,
+        naming.LABEL_TABLE: source.digest[:16],
+    }
+    body = _job(job.metadata.namespace, name, labels)
+    spec = body["spec"]
+    spec["activeDeadlineSeconds"] = CHECK_DEADLINE_SECONDS
+    spec["backoffLimit"] = 1
+    spec["ttlSecondsAfterFinished"] = CHECK_TTL_SECONDS
+    environment = [
+        {"name": "EVALUATION_TABLE_URI", "value": source.uri},
+        {"name": "EVALUATION_RESULTS_URI", "value": source.results_uri},
+    ]
+    spec["template"]["spec"] = _pod_spec(
+        ["check"], environment, source, job.spec.run_template, policy, with_token=False
+    )
+    return body
+
+
+def _dataset(job: EvaluationJob, name: str, spec: Body, owner: Body) -> Body:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Dataset",
+        "metadata": {
+            "name": name,
+            "namespace": job.metadata.namespace,
+            "labels": {
+                naming.LABEL_MANAGED_BY: naming.MANAGED_BY,
+                naming.LABEL_COMPONENT: naming.COMPONENT_RUN,
+                naming.LABEL_JOB: job.metadata.name,
+                naming.LABEL_DATASET: name,
+            },
+            "ownerReferences": [owner],
+        },
+        "spec": spec,
+    }
+
+
+def _dataset_spec(job: EvaluationJob, run_time: datetime, labels: Sequence[str]) -> Body:
+    config = job.spec.evaluation_job_config
+    namespace = job.metadata.namespace
+    model = parse_model_version(job.spec.model_version, namespace=namespace)
+    status = job.status
+    spec: Body = {
+        "description": f"Run of EvaluationJob {job.metadata.name}",
+        "inputConfigs": [config.input_config.to_dict()],
+        "evaluationJob": {
+            "name": job.metadata.name,
+            "uid": job.metadata.uid,
+            "createTime": format_time(job.created),
+        },
+        "scheduledTime": format_time(run_time),
+        "modelVersion": {"model": model.model, "version": model.version},
+        "exampleCount": config.example_count,
+        "exampleSamplePercentage": config.example_sample_percentage,
+        "bigqueryImportKeys": config.bigquery_import_keys.to_dict(),
+        "evaluationConfig": config.evaluation_config.to_dict(),
+        "annotationSpecSet": parse_annotation_spec_set_name(
+            job.spec.annotation_spec_set, namespace=namespace
+        ),
+        "annotationSpecs": list(labels),
+        "resultsUri": table_source(job).results_uri,
+        "windows": [],
+        "cover": [item.to_dict() for item in status.cover or ()],
+        "pausedSpans": [item.to_dict() for item in status.paused_spans or ()],
+    }
+    if job.spec.bounding_box_units is not None:
+        spec["boundingBoxUnits"] = str(job.spec.bounding_box_units)
+    alert = config.evaluation_job_alert_config
+    if alert is not None:
+        threshold = alert.min_acceptable_mean_average_precision
+        spec["alert"] = {"minAcceptableMeanAveragePrecision": threshold}
+    return spec
+
+
+def _window(window: Window) -> Body:
+    body: Body = {"startTime": format_time(window.start), "endTime": format_time(window.end)}
+    if window.failures:
+        body["failures"] = window.failures
+    return body
+
+
+def _job(namespace: str, name: str, labels: dict[str, str]) -> Body:
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {
+                "rules": [
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {
+                            "containerName": "run",
+                            "operator": "In",
+                            "values": NOT_RETRIED_EXIT_CODES,
+                        },
+                    },
+                ]
+            },
+            "template": {"metadata": {"labels": dict(labels)}},
+        },
+    }
+
+
+def _pod_spec(
+    arguments: list[str],
+    environment: list[Body],
+    source: TableSource,
+    template: RunTemplate | None,
+    policy: Policy,
+    *,
+    with_token: bool,
+) -> Body:
+    wanted = template.to_dict() if template else {}
+    volumes: list[Body] = [{"name": "scratch", "emptyDir": {}}]
+    mounts: list[Body] = [{"name": "scratch", "mountPath": "/tmp"}]  # noqa: S108
+    if source.volume_claim:
+        claim = {"claimName": source.volume_claim}
+        volumes.append({"name": "table", "persistentVolumeClaim": claim})
+        mounts.append({"name": "table", "mountPath": naming.MOUNT_PATH})
+    if with_token:
+        volumes.append(_token_volume())
+        mounts.append(
+            {
+                "name": "token",
+                "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+                "readOnly": True,
+            }
+        )
+    container: Body = {
+        "name": "run",
+        "image": wanted.get("image") or policy.image,
+        "imagePullPolicy": policy.image_pull_policy,
+        "args": arguments,
+        "env": environment,
+        "resources": wanted.get("resources") or _default_resources(),
+        "volumeMounts": mounts,
+        "terminationMessagePolicy": "File",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    if wanted.get("envFrom"):
+        container["envFrom"] = wanted["envFrom"]
+    pod: Body = {
+        "restartPolicy": "Never",
+        "serviceAccountName": wanted.get("serviceAccountName") or policy.service_account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER_ID,
+            "runAsGroup": USER_ID,
+            "fsGroup": USER_ID,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+        "volumes": volumes,
+    }
+    passed_on = ("nodeSelector", "tolerations", "affinity", "priorityClassName", "imagePullSecrets")
+    return pod | {key: wanted[key] for key in passed_on if wanted.get(key)}
+
+
+def _token_volume() -> Body:
+    """What the automatic mount would hold, with a token that lives an hour."""
+    sources = [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
+        {
+            "configMap": {
+                "name": "kube-root-ca.crt",
+                "items": [{"key": "ca.crt", "path": "ca.crt"}],
+            }
+        },
+        {
+            "downwardAPI": {
+                "items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]
+            }
+        },
+    ]
+    return {"name": "token", "projected": {"sources": sources}}
+
+
+def _default_resources() -> Body:
+    return {
+        "requests": {"cpu": "100m", "memory": "256Mi"},
+        "limits": {"memory": "1Gi"},
+    }
+
+
+def _field_env(name: str, path: str) -> Body:
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+def _or(template: RunTemplate | None, field: str, default: int) -> int:
+    value = getattr(template, field) if template is not None else None
+    return default if value is None else int(value)

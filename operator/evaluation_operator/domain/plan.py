@@ -1,0 +1,133 @@
+"""What a decision may ask for. Every action is idempotent, and nothing here does I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from evaluation_operator.domain.facts import DatasetFacts, JobFacts, Outcome
+from evaluation_operator.domain.reasons import Reason
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The Lease that says which EvaluationJob evaluates a model version."""
+
+    name: str
+    holder_uid: str
+    holder_name: str
+    holder_exists: bool
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddFinalizer:
+    """Mark the job, so that its deletion waits for its active runs to be stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFinalizer:
+    """Let a deleted job go."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeClaim:
+    """Create the model version's Lease, or take it from a holder that is gone."""
+
+    lease: Body
+
+
+@dataclass(frozen=True, slots=True)
+class OwnVersion:
+    """Make the job the owner of its version, so that deleting the job takes it along."""
+
+    owner_references: tuple[Body, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRun:
+    """Create the Dataset, then the Job that it owns. The Dataset's name is the lock."""
+
+    dataset: Body
+    job: Body
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRunJob:
+    """Create the Job of a Dataset that exists."""
+
+    dataset: DatasetFacts
+    job: Body
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTableCheck:
+    job: Body
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOutcome:
+    """Fail a run: one conditional write of its Dataset's status, which the run may have won."""
+
+    dataset: DatasetFacts
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJob:
+    job: JobFacts
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteDataset:
+    dataset: DatasetFacts
+
+
+Action = (
+    AddFinalizer
+    | RemoveFinalizer
+    | TakeClaim
+    | OwnVersion
+    | CreateRun
+    | CreateRunJob
+    | CreateTableCheck
+    | WriteOutcome
+    | DeleteJob
+    | DeleteDataset
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An Event to publish once the status that it speaks of has been written."""
+
+    reason: Reason
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`actions` come before the status, `final_actions` after it; then the key sleeps.
+
+    A status of None is not written. A plan without `wake_at` waits for an event.
+    """
+
+    actions: tuple[Action, ...] = ()
+    status: dict[str, Any] | None = None
+    final_actions: tuple[Action, ...] = ()
+    events: tuple[EventRecord, ...] = ()
+    wake_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why the last attempt to act failed, so that the next decision can say so."""
+
+    reason: Reason
+    message: str
+    permanent: bool = False

@@ -1,0 +1,182 @@
+"""May this job run, and if not, why: small checks in the order in which people should fix them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from evaluation_operator.api.evaluation_options import AnnotationType
+from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_instruction_name
+from evaluation_operator.domain.facts import PodFacts
+from evaluation_operator.domain.manifests import build_table_check, lease_for_model_version
+from evaluation_operator.domain.plan import Action, CreateTableCheck, DeleteJob, TakeClaim
+from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.reasons import Reason
+from evaluation_operator.domain.snapshot import JobSnapshot, TableCheck
+from evaluation_operator.domain.stalled import stalled_faults
+from evaluation_operator.domain.tables import SCHEMES, table_source
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """`stalled`: nothing happens before the spec changes or a claim is freed.
+
+    Not ready and not stalled: something is missing that may still come; `action` fetches it,
+    `retry_at` says when to look again without an event.
+    """
+
+    ready: bool
+    reason: Reason
+    message: str
+    stalled: bool = False
+    action: Action | None = None
+    retry_at: datetime | None = None
+    table_digest: str | None = None
+
+
+def judge(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness:
+    """The first thing that keeps the job from running, or that it is ready."""
+    return (
+        _invalid_spec(snapshot, policy)
+        or _model_version_claim(snapshot)
+        or _obstacle(snapshot, now, policy)
+        or _unsupported(snapshot)
+        or _missing_references(snapshot)
+        or _namespace(snapshot, now, policy)
+        or _table(snapshot, now, policy)
+    )
+
+
+def _missing(
+    reason: Reason,
+    message: str,
+    *,
+    action: Action | None = None,
+    retry_at: datetime | None = None,
+) -> Readiness:
+    return Readiness(False, reason, message, action=action, retry_at=retry_at)
+
+
+def _invalid_spec(snapshot: JobSnapshot, policy: Policy) -> Readiness | None:
+    job = snapshot.job
+    faults = stalled_faults(job, job.metadata.namespace, limits=policy.limits)
+    if not faults:
+        return None
+    text = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
+    return Readiness(False, Reason.INVALID_SPEC, text, stalled=True)
+
+
+def _model_version_claim(snapshot: JobSnapshot) -> Readiness | None:
+    claim, job = snapshot.claim, snapshot.job
+    if claim is not None and claim.holder_uid == job.metadata.uid:
+        return None
+    if claim is not None and claim.holder_exists:
+        message = (
+            f"{job.spec.model_version} is evaluated by EvaluationJob {claim.holder_name!r}: "
+            "a model version has one job; delete one of the two"
+        )
+        return Readiness(False, Reason.MODEL_VERSION_TAKEN, message, stalled=True)
+    version = claim.resource_version if claim is not None else None
+    return _missing(
+        Reason.PROGRESSING,
+        "claiming the model version",
+        action=TakeClaim(lease_for_model_version(job, version)),
+    )
+
+
+def _obstacle(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness | None:
+    obstacle = snapshot.obstacle
+    if obstacle is None:
+        return None
+    return _missing(obstacle.reason, obstacle.message, retry_at=now + policy.retry)
+
+
+def _unsupported(snapshot: JobSnapshot) -> Readiness | None:
+    """Fields that are in the resource from the start and come to life in later versions."""
+    job = snapshot.job
+    kind = job.spec.evaluation_job_config.input_config.annotation_type
+    if job.spec.label_missing_ground_truth:
+        message = (
+            "spec.labelMissingGroundTruth: true: this version has no labelling backend; "
+            "set it to false in a new job and bring labels with `kubectl evaluations labels import`"
+        )
+        return _missing(Reason.BACKEND_UNAVAILABLE, message)
+    if kind is AnnotationType.IMAGE_BOUNDING_BOX:
+        message = "object detection is not evaluated by this version; classification is"
+        return _missing(Reason.BACKEND_UNAVAILABLE, message)
+    source = table_source(job)
+    if source.scheme not in SCHEMES:
+        message = (
+            f"no backend for {source.scheme}:// tables in this version ({source.uri}); "
+            f"use tableSource with one of {', '.join(SCHEMES)}"
+        )
+        return _missing(Reason.BACKEND_UNAVAILABLE, message)
+    return None
+
+
+def _missing_references(snapshot: JobSnapshot) -> Readiness | None:
+    spec, namespace = snapshot.job.spec, snapshot.job.metadata.namespace
+    if snapshot.labels is None:
+        name = parse_annotation_spec_set_name(spec.annotation_spec_set, namespace=namespace)
+        message = f"AnnotationSpecSet {name!r} does not exist in namespace {namespace!r}: apply it"
+        return _missing(Reason.SPEC_SET_NOT_FOUND, message)
+    human = spec.evaluation_job_config.human_annotation_config
+    if human is not None and not snapshot.instruction_found:
+        name = parse_instruction_name(human.instruction, namespace=namespace)
+        message = f"Instruction {name!r} does not exist in namespace {namespace!r}: apply it"
+        return _missing(Reason.INSTRUCTION_NOT_FOUND, message)
+    return None
+
+
+def _namespace(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness | None:
+    if not snapshot.namespace_lacks:
+        return None
+    namespace = snapshot.job.metadata.namespace
+    message = (
+        f"namespace {namespace!r} lacks {' and '.join(snapshot.namespace_lacks)}: "
+        f"kubectl apply -n {namespace} -k {policy.namespace_component}"
+    )
+    return _missing(Reason.NAMESPACE_NOT_READY, message, retry_at=now + policy.retry)
+
+
+def _table(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness:
+    job, check = snapshot.job, snapshot.table_check
+    digest = table_source(job).digest
+    good = Readiness(
+        True, Reason.READY, "sampled rows are evaluated on schedule", table_digest=digest
+    )
+    if job.status.table_digest == digest or (check is not None and check.job.complete):
+        return good
+    if check is None or check.job.deleting:
+        return _missing(
+            Reason.TABLE_CHECKING,
+            f"checking the table {table_source(job).uri}",
+            action=None if check else CreateTableCheck(build_table_check(job, policy)),
+        )
+    if not check.job.failed:
+        trouble = next((pod.trouble or pod.unschedulable for pod in check.pods), "")
+        message = f"checking the table {table_source(job).uri}"
+        return _missing(Reason.TABLE_CHECKING, f"{message}: {trouble}" if trouble else message)
+    return _failed_check(check, now, policy)
+
+
+def _failed_check(check: TableCheck, now: datetime, policy: Policy) -> Readiness:
+    """Say why, and check again after a while: a table is repaired without telling anybody."""
+    ended = sorted(
+        (pod for pod in check.pods if pod.finish_time is not None),
+        key=lambda pod: (pod.finish_time, pod.name),
+    )
+    reason, message = _verdict_of(ended[-1] if ended else None, check)
+    finished = ended[-1].finish_time if ended else None
+    retry_at = (finished or check.job.create_time) + policy.table_check_retry
+    again = DeleteJob(check.job) if retry_at <= now else None
+    return _missing(reason, message, action=again, retry_at=retry_at)
+
+
+def _verdict_of(pod: PodFacts | None, check: TableCheck) -> tuple[Reason, str]:
+    if pod is None or pod.verdict is None:
+        detail = check.job.message or check.job.reason or "no pod told why"
+        return Reason.TABLE_UNAVAILABLE, f"the table could not be checked: {detail}"
+    invalid = pod.verdict.reason == Reason.TABLE_INVALID
+    reason = Reason.TABLE_INVALID if invalid else Reason.TABLE_UNAVAILABLE
+    return reason, pod.verdict.failure.message

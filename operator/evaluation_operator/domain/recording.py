@@ -1,0 +1,191 @@
+"""Recording how runs ended in the status of their job: attempts, cover and the latest figures.
+
+A run is recorded exactly once: while its name stands in `status.active`, or its time lies after
+`status.lastRunTime`, it has not been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from evaluation_operator.api.base import RpcStatus, TimeSpan
+from evaluation_operator.api.evaluation_job import (
+    AbandonedWindow,
+    ActiveRun,
+    Attempt,
+    EvaluationJobStatus,
+    LatestEvaluation,
+    RetryWindow,
+)
+from evaluation_operator.domain.conditions import clip
+from evaluation_operator.domain.cover import Window, after_failure, merge, subtract
+from evaluation_operator.domain.facts import DatasetFacts, Failure, Outcome, Result
+from evaluation_operator.domain.plan import EventRecord
+from evaluation_operator.domain.progress import CANCELLED
+from evaluation_operator.domain.reasons import Reason
+
+MAX_ATTEMPTS = 10
+MAX_FAILURES_PER_ATTEMPT = 5
+FAILURE_MESSAGE_BYTES = 256
+MAX_ABANDONED = 10
+
+
+def is_recorded(status: EvaluationJobStatus, dataset: DatasetFacts) -> bool:
+    """Whether the status already speaks of how this run ended."""
+    if any(run.name == dataset.name for run in status.active):
+        return False
+    return status.last_run_time is not None and dataset.scheduled_time <= status.last_run_time
+
+
+def record(
+    status: EvaluationJobStatus, dataset: DatasetFacts, outcome: Outcome
+) -> tuple[EvaluationJobStatus, list[EventRecord]]:
+    """The status after the run has ended, and what to tell about it."""
+    status = _without_active(status, dataset)
+    match outcome.result:
+        case Result.SUCCEEDED:
+            return _succeeded(status, dataset, outcome)
+        case Result.NO_DATA:
+            message = f"{dataset.name}: no rows to evaluate in its windows"
+            event = EventRecord(Reason.NO_DATA, message)
+            return _covered(status, dataset.windows), [event]
+        case Result.FAILED:
+            return _failed(status, dataset.name, dataset.windows, outcome)
+
+
+def record_missing(
+    status: EvaluationJobStatus, run: ActiveRun, now: datetime
+) -> tuple[EvaluationJobStatus, list[EventRecord]]:
+    """A Dataset that was deleted under a run: an attempt; its rows go to the next run."""
+    active = [item for item in status.active if item.name != run.name]
+    status = status.model_copy(update={"active": active})
+    message = f"Dataset {run.name} was deleted before the run ended"
+    status = _with_attempt(status, run.name, (Failure(CANCELLED, message),), now)
+    return status, [EventRecord(Reason.RUN_MISSING, message, warning=True)]
+
+
+def windows_of(spans: Iterable[TimeSpan]) -> tuple[Window, ...]:
+    return tuple(Window(span.start_time, span.end_time) for span in spans)
+
+
+def retry_windows(status: EvaluationJobStatus) -> tuple[Window, ...]:
+    return tuple(
+        Window(item.start_time, item.end_time, item.failures) for item in status.retry_windows
+    )
+
+
+def _without_active(status: EvaluationJobStatus, dataset: DatasetFacts) -> EvaluationJobStatus:
+    active = [item for item in status.active if item.name != dataset.name]
+    newest = max(status.last_run_time or dataset.scheduled_time, dataset.scheduled_time)
+    return status.model_copy(update={"active": active, "last_run_time": newest})
+
+
+def _covered(status: EvaluationJobStatus, windows: Sequence[Window]) -> EvaluationJobStatus:
+    cover = merge((*windows_of(status.cover), *windows))
+    retry = subtract(retry_windows(status), windows)
+    return status.model_copy(
+        update={
+            "cover": [TimeSpan(start_time=w.start, end_time=w.end) for w in cover],
+            "retry_windows": [_retry_window(window) for window in retry],
+        }
+    )
+
+
+def _succeeded(
+    status: EvaluationJobStatus, dataset: DatasetFacts, outcome: Outcome
+) -> tuple[EvaluationJobStatus, list[EventRecord]]:
+    status = _covered(status, dataset.windows)
+    latest = status.latest_evaluation
+    older = latest is None or (latest.evaluation_job_run_time or outcome.time) <= (
+        dataset.scheduled_time
+    )
+    changes: dict[str, object] = {
+        "last_success_time": max(status.last_success_time or outcome.time, outcome.time),
+    }
+    if outcome.late_rows or status.late_rows is not None:
+        changes["late_rows"] = outcome.late_rows
+    if older:
+        changes["latest_evaluation"] = LatestEvaluation(
+            name=outcome.evaluation or dataset.name,
+            dataset=dataset.name,
+            evaluation_job_run_time=dataset.scheduled_time,
+            create_time=outcome.time,
+            mean_average_precision=outcome.mean_average_precision,
+            evaluated_item_count=outcome.evaluated_item_count,
+        )
+    figure = outcome.mean_average_precision
+    text = "no label has ground truth" if figure is None else f"mean average precision {figure:.4f}"
+    event = EventRecord(
+        Reason.RUN_SUCCEEDED,
+        f"{dataset.name}: {outcome.evaluated_item_count or 0} items evaluated, {text}",
+    )
+    return status.model_copy(update=changes), [event]
+
+
+def _failed(
+    status: EvaluationJobStatus, name: str, windows: Sequence[Window], outcome: Outcome
+) -> tuple[EvaluationJobStatus, list[EventRecord]]:
+    again, abandoned = after_failure(windows)
+    retry = (*subtract(retry_windows(status), windows), *again)
+    status = status.model_copy(
+        update={
+            "retry_windows": [_retry_window(window) for window in sorted(retry)],
+            "failed_runs": (status.failed_runs or 0) + 1,
+        }
+    )
+    failures = outcome.partial_failures or (Failure(2, outcome.message or "the run failed"),)
+    events = [EventRecord(Reason.RUN_FAILED, f"{name}: {failures[0].message}", warning=True)]
+    if abandoned:
+        status = _abandon(status, name, abandoned)
+        spans = ", ".join(f"{w.start:%Y-%m-%d %H:%M} to {w.end:%Y-%m-%d %H:%M}" for w in abandoned)
+        message = f"rows sampled from {spans} are given up after {abandoned[0].failures} failures"
+        failures = (*failures, Failure(10, message))
+        events.append(EventRecord(Reason.WINDOW_ABANDONED, f"{name}: {message}", warning=True))
+    return _with_attempt(status, name, failures, outcome.time), events
+
+
+def _abandon(
+    status: EvaluationJobStatus, name: str, abandoned: Sequence[Window]
+) -> EvaluationJobStatus:
+    status = _covered(status, abandoned)
+    added = [
+        AbandonedWindow(
+            start_time=window.start, end_time=window.end, failures=window.failures, dataset=name
+        )
+        for window in abandoned
+    ]
+    return status.model_copy(
+        update={
+            "abandoned_windows": [*status.abandoned_windows, *added][-MAX_ABANDONED:],
+            "total_abandoned_windows": (status.total_abandoned_windows or 0) + len(added),
+        }
+    )
+
+
+def _with_attempt(
+    status: EvaluationJobStatus, name: str, failures: Sequence[Failure], now: datetime
+) -> EvaluationJobStatus:
+    # The last failure may be our own word on an abandoned window: it must not be the one cut off.
+    kept = [
+        *failures[: MAX_FAILURES_PER_ATTEMPT - 1],
+        *failures[MAX_FAILURES_PER_ATTEMPT - 1 :][-1:],
+    ]
+    attempt = Attempt(
+        attempt_time=now,
+        partial_failures=[
+            RpcStatus(code=item.code, message=clip(item.message, FAILURE_MESSAGE_BYTES))
+            for item in kept
+        ],
+        dataset=name,
+    )
+    return status.model_copy(
+        update={
+            "attempts": [*status.attempts, attempt][-MAX_ATTEMPTS:],
+            "total_attempts": (status.total_attempts or 0) + 1,
+        }
+    )
+
+
+def _retry_window(window: Window) -> RetryWindow:
+    return RetryWindow(start_time=window.start, end_time=window.end, failures=window.failures)

@@ -1,0 +1,65 @@
+"""All that a decision looks at, gathered once and then never read again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
+from evaluation_operator.domain.plan import Claim, Obstacle
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run is a Dataset, the Job that works on it, and that Job's pods."""
+
+    dataset: DatasetFacts
+    job: JobFacts | None = None
+    pods: tuple[PodFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableCheck:
+    job: JobFacts
+    pods: tuple[PodFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobSnapshot:
+    """An EvaluationJob and what it stands on; None means: does not exist.
+
+    `labels` are the display names of its AnnotationSpecSet, in order.
+    """
+
+    job: EvaluationJob
+    runs: tuple[Run, ...] = ()
+    claim: Claim | None = None
+    labels: tuple[str, ...] | None = None
+    instruction_found: bool = False
+    namespace_lacks: tuple[str, ...] = ()
+    table_check: TableCheck | None = None
+    obstacle: Obstacle | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """Another version of the same job."""
+
+    name: str
+    create_time: datetime
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSnapshot:
+    """An EvaluationJobVersion, its job and its only run."""
+
+    version: EvaluationJobVersion
+    job: EvaluationJob | None = None
+    siblings: tuple[Sibling, ...] = ()
+    run: Run | None = None
+    labels: tuple[str, ...] | None = None
+    source_dataset_found: bool = False
+    obstacle: Obstacle | None = None

@@ -1,0 +1,52 @@
+"""Which table a job reads, as far as it can be told without opening it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.domain.naming import table_digest
+
+SCHEMES = ("file", "s3", "postgresql")
+"""Schemes that a run can open; others have no backend in this version."""
+
+_FILES = ("file", "s3")
+
+
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """A table's address, where runs write, and the volume that holds either."""
+
+    uri: str
+    results_uri: str
+    volume_claim: str | None
+    secrets: tuple[str, ...]
+
+    @property
+    def scheme(self) -> str:
+        return self.uri.partition("://")[0]
+
+    @property
+    def digest(self) -> str:
+        return table_digest(self.uri, self.results_uri, self.volume_claim or "", *self.secrets)
+
+
+def table_source(job: EvaluationJob) -> TableSource:
+    """The job's table; a `bq://` one has no default place for results, so that stays empty."""
+    source = job.spec.evaluation_job_config.input_config
+    uri, claim = "", None
+    if source.table_source is not None:
+        uri, claim = source.table_source.input_uri, source.table_source.persistent_volume_claim_name
+    elif source.bigquery_source is not None:
+        uri = source.bigquery_source.input_uri
+    template = job.spec.run_template
+    secrets = (item.secret_ref.name for item in (template.env_from if template else None) or ())
+    return TableSource(uri, _results_uri(job.spec.results_uri, uri), claim, tuple(secrets))
+
+
+def _results_uri(given: str | None, table_uri: str) -> str:
+    if given:
+        return given.rstrip("/")
+    if table_uri.partition("://")[0] in _FILES:
+        return f"{table_uri.rstrip('/')}/_results"
+    return ""
