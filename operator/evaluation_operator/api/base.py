@@ -19,11 +19,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     JsonValue,
     PlainSerializer,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 GROUP = "evaluations.dev"
 VERSION = "v1beta1"
@@ -66,6 +69,13 @@ _UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
 
 
+# An object of any shape, kept as it is.
+Anything = Annotated[
+    dict[str, JsonValue],
+    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+]
+
+
 def parse_duration(text: str) -> float:
     """Seconds of `1h30m`, `36h`, `90s` or `3600s`.
 
@@ -95,6 +105,32 @@ class Rule:
     ] = "FieldValueInvalid"
     message_expression: str | None = None
 
+    def to_dict(self) -> dict[str, str]:
+        """The rule as an entry of `x-kubernetes-validations`."""
+        entry = {"rule": self.rule, "message": self.message, "reason": self.reason}
+        if self.field_path is not None:
+            entry["fieldPath"] = self.field_path
+        if self.message_expression is not None:
+            entry["messageExpression"] = self.message_expression
+        return entry
+
+
+def immutable(field: str, *, optional: bool = False, what: str | None = None) -> Rule:
+    """A rule for an object whose `field` must stay as it was created.
+
+    `optional` fields may be absent on both sides; `what` is the kind to delete and recreate.
+    """
+    same = f"self.{field} == oldSelf.{field}"
+    if optional:
+        present = f"has(self.{field})"
+        same = f"{present} == has(oldSelf.{field}) && (!{present} || {same})"
+    return Rule(
+        rule=same,
+        message=f"{field} is immutable: delete and recreate the {what or 'EvaluationJob'}",
+        field_path=f".{field}",
+        reason="FieldValueForbidden",
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class PrinterColumn:
@@ -119,6 +155,17 @@ class Model(BaseModel):
     )
 
     RULES: ClassVar[tuple[Rule, ...]] = ()
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The rules travel with the schema of their model, wherever that is used."""
+        schema = handler(core_schema)
+        if cls.RULES:
+            rules = [rule.to_dict() for rule in cls.RULES]
+            handler.resolve_ref_schema(schema)["x-kubernetes-validations"] = rules
+        return schema
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: camelCase, without anything that is absent or empty.
@@ -205,7 +252,7 @@ class RpcStatus(Model):
         description="What went wrong, with the field or row, the value and the cure.",
         max_length=2048,
     )
-    details: list[dict[str, JsonValue]] = Field(
+    details: list[Anything] = Field(
         default=[], description="More about the error, each entry of any shape.", max_length=10
     )
 

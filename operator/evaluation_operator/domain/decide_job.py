@@ -180,7 +180,7 @@ def _job_body_for(job: EvaluationJob, run: Run, policy: Policy) -> dict[str, Any
     return build_run_job(dataset, job, job.spec.run_template, policy)
 
 
-def _neverjob.created(
+def _never_created(
     run: Run, snapshot: JobSnapshot, now: datetime, policy: Policy
 ) -> Outcome | None:
     """A Job that the API server keeps refusing is a failed run, not a wait for ever."""
@@ -272,7 +272,9 @@ def _start_runs(draft: _Draft, snapshot: JobSnapshot, slot: datetime, policy: Po
     job = snapshot.job
     end = slot - timedelta(seconds=job.spec.label_delay_seconds)
     running = {item.name for item in draft.status.active}
-    active = [w for run in snapshot.runs if run.dataset.name in running for w in run.dataset.windows]
+    active = [
+        w for run in snapshot.runs if run.dataset.name in running for w in run.dataset.windows
+    ]
     pieces = uncovered(
         job.created,
         end,
@@ -281,8 +283,10 @@ def _start_runs(draft: _Draft, snapshot: JobSnapshot, slot: datetime, policy: Po
         retry=retry_windows(draft.status),
     )
     if not pieces:
-        message = "labelDelay leaves no rows to cover yet" if end <= job.created else (
-            "every row up to now is covered by other runs"
+        message = (
+            "labelDelay leaves no rows to cover yet"
+            if end <= job.created
+            else ("every row up to now is covered by other runs")
         )
         draft.events.append(EventRecord(Reason.NOTHING_TO_COVER, message))
         return
@@ -325,7 +329,9 @@ def _report(draft: _Draft, snapshot: JobSnapshot, readiness: Readiness, now: dat
         state = (
             JobState.PAUSED
             if paused
-            else JobState.RUNNING if draft.status.active else JobState.SCHEDULED
+            else JobState.RUNNING
+            if draft.status.active
+            else JobState.SCHEDULED
         )
     claim = snapshot.claim
     holds = claim is not None and claim.holder_uid == job.metadata.uid
