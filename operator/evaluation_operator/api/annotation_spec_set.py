@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, JsonValue, WithJsonSchema
 
-from .base import Condition, Model, PrinterColumn, Resource
+from .base import Condition, Model, PrinterColumn, Resource, Rule, whole_spec_immutable
 
 Ignored = Annotated[JsonValue, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True})]
 
@@ -28,6 +28,8 @@ class AnnotationSpec(Model):
 
 class AnnotationSpecSetSpec(Model):
     """The labels; immutable."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (whole_spec_immutable("AnnotationSpecSet"),)
 
     display_name: str = Field(
         description="Title of the set, at most 64 characters.", min_length=1, max_length=64

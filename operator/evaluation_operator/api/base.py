@@ -180,6 +180,27 @@ class Model(BaseModel):
         return cls.model_validate(data)
 
 
+def whole_spec_immutable(what: str) -> Rule:
+    """A rule for the spec of a kind that never changes."""
+    return Rule(
+        rule="self == oldSelf",
+        message=f"spec is immutable: delete and recreate the {what}",
+        reason="FieldValueForbidden",
+    )
+
+
+def name_rule(length: int, names: str) -> Rule:
+    """A rule for the root of a kind: `names` that are derived from its own must fit into 63."""
+    return Rule(
+        rule=f"size(self.metadata.name) <= {length}",
+        message=f"metadata.name has more than {length} characters, so {names} would be too long: "
+        "choose a shorter one",
+        message_expression="'metadata.name ' + self.metadata.name + ' has ' + "
+        f"string(size(self.metadata.name)) + ' characters, at most {length} are allowed, because "
+        f"of {names}: choose a shorter one'",
+    )
+
+
 class OwnerReference(Model):
     """An object that this one is deleted with."""
 

@@ -18,8 +18,10 @@ from .base import (
     PrinterColumn,
     Resource,
     RpcStatus,
+    Rule,
     TimeSpan,
     Timestamp,
+    whole_spec_immutable,
 )
 from .evaluation_job import PausedSpan
 from .evaluation_options import (
@@ -71,6 +73,8 @@ class DatasetAlert(Model):
 
 class DatasetSpec(Model):
     """What the run covers and all that it needs; immutable."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (whole_spec_immutable("Dataset"),)
 
     display_name: str | None = Field(
         default=None, description="Title of the Dataset, at most 64 characters.", max_length=64

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from .base import Model, PrinterColumn, Resource, RpcStatus, Timestamp
+from .base import Model, PrinterColumn, Resource, RpcStatus, Rule, Timestamp, whole_spec_immutable
 from .evaluation_options import AnnotationType, EvaluationConfig, Label
 from .names import ModelVersion
 
@@ -191,6 +191,8 @@ class WeightedMetrics(Model):
 
 class EvaluationSpec(Model):
     """The result; immutable."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (whole_spec_immutable("Evaluation"),)
 
     config: EvaluationConfig = Field(
         default=EvaluationConfig(), description="Options of the metrics that were used."

@@ -14,11 +14,14 @@ from .base import (
     PrinterColumn,
     Resource,
     RpcStatus,
+    Rule,
     TimeSpan,
     Timestamp,
+    name_rule,
     parse_duration,
 )
 from .evaluation_job_config import EvaluationJobConfig
+from .evaluation_job_rules import SPEC_RULES
 from .evaluation_options import BoundingBoxUnits
 from .names import ANNOTATION_SPEC_SET_PATTERN, MODEL_VERSION_PATTERN
 from .run_template import RunTemplate
@@ -39,6 +42,16 @@ class OnDelete(StrEnum):
 
 class Labeling(Model):
     """How long labelling tasks stay open, and what becomes of them."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            rule="!has(self.deadline) || duration(self.deadline) <= duration('2160h')",
+            message="labeling.deadline is at most 2160h (90 days)",
+            message_expression="'labeling.deadline ' + self.deadline + "
+            "' is more than 2160h (90 days)'",
+            field_path=".deadline",
+        ),
+    )
 
     deadline: Duration | None = Field(
         default=None,
@@ -67,6 +80,8 @@ class Labeling(Model):
 
 class EvaluationJobSpec(Model):
     """What a user asks for."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = SPEC_RULES
 
     description: str = Field(
         description="What the job is for, at most 25,000 characters.", max_length=25_000
@@ -350,6 +365,9 @@ class EvaluationJob(Resource):
     PLURAL: ClassVar[str] = "evaluationjobs"
     SINGULAR: ClassVar[str] = "evaluationjob"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("evj",)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        name_rule(MAX_NAME_LENGTH, "the names of its runs (evj-NAME-TIME)"),
+    )
     PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
         PrinterColumn("State", ".status.state"),
         PrinterColumn("Interval", ".status.intervalDays", "integer", "Days between two runs."),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from .base import Duration, Model
+from .base import Duration, Model, Rule
+from .evaluation_job_rules import CONFIG_RULES
 from .evaluation_options import EvaluationConfig, ImportKeys
 from .input_config import InputConfig
 from .names import ANNOTATION_SPEC_SET_PATTERN, INSTRUCTION_PATTERN
@@ -24,6 +25,16 @@ class AnswerAggregationType(StrEnum):
 
 class HumanAnnotationConfig(Model):
     """How people label; required if, and only if, labelMissingGroundTruth is true."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            rule="!has(self.questionDuration) || duration(self.questionDuration) <= duration('1h')",
+            message="questionDuration is at most 3600s (one hour)",
+            message_expression="'questionDuration ' + self.questionDuration + "
+            "' is more than 3600s (one hour)'",
+            field_path=".questionDuration",
+        ),
+    )
 
     instruction: str = Field(
         description="Instruction for the people who label: NAME or "
@@ -144,6 +155,8 @@ class EvaluationJobAlertConfig(Model):
 
 class EvaluationJobConfig(Model):
     """What the job evaluates, how much of it, and against which labels."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = CONFIG_RULES
 
     input_config: InputConfig = Field(
         description="What is evaluated: the type of the data, the type of the predictions, and "

@@ -14,16 +14,52 @@ from .base import (
     PrinterColumn,
     Resource,
     RpcStatus,
+    Rule,
     TimeSpan,
     Timestamp,
+    immutable,
+    name_rule,
 )
 from .evaluation_job import MAX_NAME_LENGTH
 from .evaluation_options import EvaluationConfig, Label, ScoreThreshold
 from .run_template import ObjectName, RunTemplate
 
+MAX_VERSION_NAME_LENGTH = 53
+
 
 class EvaluationJobVersionSpec(Model):
     """What to run; immutable, but for terminate."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        immutable("evaluationJob", what="EvaluationJobVersion"),
+        *(
+            immutable(field, optional=True, what="EvaluationJobVersion")
+            for field in (
+                "description",
+                "evaluationConfig",
+                "scoreThresholds",
+                "window",
+                "dataset",
+                "labels",
+                "runTemplate",
+            )
+        ),
+        Rule(
+            rule="!has(oldSelf.terminate) || !oldSelf.terminate || "
+            "(has(self.terminate) && self.terminate)",
+            message="terminate cannot be taken back: create another EvaluationJobVersion",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            rule="!has(self.window) || !has(self.dataset)",
+            message="window and dataset exclude each other: leave one of them out",
+        ),
+        Rule(
+            rule="!has(self.window) || self.window.startTime < self.window.endTime",
+            message="window.startTime must be before window.endTime",
+            field_path=".window",
+        ),
+    )
 
     evaluation_job: str = Field(
         description="Name of the EvaluationJob, in this namespace, whose data is evaluated.",
@@ -139,6 +175,9 @@ class EvaluationJobVersion(Resource):
     PLURAL: ClassVar[str] = "evaluationjobversions"
     SINGULAR: ClassVar[str] = "evaluationjobversion"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("evjv",)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        name_rule(MAX_VERSION_NAME_LENGTH, "the names of its run (evjv-NAME-eval)"),
+    )
     PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
         PrinterColumn("Job", ".spec.evaluationJob"),
         PrinterColumn("Number", ".status.number", "integer"),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from .base import Model
+from .base import Model, Rule
 
 
 class DataType(StrEnum):
@@ -55,6 +55,15 @@ class EvaluationConfig(Model):
 class ImportKeys(Model):
     """Which keys of the requests' and responses' JSON hold what. No key may contain `/`."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            rule="has(self.data_json_key) || has(self.reference_json_key)",
+            message="bigqueryImportKeys has neither data_json_key nor reference_json_key: name the "
+            "key of the data, or of the pointer to it",
+            reason="FieldValueRequired",
+        ),
+    )
+
     data_json_key: str | None = Field(
         default=None,
         alias="data_json_key",
@@ -70,17 +79,15 @@ class ImportKeys(Model):
         pattern=r"^[^/]+$",
         max_length=256,
     )
-    label_json_key: str | None = Field(
-        default=None,
+    label_json_key: str = Field(
         alias="label_json_key",
-        description="Key of the predicted labels in a response. Required.",
+        description="Key of the predicted labels in a response.",
         pattern=r"^[^/]+$",
         max_length=256,
     )
-    label_score_json_key: str | None = Field(
-        default=None,
+    label_score_json_key: str = Field(
         alias="label_score_json_key",
-        description="Key of the labels' scores in a response. Required.",
+        description="Key of the labels' scores in a response.",
         pattern=r"^[^/]+$",
         max_length=256,
     )
@@ -88,7 +95,7 @@ class ImportKeys(Model):
         default=None,
         alias="bounding_box_json_key",
         description="Key of the predicted boxes in a response. Required for "
-        "IMAGE_BOUNDING_BOX_ANNOTATION, and for no other type.",
+        "IMAGE_BOUNDING_BOX_ANNOTATION, not used for other types.",
         pattern=r"^[^/]+$",
         max_length=256,
     )

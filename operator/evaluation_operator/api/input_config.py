@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
-from .base import Model
+from .base import Model, Rule
+from .evaluation_job_rules import TABLE_MOUNT, uri_rules
 from .evaluation_options import AnnotationType, DataType
 from .run_template import ObjectName
-
-TABLE_MOUNT = "/var/lib/evaluations/table"
 
 
 class ClassificationMetadata(Model):
@@ -48,6 +49,10 @@ class GcsSource(Model):
 class TableSource(Model):
     """A table that is not in BigQuery."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = uri_rules(
+        "inputUri", optional=False, schemes=("file", "s3", "gs", "postgresql", "clickhouse")
+    )
+
     input_uri: str = Field(
         description="Address of the table, at most 2,000 characters: "
         f"file://{TABLE_MOUNT}[/FOLDER] on the volume claim, s3://BUCKET/FOLDER, "
@@ -70,7 +75,7 @@ class InputConfig(Model):
     )
     annotation_type: AnnotationType = Field(description="Type of the predictions.")
     classification_metadata: ClassificationMetadata | None = Field(
-        default=None, description="Required for classification, and for no other type."
+        default=None, description="Required for classification, not used for other types."
     )
     bigquery_source: BigQuerySource | None = Field(
         default=None,

@@ -10,9 +10,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, JsonValue, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
-from .base import DNS_SUBDOMAIN, Model
+from .base import DNS_SUBDOMAIN, Anything, Model
 
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 
@@ -30,10 +30,6 @@ Quantity = Annotated[
 ]
 ResourceKey = Annotated[str, Field(max_length=63)]
 LabelValue = Annotated[str, Field(max_length=253)]
-Anything = Annotated[
-    dict[str, JsonValue],
-    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
-]
 
 
 class Resources(Model):

@@ -75,55 +75,43 @@ def _schedule_faults(text: str, *, strict: bool) -> Iterator[Fault]:
 
 
 def _name_faults(job: EvaluationJob, namespace: str) -> Iterator[Fault]:
-    """Names of other resources; a sub-config's spec set is the job's, by a rule of the schema."""
     spec, config = job.spec, job.spec.evaluation_job_config
-    try:
-        parse_model_version(spec.model_version, namespace=namespace)
-    except ResourceNameError as error:
-        yield _name_fault(error)
-    try:
-        parse_annotation_spec_set_name(spec.annotation_spec_set, namespace=namespace)
-    except ResourceNameError as error:
-        yield _name_fault(error)
-    if config.human_annotation_config is not None:
+    names = [
+        ("spec.modelVersion", spec.model_version, parse_model_version),
+        ("spec.annotationSpecSet", spec.annotation_spec_set, parse_annotation_spec_set_name),
+    ]
+    prefix = "spec.evaluationJobConfig"
+    if (human := config.human_annotation_config) is not None:
+        field = f"{prefix}.humanAnnotationConfig.instruction"
+        names.append((field, human.instruction, parse_instruction_name))
+    if (image := config.image_classification_config) is not None:
+        field = f"{prefix}.imageClassificationConfig.annotationSpecSet"
+        names.append((field, image.annotation_spec_set, parse_annotation_spec_set_name))
+    if (boxes := config.bounding_poly_config) is not None:
+        field = f"{prefix}.boundingPolyConfig.annotationSpecSet"
+        names.append((field, boxes.annotation_spec_set, parse_annotation_spec_set_name))
+    if (text := config.text_classification_config) is not None:
+        field = f"{prefix}.textClassificationConfig.annotationSpecSet"
+        names.append((field, text.annotation_spec_set, parse_annotation_spec_set_name))
+    for field, name, parse in names:
         try:
-            parse_instruction_name(config.human_annotation_config.instruction, namespace=namespace)
+            parse(name, namespace=namespace, field=field)
         except ResourceNameError as error:
-            yield _name_fault(error)
-    for field, sub_config in (
-        ("imageClassificationConfig", config.image_classification_config),
-        ("boundingPolyConfig", config.bounding_poly_config),
-        ("textClassificationConfig", config.text_classification_config),
-    ):
-        if sub_config is None or sub_config.annotation_spec_set == spec.annotation_spec_set:
-            continue
-        try:
-            parse_annotation_spec_set_name(
-                sub_config.annotation_spec_set,
-                namespace=namespace,
-                field=f"spec.evaluationJobConfig.{field}.annotationSpecSet",
-            )
-        except ResourceNameError as error:
-            yield _name_fault(error)
-
-
-def _name_fault(error: ResourceNameError) -> Fault:
-    return Fault(error.field, repr(error.value), error.cure, "Name")
+            yield Fault(error.field, repr(error.value), error.cure, "Name")
 
 
 def _run_template_faults(template: RunTemplate | None, limits: Limits) -> Iterator[Fault]:
     if template is None:
         return
     image, allowed = template.image, limits.allowed_images
-    if image is not None and allowed is not None:
-        if not any(fnmatchcase(image, glob) for glob in allowed):
-            yield Fault(
-                "spec.runTemplate.image",
-                repr(image),
-                f"the operator allows {_listed(allowed)}; leave the field out to use its own "
-                "evaluator, or have the image added to the operator's allowed images",
-                "NotAllowed",
-            )
+    if image and allowed is not None and not any(fnmatchcase(image, it) for it in allowed):
+        yield Fault(
+            "spec.runTemplate.image",
+            repr(image),
+            f"the operator allows {_listed(allowed)}; leave the field out to use its own "
+            "evaluator, or have the image added to the operator's allowed images",
+            "NotAllowed",
+        )
     account = template.service_account_name
     if account is not None and account not in limits.allowed_service_accounts:
         yield Fault(

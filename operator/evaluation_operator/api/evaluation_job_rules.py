@@ -1,0 +1,285 @@
+"""What the fields of an EvaluationJob demand of each other, as CEL rules of its CRD.
+
+`self` is the object whose model carries the rules. The functions of CEL's standard library are
+all that the rules use, so that the API server and the offline validator judge by the same text.
+"""
+
+from __future__ import annotations
+
+from .base import Rule, immutable
+
+TABLE_MOUNT = "/var/lib/evaluations/table"
+
+_BOXES = "'IMAGE_BOUNDING_BOX_ANNOTATION'"
+_GENERAL = "'GENERAL_CLASSIFICATION_ANNOTATION'"
+_IMAGE = "'IMAGE_CLASSIFICATION_ANNOTATION'"
+_TEXT = "'TEXT_CLASSIFICATION_ANNOTATION'"
+_ANNOTATION_TYPE = "self.inputConfig.annotationType"
+
+SUB_CONFIGS = {
+    "imageClassificationConfig": (_IMAGE, _GENERAL),
+    "boundingPolyConfig": (_BOXES,),
+    "textClassificationConfig": (_TEXT,),
+}
+
+
+def uri_rules(field: str, *, optional: bool, schemes: tuple[str, ...]) -> tuple[Rule, ...]:
+    """Rules for an address in `field`: its scheme, no password, files below the mount."""
+    value = f"self.{field}"
+    absent = f"!has({value}) || " if optional else ""
+    named = ", ".join(f"{scheme}://" for scheme in schemes)
+    return (
+        Rule(
+            rule=f"{absent}{value}.matches('^({'|'.join(schemes)})://.')",
+            message=f"{field} must begin with one of {named}, followed by an address",
+            message_expression=f"'{field} ' + {value} + ' must begin with one of {named}, followed "
+            "by an address'",
+            field_path=f".{field}",
+        ),
+        Rule(
+            rule=f"{absent}!{value}.startsWith('file:') || "
+            f"({value}.matches('^file://{TABLE_MOUNT}(/|$)') && "
+            f"!{value}.matches('/[.][.]?(/|$)'))",
+            message=f"{field} must lie where the volume claim is mounted: write "
+            f"file://{TABLE_MOUNT} or a folder below it, without . and ..",
+            message_expression=f"'{field} ' + {value} + ' must lie where the volume claim is "
+            f"mounted: write file://{TABLE_MOUNT} or a folder below it, without . and ..'",
+            field_path=f".{field}",
+        ),
+        Rule(
+            rule=f"{absent}!{value}.matches('^[^/]*//[^/?#]*:[^/?#]*@') && "
+            f"!{value}.matches('(?i)[?&](password|passwd|pwd|sslpassword|secret|token)=')",
+            message=f"{field} holds a password, which everybody who can read the object would see: "
+            "take it out, and put it into a Secret named evaluation-… of runTemplate.envFrom",
+            field_path=f".{field}",
+            reason="FieldValueForbidden",
+        ),
+    )
+
+
+def _source_rules() -> tuple[Rule, ...]:
+    return (
+        Rule(
+            rule="!has(self.inputConfig.gcsSource)",
+            message="inputConfig.gcsSource is not for evaluation jobs: use bigquerySource, or "
+            "tableSource for a table anywhere else",
+            field_path=".inputConfig",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            rule="has(self.inputConfig.bigquerySource) != has(self.inputConfig.tableSource)",
+            message="inputConfig must have exactly one of bigquerySource and tableSource: keep the "
+            "one that names your table",
+            field_path=".inputConfig",
+        ),
+    )
+
+
+def _type_rules() -> tuple[Rule, ...]:
+    """Which data, sub-config and options belong to which annotationType."""
+    data_type = (
+        f"({_ANNOTATION_TYPE}.startsWith('IMAGE_') ? 'IMAGE' : "
+        f"{_ANNOTATION_TYPE}.startsWith('TEXT_') ? 'TEXT' : 'GENERAL_DATA')"
+    )
+    one = " + ".join(f"(has(self.{config}) ? 1 : 0)" for config in SUB_CONFIGS)
+    sub_configs = tuple(
+        Rule(
+            rule=f"!has(self.{config}) || {_ANNOTATION_TYPE} in [{', '.join(types)}]",
+            message=f"{config} is for {' and '.join(types)}: use the sub-config of your "
+            "annotationType".replace("'", ""),
+            message_expression=f"'{config} does not go with annotationType ' + {_ANNOTATION_TYPE} "
+            f"+ ': it is for {' and '.join(types).replace(chr(39), '')}'",
+            field_path=f".{config}",
+        )
+        for config, types in SUB_CONFIGS.items()
+    )
+    return (
+        Rule(
+            rule=f"self.inputConfig.dataType == {data_type}",
+            message="inputConfig.dataType does not fit annotationType: IMAGE goes with IMAGE_…, "
+            "TEXT with TEXT_… and GENERAL_DATA with GENERAL_CLASSIFICATION_ANNOTATION",
+            message_expression="'inputConfig.dataType ' + self.inputConfig.dataType + "
+            f"' does not fit annotationType ' + {_ANNOTATION_TYPE} + ': write ' + {data_type}",
+            field_path=".inputConfig",
+        ),
+        Rule(
+            rule=f"{one} == 1",
+            message="exactly one of imageClassificationConfig (images and general data), "
+            "boundingPolyConfig (boxes) and textClassificationConfig (texts) is required: "
+            "keep the one of your annotationType",
+        ),
+        *sub_configs,
+    )
+
+
+def _option_rules() -> tuple[Rule, ...]:
+    options = "has(self.evaluationConfig.boundingBoxEvaluationOptions)"
+    multi = (
+        "(has(self.inputConfig.classificationMetadata) && "
+        "self.inputConfig.classificationMetadata.isMultiLabel)"
+    )
+    return (
+        Rule(
+            rule=f"{_ANNOTATION_TYPE} == {_BOXES} || has(self.inputConfig.classificationMetadata)",
+            message="inputConfig.classificationMetadata is required for classification: add it, "
+            "with isMultiLabel",
+            field_path=".inputConfig",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            rule=f"{_ANNOTATION_TYPE} != {_BOXES} || {options}",
+            message="evaluationConfig.boundingBoxEvaluationOptions is required for boxes: add it, "
+            "with iouThreshold",
+            field_path=".evaluationConfig",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            rule=f"{_ANNOTATION_TYPE} == {_BOXES} || !{options}",
+            message="evaluationConfig.boundingBoxEvaluationOptions is for boxes only: leave "
+            "evaluationConfig empty",
+            field_path=".evaluationConfig",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            rule=f"{_ANNOTATION_TYPE} != {_BOXES} || "
+            "has(self.bigqueryImportKeys.bounding_box_json_key)",
+            message="bigqueryImportKeys.bounding_box_json_key is required for boxes: name the key "
+            "of the predicted boxes",
+            field_path=".bigqueryImportKeys",
+            reason="FieldValueRequired",
+        ),
+        *(
+            Rule(
+                rule=f"!has(self.{config}) || (has(self.{config}.allowMultiLabel) && "
+                f"self.{config}.allowMultiLabel) == {multi}",
+                message=f"{config}.allowMultiLabel (false when absent) differs from "
+                "inputConfig.classificationMetadata.isMultiLabel: make them equal",
+                field_path=f".{config}",
+            )
+            for config in ("imageClassificationConfig", "textClassificationConfig")
+        ),
+        Rule(
+            rule="!has(self.humanAnnotationConfig) || self.inputConfig.dataType != 'IMAGE' || "
+            "!has(self.humanAnnotationConfig.replicaCount) || "
+            "self.humanAnnotationConfig.replicaCount in [1, 3, 5]",
+            message="humanAnnotationConfig.replicaCount must be 1, 3 or 5 for images",
+            field_path=".humanAnnotationConfig",
+        ),
+    )
+
+
+def _config_identity_rules() -> tuple[Rule, ...]:
+    same = " && ".join(f"has(self.{name}) == has(oldSelf.{name})" for name in SUB_CONFIGS)
+    return (
+        immutable("inputConfig"),
+        immutable("bigqueryImportKeys"),
+        Rule(
+            rule=same,
+            message="which of imageClassificationConfig, boundingPolyConfig and "
+            "textClassificationConfig is used is immutable: delete and recreate the EvaluationJob",
+            reason="FieldValueForbidden",
+        ),
+    )
+
+
+CONFIG_RULES = (*_source_rules(), *_type_rules(), *_option_rules(), *_config_identity_rules())
+
+
+def _labelling_rules() -> tuple[Rule, ...]:
+    human = "has(self.evaluationJobConfig.humanAnnotationConfig)"
+    return (
+        Rule(
+            rule=f"!self.labelMissingGroundTruth || {human}",
+            message="evaluationJobConfig.humanAnnotationConfig is required because "
+            "labelMissingGroundTruth is true: add it, or set labelMissingGroundTruth to false and "
+            "put the ground truth into the table yourself",
+            field_path=".evaluationJobConfig",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            rule=f"self.labelMissingGroundTruth || !{human}",
+            message="evaluationJobConfig.humanAnnotationConfig has no effect because "
+            "labelMissingGroundTruth is false: leave it out, or set labelMissingGroundTruth to "
+            "true",
+            field_path=".evaluationJobConfig",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            rule="!self.labelMissingGroundTruth || "
+            f"self.evaluationJobConfig.inputConfig.annotationType != {_GENERAL}",
+            message="labelMissingGroundTruth must be false: people cannot label "
+            "GENERAL_CLASSIFICATION_ANNOTATION, so put the ground truth into the table yourself",
+            field_path=".labelMissingGroundTruth",
+        ),
+    )
+
+
+def _spec_set_rule(config: str) -> Rule:
+    """The two forms of a name, with and without projects/…/, name the same set."""
+    mine, jobs = f"self.evaluationJobConfig.{config}.annotationSpecSet", "self.annotationSpecSet"
+    return Rule(
+        rule=f"!has(self.evaluationJobConfig.{config}) || {mine} == {jobs} || "
+        f"{mine}.endsWith('/' + {jobs}) || {jobs}.endsWith('/' + {mine})",
+        message=f"evaluationJobConfig.{config}.annotationSpecSet differs from the job's "
+        "annotationSpecSet: make them equal",
+        message_expression=f"'evaluationJobConfig.{config}.annotationSpecSet is ' + {mine} + "
+        f"' but the job has annotationSpecSet ' + {jobs} + ': make them equal'",
+        field_path=".evaluationJobConfig",
+    )
+
+
+def _results_rules() -> tuple[Rule, ...]:
+    table = "self.evaluationJobConfig.inputConfig.tableSource"
+    on_volume = (
+        f"((has({table}) && {table}.inputUri.startsWith('file:')) || "
+        "(has(self.resultsUri) && self.resultsUri.startsWith('file:')))"
+    )
+    claimed = f"(has({table}) && has({table}.persistentVolumeClaimName))"
+    return (
+        Rule(
+            rule=f"has(self.resultsUri) || !has({table}) || "
+            f"!{table}.inputUri.matches('^(postgresql|clickhouse):')",
+            message="resultsUri is required because the table is a database: name a folder for "
+            "results, like s3://BUCKET/FOLDER",
+            reason="FieldValueRequired",
+        ),
+        *uri_rules("resultsUri", optional=True, schemes=("file", "s3", "gs")),
+        Rule(
+            rule=f"{claimed} || !{on_volume}",
+            message="evaluationJobConfig.inputConfig.tableSource.persistentVolumeClaimName is "
+            "required because inputUri or resultsUri is a file:// address: name the volume claim "
+            "that holds the files",
+            field_path=".evaluationJobConfig",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            rule=f"{on_volume} || !{claimed}",
+            message="evaluationJobConfig.inputConfig.tableSource.persistentVolumeClaimName has no "
+            "effect because neither inputUri nor resultsUri is a file:// address: leave it out",
+            field_path=".evaluationJobConfig",
+            reason="FieldValueForbidden",
+        ),
+    )
+
+
+SPEC_RULES = (
+    immutable("modelVersion"),
+    immutable("annotationSpecSet"),
+    immutable("labelMissingGroundTruth"),
+    Rule(
+        rule="(has(self.boundingBoxUnits) ? self.boundingBoxUnits : 'PIXELS') == "
+        "(has(oldSelf.boundingBoxUnits) ? oldSelf.boundingBoxUnits : 'PIXELS')",
+        message="boundingBoxUnits (PIXELS when absent) is immutable: delete and recreate the "
+        "EvaluationJob",
+        reason="FieldValueForbidden",
+    ),
+    *_labelling_rules(),
+    *(_spec_set_rule(config) for config in SUB_CONFIGS),
+    *_results_rules(),
+    Rule(
+        rule="!has(self.labelDelay) || duration(self.labelDelay) <= duration('2160h')",
+        message="labelDelay is at most 2160h (90 days)",
+        message_expression="'labelDelay ' + self.labelDelay + ' is more than 2160h (90 days)'",
+        field_path=".labelDelay",
+    ),
+)
