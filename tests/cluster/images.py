@@ -1,0 +1,127 @@
+"""The programs' images: built from the Dockerfile by Docker, or by buildah where none answers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.cluster.base_image import BASE_IMAGE, BASE_KEY, make_base
+from tests.cluster.host import ClusterError, is_root, locked, need_packages, run, step, succeeds
+from tests.cluster.settings import CHECKOUT, Settings
+
+IMAGES = {"operator": "evaluation-operator:dev", "evaluator": "evaluation-evaluator:dev"}
+
+_WHEELS = CHECKOUT / "build" / "wheels"
+_PYTHON = "3.11"
+
+
+def build_images(settings: Settings, programs: Iterable[str], *, docker: bool) -> dict[str, Path]:
+    """Return {program: archive} as `docker save` writes them, building those whose inputs changed.
+
+    Archives lie in the cache by the hash of what went into them, so another checkout of the same
+    sources has them at once; of each program only the newest stays.
+    """
+    archives: dict[str, Path] = {}
+    with locked(settings.cache_dir / "images.lock"):
+        for program in programs:
+            name = IMAGES[program].partition(":")[0]
+            key = _key(program, BASE_IMAGE if docker else BASE_KEY)
+            archive = settings.cache_dir / "images" / f"{name}-{key}.tar"
+            if not archive.exists():
+                _download_wheels(program)
+                _build_project_wheel()
+                with step(f"Building image {IMAGES[program]}"):
+                    archive.parent.mkdir(parents=True, exist_ok=True)
+                    for old in archive.parent.glob(f"{name}-*.tar"):
+                        old.unlink()
+                    build = _build_by_docker if docker else _build_by_buildah
+                    unfinished = archive.with_suffix(".new")
+                    unfinished.unlink(missing_ok=True)
+                    build(settings, program, unfinished)
+                    unfinished.rename(archive)
+            archives[program] = archive
+    return archives
+
+
+def _build_by_docker(settings: Settings, program: str, archive: Path) -> None:
+    tag = IMAGES[program]
+    run(["docker", "build", "--target", program, "--tag", tag, CHECKOUT])
+    run(["docker", "save", "--output", archive, tag])
+
+
+def _build_by_buildah(settings: Settings, program: str, archive: Path) -> None:
+    """Build without a daemon, user namespaces or overlay mounts, in a storage of our own."""
+    if not is_root():
+        raise ClusterError("building images without Docker needs root: run as root")
+    need_packages({"buildah": "buildah"})
+    storage = settings.cache_dir / "buildah"
+    run_directory = Path("/run/evaluation-cluster-buildah")
+    buildah: list[str | Path] = [
+        *("buildah", "--storage-driver", "vfs"),
+        *("--root", storage, "--runroot", run_directory),
+    ]
+    make_base(settings, buildah)
+    tag = IMAGES[program]
+    run(
+        [
+            *(*buildah, "build", "--isolation", "chroot", "--pull-never", "--layers"),
+            *("--target", program, "--tag", tag, CHECKOUT),
+        ]
+    )
+    run([*buildah, "push", "--quiet", tag, f"docker-archive:{archive}:{tag}"])
+
+
+def _download_wheels(program: str) -> None:
+    """Put the wheels that the program's lock names into build/wheels, once a lock."""
+    lock, directory = _lock_file(program), _WHEELS / program
+    complete = directory / ".complete"
+    if complete.exists() and complete.read_text() == _digest([lock]):
+        return
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    with step(f"Downloading the wheels of {lock.name}"):
+        target = ["--python-version", _PYTHON, "--only-binary", ":all:", "--no-deps"]
+        _pip("download", "--quiet", "--require-hashes", "-r", lock, "--dest", directory, *target)
+    complete.write_text(_digest([lock]))
+
+
+def _build_project_wheel() -> None:
+    directory = _WHEELS / "project"
+    shutil.rmtree(directory, ignore_errors=True)
+    with step("Building the project's wheel"):
+        _pip("wheel", "--quiet", "--no-deps", "--wheel-dir", directory, CHECKOUT)
+
+
+def _pip(*arguments: str | Path) -> None:
+    """Run pip from this Python if it has one (environments made by uv have none), else Debian's."""
+    if succeeds([sys.executable, "-m", "pip", "--version"]):
+        python = sys.executable
+    else:
+        need_packages({"/usr/lib/python3/dist-packages/pip": "python3-pip"})
+        python = "/usr/bin/python3"
+    run([python, "-m", "pip", *arguments])
+
+
+def _lock_file(program: str) -> Path:
+    lock = CHECKOUT / f"requirements-{program}.lock"
+    if not lock.exists():
+        raise ClusterError(f"{lock.name} is missing: `make lock` writes it")
+    return lock
+
+
+def _key(program: str, base: str) -> str:
+    sources = sorted((CHECKOUT / "operator").rglob("*.py"))
+    inputs = [CHECKOUT / "Dockerfile", CHECKOUT / "pyproject.toml", _lock_file(program), *sources]
+    return hashlib.sha256(f"{base} {_digest(inputs)}".encode()).hexdigest()[:12]
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(CHECKOUT)}{os.linesep}".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
