@@ -98,7 +98,7 @@ class AreaPass:
 
     def __init__(self, true: Integers, false: Integers, weights: Floats) -> None:
         """Totals of scored pairs by piece, and each piece's weight: shape (k,)."""
-        self._pieces_differ = bool((weights != weights[0]).any())
+        self._pieces_differ = len(set(weights.tolist())) > 1
         if not self._pieces_differ:
             true, false, weights = true.sum(keepdims=True), false.sum(keepdims=True), weights[:1]
         self._left = (true.copy(), false.copy())
