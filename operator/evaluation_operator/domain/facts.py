@@ -146,7 +146,7 @@ class PodFacts:
     name: str
     uid: str
     resource_version: str
-    job_uid: str
+    owner_uid: str
     dataset: str
     phase: str
     started: bool
@@ -167,7 +167,7 @@ class PodFacts:
             name=meta["name"],
             uid=meta["uid"],
             resource_version=meta["resourceVersion"],
-            job_uid=controller_uid(meta),
+            owner_uid=controller_uid(meta),
             dataset=str((meta.get("labels") or {}).get(LABEL_DATASET, "")),
             phase=str(status.get("phase", "Pending")),
             started="running" in state or bool(ended),

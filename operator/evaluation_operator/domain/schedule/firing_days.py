@@ -65,14 +65,15 @@ class Gaps:
 @lru_cache(maxsize=1024)
 def gaps_of(days: FiringDays) -> Gaps | None:
     """The gaps between firing days; None if no day of the cycle fires."""
-    counts = _gap_counts(days)
+    counts = gap_counts(days)
     if not counts:
         return None
     commonest = min(counts, key=lambda gap: (-counts[gap], gap))
     return Gaps(firing_days=counts.total(), commonest=commonest, least=min(counts))
 
 
-def _gap_counts(days: FiringDays) -> Counter[int]:
+def gap_counts(days: FiringDays) -> Counter[int]:
+    """How often each gap, in days, comes in a cycle, the one over its end included."""
     kinds = {
         (leap, first): _firing_offsets(days, leap, first)
         for leap in (False, True)

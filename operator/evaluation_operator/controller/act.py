@@ -1,0 +1,243 @@
+"""Carrying out a plan: every step may have been done before, by a run of the operator that died.
+
+Creating something that exists means reading it and adopting it, if it has the owner that it
+should have; anything else in its place is an obstacle that a person has to remove.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from evaluation_operator.api.base import format_time
+from evaluation_operator.controller.claims import Claims
+from evaluation_operator.controller.keys import Key
+from evaluation_operator.controller.store import Store, StoredObject
+from evaluation_operator.domain.facts import DatasetFacts, Outcome, controller_uid
+from evaluation_operator.domain.naming import FINALIZER
+from evaluation_operator.domain.plan import (
+    Action,
+    AddFinalizer,
+    CreateRun,
+    CreateRunJob,
+    CreateTableCheck,
+    DeleteDataset,
+    DeleteJob,
+    EventRecord,
+    Obstacle,
+    OwnVersion,
+    RemoveFinalizer,
+    TakeClaim,
+    WriteOutcome,
+)
+from evaluation_operator.domain.reasons import Reason
+from evaluation_operator.kube import (
+    DATASETS,
+    EVALUATION_JOB_VERSIONS,
+    EVALUATION_JOBS,
+    JOBS,
+    LEASES,
+    AlreadyExists,
+    ApiError,
+    Conflict,
+    Forbidden,
+    Kube,
+    NotFound,
+    Rejected,
+)
+from evaluation_operator.kube.resources import Resource
+
+Body = dict[str, Any]
+
+
+class Obstructed(Exception):
+    """An action cannot be done for now; the obstacle says why, in words for the status."""
+
+    def __init__(self, obstacle: Obstacle) -> None:
+        super().__init__(obstacle.message)
+        self.obstacle = obstacle
+
+
+class Actor:
+    """Performs actions for one object after another; what was written is known to the store."""
+
+    def __init__(self, kube: Kube, store: Store, claims: Claims) -> None:
+        self._kube = kube
+        self._store = store
+        self._claims = claims
+
+    async def perform(self, key: Key, action: Action) -> list[EventRecord]:
+        """Events that the action gives rise to; raises Obstructed, Conflict or another ApiError."""
+        match action:
+            case CreateRun(dataset, job):
+                return await self._create_run(key, dataset, job)
+            case CreateRunJob(dataset_facts, job):
+                await self._create_job(key, job, dataset_facts.uid)
+            case CreateTableCheck(job):
+                await self._create_check(key, job)
+            case WriteOutcome(dataset_facts, outcome):
+                await self._write_outcome(dataset_facts, outcome)
+            case TakeClaim(lease):
+                await self._take_claim(key, lease)
+            case AddFinalizer():
+                await self._set_finalizers(key, lambda current: [*current, FINALIZER])
+            case RemoveFinalizer():
+                await self._set_finalizers(
+                    key, lambda current: [item for item in current if item != FINALIZER]
+                )
+            case OwnVersion(owner_references):
+                await self._own_version(key, owner_references)
+            case DeleteJob(facts):
+                await self._delete(JOBS, key.namespace, facts.name, facts.uid)
+            case DeleteDataset(facts):
+                await self._delete(DATASETS, key.namespace, facts.name, facts.uid)
+        return []
+
+    async def write_status(self, key: Key, status: Mapping[str, Any]) -> None:
+        """One PUT of the whole status, on top of what the decision was made on."""
+        resource, stored = self._own(key)
+        body = {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": {
+                "name": key.name,
+                "namespace": key.namespace,
+                "uid": stored.uid,
+                "resourceVersion": stored.resource_version,
+            },
+            "spec": stored.parse()["spec"],
+            "status": dict(status),
+        }
+        self._learn(resource.kind, await self._kube.replace_status(resource, key.namespace, body))
+
+    async def _create_run(
+        self, key: Key, dataset: Mapping[str, Any], job: Mapping[str, Any]
+    ) -> list[EventRecord]:
+        name = dataset["metadata"]["name"]
+        owner = controller_uid(dataset["metadata"])
+        body, created = await self._create(DATASETS, key, dataset, owner)
+        self._learn("Dataset", body)
+        await self._create_job(key, job, body["metadata"]["uid"])
+        return [EventRecord(Reason.RUN_CREATED, f"created run {name}")] if created else []
+
+    async def _create_job(self, key: Key, job: Mapping[str, Any], owner: str) -> None:
+        wanted = copy.deepcopy(dict(job))
+        wanted["metadata"]["ownerReferences"][0]["uid"] = owner
+        body, _ = await self._create(JOBS, key, wanted, owner)
+        self._learn("Job", body)
+
+    async def _create_check(self, key: Key, job: Mapping[str, Any]) -> None:
+        """Shared by all jobs with the same table, so whoever comes second finds it there."""
+        body, _ = await self._create(JOBS, key, job, owner="")
+        self._learn("Job", body)
+
+    async def _create(
+        self, resource: Resource, key: Key, wanted: Mapping[str, Any], owner: str
+    ) -> tuple[Body, bool]:
+        """The object, and whether it was made just now."""
+        name = wanted["metadata"]["name"]
+        try:
+            return await self._kube.create(resource, key.namespace, dict(wanted)), True
+        except AlreadyExists:
+            existing = await self._kube.get(resource, key.namespace, name)
+        except (Rejected, Forbidden) as error:
+            text = f"{resource.kind} {name!r} was refused: {error.message}"
+            permanent = isinstance(error, Rejected)
+            raise Obstructed(Obstacle(Reason.CREATE_REFUSED, text, permanent)) from error
+        if controller_uid(existing["metadata"]) != owner:
+            text = (
+                f"{resource.kind} {name!r} exists and belongs to something else: "
+                f"kubectl delete -n {key.namespace} {resource.plural} {name}"
+            )
+            raise Obstructed(Obstacle(Reason.NAME_CONFLICT, text))
+        return existing, False
+
+    async def _write_outcome(self, dataset: DatasetFacts, outcome: Outcome) -> None:
+        """Raises Conflict when the run has committed in the meantime: its word stands."""
+        body = await self._kube.get(DATASETS, dataset.namespace, dataset.name)
+        if body["metadata"]["uid"] != dataset.uid or (body.get("status") or {}).get("outcome"):
+            self._learn("Dataset", body)
+            raise Conflict(f"Dataset {dataset.name} has an outcome already")
+        body["status"] = (body.get("status") or {}) | {"outcome": _outcome_body(outcome)}
+        body = await self._kube.replace_status(DATASETS, dataset.namespace, body)
+        self._learn("Dataset", body)
+
+    async def _take_claim(self, key: Key, lease: Mapping[str, Any]) -> None:
+        name = lease["metadata"]["name"]
+        taking_over = "resourceVersion" in lease["metadata"]
+        try:
+            if taking_over:
+                body = await self._kube.replace(LEASES, key.namespace, dict(lease))
+            else:
+                body = await self._kube.create(LEASES, key.namespace, dict(lease))
+        except (Conflict, NotFound):
+            self._claims.forget(key.namespace, name)
+            raise
+        self._claims.remember(body)
+
+    async def _set_finalizers(self, key: Key, change: Any) -> None:
+        resource, stored = self._own(key)
+        current = (stored.parse()["metadata"].get("finalizers")) or []
+        wanted = change(current)
+        if wanted == current:
+            return
+        patch = {"metadata": {"resourceVersion": stored.resource_version, "finalizers": wanted}}
+        try:
+            body = await self._kube.patch(resource, key.namespace, key.name, patch)
+        except NotFound:
+            return
+        if not body["metadata"].get("deletionTimestamp") or wanted:
+            self._learn(resource.kind, body)
+
+    async def _own_version(self, key: Key, owner_references: tuple[Mapping[str, Any], ...]) -> None:
+        resource, stored = self._own(key)
+        metadata = {
+            "resourceVersion": stored.resource_version,
+            "ownerReferences": [dict(item) for item in owner_references],
+        }
+        body = await self._kube.patch(resource, key.namespace, key.name, {"metadata": metadata})
+        self._learn(resource.kind, body)
+
+    async def _delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        """Gone already, or replaced by a namesake, is as good as deleted."""
+        try:
+            await self._kube.delete(resource, namespace, name, uid=uid)
+        except NotFound:
+            return
+        except Conflict as error:
+            if "uid" not in error.message.lower():
+                raise
+
+    def _own(self, key: Key) -> tuple[Resource, StoredObject]:
+        job = key.kind == "EvaluationJob"
+        collection = self._store.jobs if job else self._store.versions
+        stored = collection.get((key.namespace, key.name))
+        if stored is None:
+            raise NotFound(f"{key} is gone")
+        return (EVALUATION_JOBS if job else EVALUATION_JOB_VERSIONS), stored
+
+    def _learn(self, kind: str, body: Mapping[str, Any]) -> None:
+        self._store.apply(kind, body)
+
+
+def obstacle_of(error: ApiError) -> Obstacle | None:
+    """What to tell people about an error that the next attempt may well meet again."""
+    if isinstance(error, Forbidden):
+        return Obstacle(Reason.PERMISSION_DENIED, f"the API server refuses: {error.message}")
+    if isinstance(error, Rejected):
+        return Obstacle(Reason.CREATE_REFUSED, f"the API server refuses: {error.message}", True)
+    return None
+
+
+def _outcome_body(outcome: Outcome) -> Body:
+    return {
+        "result": str(outcome.result),
+        "time": format_time(outcome.time),
+        "message": outcome.message[:2048],
+        "partialFailures": [
+            {"code": item.code, "message": item.message[:2048]}
+            for item in outcome.partial_failures[:10]
+        ],
+        "writtenBy": "Operator",
+    }

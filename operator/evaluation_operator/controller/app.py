@@ -1,0 +1,235 @@
+"""The operator, put together: one store, one queue, its workers, and what feeds them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from evaluation_operator.controller.act import Actor
+from evaluation_operator.controller.claims import Claims
+from evaluation_operator.controller.clock import Clock, SystemClock
+from evaluation_operator.controller.gather import Gatherer
+from evaluation_operator.controller.health import LONGEST_LAG_SECONDS, HealthServer, Heartbeat
+from evaluation_operator.controller.keys import Key
+from evaluation_operator.controller.publish import EventPublisher
+from evaluation_operator.controller.reconcile import Reconciler
+from evaluation_operator.controller.settings import Settings
+from evaluation_operator.controller.store import Store
+from evaluation_operator.controller.sweep import Sweeper
+from evaluation_operator.controller.telemetry import Telemetry
+from evaluation_operator.controller.watching import watch_for_ever
+from evaluation_operator.controller.workqueue import WorkQueue
+from evaluation_operator.kube import ApiError, Conflict, Kube
+from evaluation_operator.kube.leader import lead_for_ever
+
+logger = logging.getLogger(__name__)
+
+LEASE_NAME = "evaluation-operator"
+STOP_SECONDS = 8.0
+
+
+class Operator:
+    """Use as `async with await Operator.start(settings)`, or `run` it until it is stopped."""
+
+    def __init__(self, settings: Settings, kube: Kube, clock: Clock, telemetry: Telemetry) -> None:
+        self.settings = settings
+        self.kube = kube
+        self.clock = clock
+        self.telemetry = telemetry
+        self.store = Store()
+        self.queue: WorkQueue[Key] = WorkQueue(clock)
+        self.stop = asyncio.Event()
+        self.leading = asyncio.Event()
+        self._heartbeat = Heartbeat()
+        claims = Claims(kube, self.store)
+        self.sweeper = Sweeper(
+            kube,
+            self.store,
+            claims,
+            self.queue,
+            namespaces=settings.namespaces,
+            period_seconds=settings.sweep_seconds,
+        )
+        self._publisher = EventPublisher(kube, clock, self._uid_of, component=settings.identity)
+        self._reconciler = Reconciler(
+            Gatherer(self.store, kube, claims, settings.policy),
+            Actor(kube, self.store, claims),
+            self._publisher,
+            clock,
+            settings.policy,
+            crowded=lambda: len(self.queue) > settings.workers,
+        )
+
+    @classmethod
+    async def connect(cls, settings: Settings, clock: Clock | None = None) -> Operator:
+        telemetry = Telemetry()
+        kube = await Kube.connect(
+            settings.kubeconfig, connections=settings.connections, on_write=telemetry.wrote
+        )
+        return cls(settings, kube, clock or SystemClock(settings.clock_offset), telemetry)
+
+    async def run(self) -> None:
+        """Until `stop` is set: then what is being written is finished, and everything closed."""
+        server = self._health_server()
+        server.start()
+        workers = [asyncio.create_task(self._work()) for _ in range(self.settings.workers)]
+        feeders = [
+            asyncio.create_task(part)
+            for part in (
+                self._heartbeat.run(),
+                self._publisher.run(),
+                self.queue.release_due(),
+                self.sweeper.run(),
+                self._lead(),
+            )
+        ]
+        try:
+            await self._watch()
+        finally:
+            self.stop.set()
+            await self._finish()
+            await _cancel([*workers, *feeders])
+            server.stop()
+            await self.kube.close()
+
+    async def _watch(self) -> None:
+        """Kopf starts once the first sweep has found all kinds, so it need not scan for them."""
+        first = asyncio.create_task(self.sweeper.first.wait())
+        stopped = asyncio.create_task(self.stop.wait())
+        await asyncio.wait((first, stopped), return_when=asyncio.FIRST_COMPLETED)
+        await _cancel([first, stopped])
+        if self.stop.is_set():
+            return
+        await watch_for_ever(
+            self.kube,
+            self._take_in,
+            self.stop,
+            namespaces=self.settings.namespaces,
+            connections=self.settings.watch_connections,
+            on_restart=self._watching_interrupted,
+        )
+
+    async def _lead(self) -> None:
+        if not self.settings.leader_election:
+            self.leading.set()
+            return
+
+        def changed(leads: bool) -> None:
+            logger.info("this replica %s", "leads" if leads else "stands by")
+            if leads:
+                self.leading.set()
+            else:
+                self.leading.clear()
+
+        await lead_for_ever(
+            self.kube,
+            namespace=self.settings.operator_namespace,
+            name=LEASE_NAME,
+            identity=self.settings.identity,
+            on_change=changed,
+        )
+
+    def _take_in(self, kind: str, body: Mapping[str, Any], deleted: bool) -> None:
+        for key in self.store.apply(kind, body, deleted=deleted):
+            self.queue.add(key)
+
+    def _watching_interrupted(self) -> None:
+        self.telemetry.restarts.inc()
+        self.sweeper.soon()
+
+    async def _work(self) -> None:
+        await self.sweeper.first.wait()
+        while True:
+            await self.leading.wait()
+            key = await self.queue.get()
+            try:
+                if self.stop.is_set() or not self.leading.is_set():
+                    self.queue.add(key)
+                    if self.stop.is_set():
+                        return
+                    continue
+                await self._turn(key)
+            finally:
+                self.queue.done(key)
+
+    async def _turn(self, key: Key) -> None:
+        started = time.perf_counter()
+        try:
+            wake_at = await self._reconciler.reconcile(key)
+        except Conflict as error:
+            logger.debug("%s: decided on what has changed since: %s", key, error)
+            self._ended(key, "conflict", started)
+            self.queue.retry(key)
+        except ApiError as error:
+            delay = self.queue.retry(key, at_least_seconds=error.retry_after_seconds or 0.0)
+            logger.warning("%s: %s; again in %.1f s", key, error.message[:300], delay)
+            self._ended(key, "error", started)
+        except Exception:
+            logger.exception("%s: the decision failed", key)
+            self.queue.retry(key, at_least_seconds=5.0)
+            self._ended(key, "exception", started)
+        else:
+            self.queue.forget(key)
+            self._ended(key, "ok", started)
+            if wake_at is None:
+                self.queue.cancel(key)
+            else:
+                self.queue.add_at(key, wake_at)
+
+    def _ended(self, key: Key, result: str, started: float) -> None:
+        self.telemetry.reconciles.labels(key.kind, result).inc()
+        self.telemetry.duration.labels(key.kind).observe(time.perf_counter() - started)
+
+    def _uid_of(self, key: Key) -> str:
+        job = key.kind == "EvaluationJob"
+        stored = (self.store.jobs if job else self.store.versions).get((key.namespace, key.name))
+        return stored.uid if stored is not None else ""
+
+    async def _finish(self) -> None:
+        """Let turns that are under way end, for a bounded time: no write is cut in two."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.queue.idle()
+
+    def _health_server(self) -> HealthServer:
+        gauges = {
+            "queue_depth": lambda: float(len(self.queue)),
+            "keys_in_work": lambda: float(self.queue.busy),
+            "leading": lambda: float(self.leading.is_set()),
+            "loop_lag_max_seconds": lambda: self._heartbeat.longest_lag_seconds,
+            "events_dropped": lambda: float(self._publisher.dropped),
+            "sweep_age_seconds": self._sweep_age,
+        }
+        self.telemetry.export(self.store, gauges)
+        return HealthServer(
+            self.settings.http_port,
+            self.telemetry.registry,
+            live=self._not_live,
+            ready=self._not_ready,
+        )
+
+    def _sweep_age(self) -> float:
+        since = self.sweeper.last_success
+        return time.monotonic() - since if since is not None else float("inf")
+
+    def _not_live(self) -> str | None:
+        age = self._heartbeat.age_seconds()
+        if age > LONGEST_LAG_SECONDS:
+            return f"the event loop has not turned for {age:.0f} s"
+        idle = time.monotonic() - self.sweeper.last_attempt
+        if idle > 3 * self.settings.sweep_seconds + 60:
+            return f"no sweep has ended for {idle:.0f} s"
+        return None
+
+    def _not_ready(self) -> str | None:
+        return None if self.sweeper.first.is_set() else "the first sweep has not ended"
+
+
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,89 @@
+"""Which EvaluationJob holds which model version: the Leases, read once and then remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evaluation_operator.controller.store import Store
+from evaluation_operator.domain.naming import COMPONENT_MODEL_VERSION, LABEL_COMPONENT
+from evaluation_operator.domain.plan import Claim
+from evaluation_operator.kube import EVALUATION_JOBS, LEASES, Kube, NotFound
+
+
+class Claims:
+    """Not watched: a claim changes only by the operator's own hand or when its job goes."""
+
+    def __init__(self, kube: Kube, store: Store) -> None:
+        self._kube = kube
+        self._store = store
+        self._leases: dict[tuple[str, str], Mapping[str, Any]] = {}
+
+    async def get(self, namespace: str, name: str) -> Claim | None:
+        """Who holds that Lease; None when nobody has claimed it."""
+        lease = self._leases.get((namespace, name))
+        if lease is not None and self._store.jobs.has_uid(_holder(lease)):
+            return _claim(lease, holder_exists=True)
+        lease = await self._read(namespace, name)
+        if lease is None:
+            return None
+        return _claim(lease, holder_exists=await self._holder_exists(lease))
+
+    def remember(self, lease: Mapping[str, Any]) -> None:
+        meta = lease["metadata"]
+        self._leases[(meta["namespace"], meta["name"])] = lease
+
+    def forget(self, namespace: str, name: str) -> None:
+        self._leases.pop((namespace, name), None)
+
+    async def refresh(self, namespace: str | None) -> None:
+        """Read all of them anew, in case somebody deleted or edited one by hand."""
+        selector = f"{LABEL_COMPONENT}={COMPONENT_MODEL_VERSION}"
+        found = [item async for item in self._kube.list(LEASES, namespace, label_selector=selector)]
+        for place in [p for p in self._leases if namespace is None or p[0] == namespace]:
+            del self._leases[place]
+        for lease in found:
+            self.remember(lease)
+
+    async def _read(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        try:
+            lease = await self._kube.get(LEASES, namespace, name)
+        except NotFound:
+            self.forget(namespace, name)
+            return None
+        self.remember(lease)
+        return lease
+
+    async def _holder_exists(self, lease: Mapping[str, Any]) -> bool:
+        """Before a claim is taken from somebody, the API server itself is asked."""
+        holder, namespace = _holder(lease), lease["metadata"]["namespace"]
+        if self._store.jobs.has_uid(holder):
+            return True
+        name = _holder_name(lease)
+        if not name:
+            return False
+        try:
+            job = await self._kube.get(EVALUATION_JOBS, namespace, name)
+        except NotFound:
+            return False
+        return str(job["metadata"]["uid"]) == holder
+
+
+def _holder(lease: Mapping[str, Any]) -> str:
+    return str((lease.get("spec") or {}).get("holderIdentity", ""))
+
+
+def _holder_name(lease: Mapping[str, Any]) -> str:
+    owners = lease["metadata"].get("ownerReferences") or []
+    return next((str(item["name"]) for item in owners if item.get("uid") == _holder(lease)), "")
+
+
+def _claim(lease: Mapping[str, Any], *, holder_exists: bool) -> Claim:
+    meta = lease["metadata"]
+    return Claim(
+        name=meta["name"],
+        holder_uid=_holder(lease),
+        holder_name=_holder_name(lease) or _holder(lease),
+        holder_exists=holder_exists,
+        resource_version=meta["resourceVersion"],
+    )

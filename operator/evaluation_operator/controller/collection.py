@@ -1,0 +1,94 @@
+"""Objects of one kind: by name, by the uid of their owner, and never older than known."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import Generic, Protocol, TypeVar
+
+Name = tuple[str, str]
+"""(namespace, name)"""
+
+
+class Known(Protocol):
+    """What every kept object can say about itself."""
+
+    @property
+    def uid(self) -> str: ...
+    @property
+    def resource_version(self) -> str: ...
+    @property
+    def owner_uid(self) -> str: ...
+
+
+T = TypeVar("T", bound=Known)
+
+
+class Collection(Generic[T]):
+    """Objects of one kind by name, and by the uid of their controlling owner."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Name, T] = {}
+        self._seen: dict[Name, float] = {}
+        self._uids: set[str] = set()
+        self._by_owner: defaultdict[str, set[Name]] = defaultdict(set)
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def items(self) -> list[tuple[Name, T]]:
+        return list(self._objects.items())
+
+    def get(self, name: Name) -> T | None:
+        return self._objects.get(name)
+
+    def has_uid(self, uid: str) -> bool:
+        return uid in self._uids
+
+    def owned_by(self, uid: str) -> list[T]:
+        return [self._objects[name] for name in sorted(self._by_owner.get(uid, ()))]
+
+    def put(self, name: Name, value: T) -> bool:
+        """Whether this is news: False for what is known, or older than that."""
+        known = self._objects.get(name)
+        if known is not None and known.uid == value.uid and not _newer(value, known):
+            return False
+        if known is not None:
+            self.remove(name, known.uid)
+        self._objects[name] = value
+        self._uids.add(value.uid)
+        self._seen[name] = time.monotonic()
+        if value.owner_uid:
+            self._by_owner[value.owner_uid].add(name)
+        return True
+
+    def remove(self, name: Name, uid: str) -> bool:
+        """Forget that very object; a namesake that came after it stays."""
+        known = self._objects.get(name)
+        if known is None or known.uid != uid:
+            return False
+        del self._objects[name]
+        self._uids.discard(uid)
+        self._seen.pop(name, None)
+        names = self._by_owner.get(known.owner_uid)
+        if names is not None:
+            names.discard(name)
+            if not names:
+                del self._by_owner[known.owner_uid]
+        return True
+
+    def unseen_since(self, names: set[Name], started: float) -> list[tuple[Name, T]]:
+        """What a list that started then should have shown, but did not."""
+        return [
+            (name, value)
+            for name, value in self._objects.items()
+            if name not in names and self._seen[name] < started
+        ]
+
+
+def _newer(value: Known, known: Known) -> bool:
+    # Resource versions of one kind are comparable numbers, by KEP-5504.
+    try:
+        return int(value.resource_version) > int(known.resource_version)
+    except ValueError:
+        return value.resource_version != known.resource_version

@@ -1,0 +1,212 @@
+"""Gathering a Snapshot: from the store, and by a few reads of what is not watched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.api.names import (
+    ResourceNameError,
+    parse_annotation_spec_set_name,
+    parse_instruction_name,
+    parse_model_version,
+)
+from evaluation_operator.controller.claims import Claims
+from evaluation_operator.controller.keys import Key
+from evaluation_operator.controller.store import Store
+from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
+from evaluation_operator.domain.naming import (
+    LABEL_DATASET,
+    model_version_lease_name,
+    table_check_name,
+    version_run_name,
+)
+from evaluation_operator.domain.plan import Claim, Obstacle
+from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.snapshot import (
+    JobSnapshot,
+    Run,
+    Sibling,
+    TableCheck,
+    VersionSnapshot,
+)
+from evaluation_operator.domain.tables import table_source
+from evaluation_operator.kube import CLAIMS, DATASETS, PODS, SERVICE_ACCOUNTS, Kube, NotFound
+from evaluation_operator.kube.resources import Resource
+
+PRESENCE_SECONDS = 60.0
+
+
+class Gatherer:
+    """Reads what a decision needs. What exists is believed for a minute; what lacks never is."""
+
+    def __init__(self, store: Store, kube: Kube, claims: Claims, policy: Policy) -> None:
+        self._store = store
+        self._kube = kube
+        self._claims = claims
+        self._policy = policy
+        self._present: dict[tuple[str, str, str], float] = {}
+
+    async def job(self, key: Key, obstacle: Obstacle | None) -> JobSnapshot | None:
+        """None when the job does not exist."""
+        stored = self._store.jobs.get((key.namespace, key.name))
+        if stored is None:
+            return None
+        job = EvaluationJob.from_dict(stored.parse())
+        if job.metadata.deletion_timestamp is not None:
+            return JobSnapshot(job, runs=tuple(await self._runs(job)))
+        check = self._check(job)
+        return JobSnapshot(
+            job=job,
+            runs=tuple(await self._runs(job)),
+            claim=await self._claim(job),
+            labels=self._labels(job),
+            instruction_found=self._instruction_found(job),
+            namespace_lacks=tuple(await self._namespace_lacks(job)),
+            table_check=await self._with_verdict(check) if check is not None else None,
+            obstacle=obstacle,
+        )
+
+    async def version(self, key: Key, obstacle: Obstacle | None) -> VersionSnapshot | None:
+        """None when the version does not exist."""
+        stored = self._store.versions.get((key.namespace, key.name))
+        if stored is None:
+            return None
+        version = EvaluationJobVersion.from_dict(stored.parse())
+        parent = self._store.jobs.get((key.namespace, version.spec.evaluation_job))
+        job = EvaluationJob.from_dict(parent.parse()) if parent is not None else None
+        dataset = self._store.datasets.get((key.namespace, version_run_name(key.name)))
+        if dataset is not None and dataset.owner_uid != version.metadata.uid:
+            dataset = None
+        return VersionSnapshot(
+            version=version,
+            job=job,
+            siblings=tuple(self._siblings(version)),
+            run=await self._run(dataset) if dataset is not None else None,
+            labels=self._labels(job) if job is not None else None,
+            source_dataset_found=self._source_found(version, job),
+            obstacle=obstacle,
+        )
+
+    async def _runs(self, job: EvaluationJob) -> Sequence[Run]:
+        datasets = {item.name: item for item in self._store.datasets.owned_by(job.metadata.uid)}
+        for active in job.status.active:
+            if active.name not in datasets:
+                # The watch may lag behind our own write: ask before believing that it is gone.
+                found = await self._read_dataset(job.metadata.namespace, active.name)
+                if found is not None and found.owner_uid == job.metadata.uid:
+                    datasets[found.name] = found
+        return [await self._run(dataset) for dataset in datasets.values()]
+
+    async def _read_dataset(self, namespace: str, name: str) -> DatasetFacts | None:
+        try:
+            body = await self._kube.get(DATASETS, namespace, name)
+        except NotFound:
+            return None
+        self._store.apply("Dataset", body)
+        return DatasetFacts.from_body(body)
+
+    async def _run(self, dataset: DatasetFacts) -> Run:
+        jobs = self._store.batch_jobs.owned_by(dataset.uid)
+        job = jobs[-1] if jobs else None
+        pods = self._pods(job) if job is not None else ()
+        if job is not None and job.failed and dataset.outcome is None and not _told(pods):
+            pods = await self._list_pods(job, f"{LABEL_DATASET}={dataset.name}")
+        return Run(dataset, job, pods)
+
+    def _pods(self, job: JobFacts) -> tuple[PodFacts, ...]:
+        return tuple(self._store.pods.owned_by(job.uid))
+
+    async def _list_pods(self, job: JobFacts, selector: str) -> tuple[PodFacts, ...]:
+        """Pods and Jobs are watched apart: the Job may be seen to fail before its pod is."""
+        async for body in self._kube.list(PODS, job.namespace, label_selector=selector):
+            self._store.apply("Pod", body)
+        return self._pods(job)
+
+    def _check(self, job: EvaluationJob) -> TableCheck | None:
+        digest = table_source(job).digest
+        found = self._store.batch_jobs.get((job.metadata.namespace, table_check_name(digest)))
+        return TableCheck(found, self._pods(found)) if found is not None else None
+
+    async def _with_verdict(self, check: TableCheck) -> TableCheck:
+        if not check.job.failed or _told(check.pods):
+            return check
+        selector = f"batch.kubernetes.io/job-name={check.job.name}"
+        return TableCheck(check.job, await self._list_pods(check.job, selector))
+
+    async def _claim(self, job: EvaluationJob) -> Claim | None:
+        namespace = job.metadata.namespace
+        try:
+            model = parse_model_version(job.spec.model_version, namespace=namespace)
+        except ResourceNameError:
+            return None
+        name = model_version_lease_name(model.model, model.version)
+        return await self._claims.get(namespace, name)
+
+    def _labels(self, job: EvaluationJob) -> tuple[str, ...] | None:
+        namespace = job.metadata.namespace
+        try:
+            name = parse_annotation_spec_set_name(job.spec.annotation_spec_set, namespace=namespace)
+        except ResourceNameError:
+            return None
+        facts = self._store.spec_sets.get((namespace, name))
+        return facts.labels if facts is not None else None
+
+    def _instruction_found(self, job: EvaluationJob) -> bool:
+        human = job.spec.evaluation_job_config.human_annotation_config
+        namespace = job.metadata.namespace
+        if human is None:
+            return False
+        try:
+            name = parse_instruction_name(human.instruction, namespace=namespace)
+        except ResourceNameError:
+            return False
+        return self._store.instructions.get((namespace, name)) is not None
+
+    async def _namespace_lacks(self, job: EvaluationJob) -> list[str]:
+        namespace, template = job.metadata.namespace, job.spec.run_template
+        account = (template.service_account_name if template else None) or (
+            self._policy.service_account
+        )
+        lacks = []
+        if not await self._exists(SERVICE_ACCOUNTS, namespace, account):
+            lacks.append(f"ServiceAccount {account!r}")
+        claim = table_source(job).volume_claim
+        if claim is not None and not await self._exists(CLAIMS, namespace, claim):
+            lacks.append(f"PersistentVolumeClaim {claim!r}")
+        return lacks
+
+    async def _exists(self, resource: Resource, namespace: str, name: str) -> bool:
+        place = (resource.plural, namespace, name)
+        now = time.monotonic()
+        if now - self._present.get(place, -PRESENCE_SECONDS) < PRESENCE_SECONDS:
+            return True
+        try:
+            await self._kube.get(resource, namespace, name)
+        except NotFound:
+            self._present.pop(place, None)
+            return False
+        self._present[place] = now
+        return True
+
+    def _siblings(self, version: EvaluationJobVersion) -> list[Sibling]:
+        namespace = version.metadata.namespace
+        found = []
+        for name, stored in self._store.versions_of(namespace, version.spec.evaluation_job):
+            if stored.uid == version.metadata.uid or stored.create_time is None:
+                continue
+            number = (stored.parse().get("status") or {}).get("number")
+            found.append(Sibling(name[1], stored.create_time, number))
+        return found
+
+    def _source_found(self, version: EvaluationJobVersion, job: EvaluationJob | None) -> bool:
+        if version.spec.dataset is None or job is None:
+            return False
+        dataset = self._store.datasets.get((version.metadata.namespace, version.spec.dataset))
+        return dataset is not None and dataset.job_uid == job.metadata.uid
+
+
+def _told(pods: Sequence[PodFacts]) -> bool:
+    return any(pod.verdict is not None for pod in pods)

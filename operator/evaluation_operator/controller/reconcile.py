@@ -1,0 +1,111 @@
+"""One turn of the loop for one key: gather, decide, act, report, tell."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from evaluation_operator.controller.act import Actor, Obstructed, obstacle_of
+from evaluation_operator.controller.clock import Clock
+from evaluation_operator.controller.gather import Gatherer
+from evaluation_operator.controller.keys import Key
+from evaluation_operator.controller.publish import EventPublisher
+from evaluation_operator.domain.decide_job import decide_job
+from evaluation_operator.domain.decide_version import decide_version
+from evaluation_operator.domain.plan import CreateRun, EventRecord, Obstacle, Plan, WriteOutcome
+from evaluation_operator.domain.policy import Policy
+from evaluation_operator.kube import ApiError, Forbidden, NotFound, Rejected
+
+logger = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Works on one key at a time per caller; the queue sees to it that no key has two callers."""
+
+    def __init__(
+        self,
+        gatherer: Gatherer,
+        actor: Actor,
+        publisher: EventPublisher,
+        clock: Clock,
+        policy: Policy,
+        *,
+        crowded: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._gatherer = gatherer
+        self._actor = actor
+        self._publisher = publisher
+        self._clock = clock
+        self._policy = policy
+        self._crowded = crowded
+
+    async def reconcile(self, key: Key) -> datetime | None:
+        """When to look again without an event; raises Conflict or Transient to be called anew.
+
+        What stands in the way is told, and then tried again.
+        """
+        plan = await self._decide(key, None)
+        if plan is None:
+            return None
+        try:
+            return await self._carry_out(key, plan)
+        except NotFound as error:
+            logger.info("%s: %s", key, error.message)
+            return None
+        except Obstructed as error:
+            return await self._report_obstacle(key, error.obstacle)
+        except (Forbidden, Rejected) as error:
+            found = obstacle_of(error)
+            assert found is not None, "both kinds have one"
+            return await self._report_obstacle(key, found)
+
+    async def _decide(self, key: Key, obstacle: Obstacle | None) -> Plan | None:
+        now = self._clock.now()
+        try:
+            if key.kind == "EvaluationJob":
+                snapshot = await self._gatherer.job(key, obstacle)
+                return decide_job(snapshot, now, self._policy) if snapshot else None
+            version = await self._gatherer.version(key, obstacle)
+            return decide_version(version, now, self._policy) if version else None
+        except ValidationError as error:
+            # Only an object of another version of the CRD gets here: its schema admits no other.
+            logger.error("%s cannot be read, update the CRDs: %s", key, error)
+            return None
+
+    async def _carry_out(self, key: Key, plan: Plan) -> datetime | None:
+        events: list[EventRecord] = []
+        for action in plan.actions:
+            events += await self._actor.perform(key, action)
+        created = any(isinstance(action, CreateRun) for action in plan.actions)
+        if created and self._crowded():
+            # Many runs are due at once: first all of their Jobs, then all the statuses. The next
+            # turn finds the run and reports it.
+            self._publisher.publish(key, events)
+            return self._clock.now()
+        if plan.status is not None:
+            await self._actor.write_status(key, plan.status)
+        for action in plan.final_actions:
+            events += await self._actor.perform(key, action)
+        self._publisher.publish(key, [*events, *plan.events])
+        return plan.wake_at
+
+    async def _report_obstacle(self, key: Key, obstacle: Obstacle) -> datetime | None:
+        """Say it in the status; only a decision knows how, so decide again with it."""
+        logger.warning("%s: %s: %s", key, obstacle.reason, obstacle.message)
+        wake_at = self._clock.now() + self._policy.retry
+        plan = await self._decide(key, obstacle)
+        if plan is None:
+            return None
+        try:
+            for action in plan.actions:
+                if isinstance(action, WriteOutcome):
+                    await self._actor.perform(key, action)
+            if plan.status is not None:
+                await self._actor.write_status(key, plan.status)
+                self._publisher.publish(key, list(plan.events))
+        except (ApiError, Obstructed) as error:
+            logger.warning("%s: cannot report: %s", key, error)
+        return wake_at

@@ -1,0 +1,104 @@
+"""The operator's configuration: environment variables, read once, here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.stalled import Limits
+
+N = TypeVar("N", int, float)
+
+
+class SettingsError(ValueError):
+    """A variable that cannot be used; names it, its value and the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`namespaces` empty means all of them. See `from_environment` for the variables."""
+
+    policy: Policy
+    namespaces: tuple[str, ...] = ()
+    operator_namespace: str = "evaluation-operator"
+    identity: str = "evaluation-operator"
+    leader_election: bool = True
+    workers: int = 64
+    connections: int = 64
+    watch_connections: int = 24
+    sweep_seconds: float = 300.0
+    http_port: int = 8080
+    log_level: str = "INFO"
+    clock_offset: timedelta = timedelta(0)
+    kubeconfig: str | None = None
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Raises SettingsError naming the variable that is wrong."""
+    read = _Reader(environment)
+    offset = read.number("EVALUATION_CLOCK_OFFSET_SECONDS", 0.0, float)
+    if offset and not read.flag("EVALUATION_ALLOW_TEST_CLOCK", False):
+        raise SettingsError(
+            f"EVALUATION_CLOCK_OFFSET_SECONDS={offset:g}: a shifted clock is for tests only; "
+            "remove it, or set EVALUATION_ALLOW_TEST_CLOCK=true on a test cluster"
+        )
+    defaults = Policy()
+    limits = Limits(
+        allowed_images=read.words("EVALUATION_ALLOWED_IMAGES", ()),
+        allowed_service_accounts=read.words(
+            "EVALUATION_ALLOWED_SERVICE_ACCOUNTS", (defaults.service_account,)
+        ),
+        strict_schedule=read.flag("EVALUATION_STRICT_SCHEDULE", False),
+    )
+    policy = Policy(
+        image=read.text("EVALUATION_RUN_IMAGE", defaults.image),
+        image_pull_policy=read.text("EVALUATION_RUN_IMAGE_PULL_POLICY", defaults.image_pull_policy),
+        service_account=defaults.service_account,
+        limits=limits,
+        allow_terminate_running=read.flag("EVALUATION_ALLOW_TERMINATE_RUNNING", False),
+        table_check_retry=timedelta(
+            seconds=read.number("EVALUATION_TABLE_CHECK_RETRY_SECONDS", 60.0, float)
+        ),
+    )
+    return Settings(
+        policy=policy,
+        namespaces=read.words("EVALUATION_NAMESPACES", ()),
+        operator_namespace=read.text("POD_NAMESPACE", "evaluation-operator"),
+        identity=read.text("POD_NAME", "evaluation-operator"),
+        leader_election=read.flag("EVALUATION_LEADER_ELECTION", True),
+        workers=read.number("EVALUATION_WORKERS", 64, int),
+        connections=read.number("EVALUATION_API_CONNECTIONS", 64, int),
+        sweep_seconds=read.number("EVALUATION_SWEEP_SECONDS", 300.0, float),
+        http_port=read.number("EVALUATION_HTTP_PORT", 8080, int),
+        log_level=read.text("EVALUATION_LOG_LEVEL", "INFO").upper(),
+        clock_offset=timedelta(seconds=offset),
+        kubeconfig=environment.get("KUBECONFIG") or None,
+    )
+
+
+class _Reader:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def text(self, name: str, default: str) -> str:
+        return self._environment.get(name, "").strip() or default
+
+    def words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        text = self._environment.get(name, "").strip()
+        return tuple(word.strip() for word in text.split(",") if word.strip()) or default
+
+    def flag(self, name: str, default: bool) -> bool:
+        text = self.text(name, str(default)).lower()
+        if text not in ("true", "false"):
+            raise SettingsError(f"{name}={text!r}: write true or false")
+        return text == "true"
+
+    def number(self, name: str, default: N, kind: Callable[[str], N]) -> N:
+        text = self.text(name, str(default))
+        try:
+            return kind(text)
+        except ValueError:
+            raise SettingsError(f"{name}={text!r}: write a number") from None

@@ -1,0 +1,96 @@
+"""The sweep: list what is watched and compare, since a watch can lose what it should tell.
+
+A gap in a watch loses deletions; a stream can hang without an error. The sweep is what makes
+the operator's picture right again, and its age says whether the API server can be reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from evaluation_operator.controller.claims import Claims
+from evaluation_operator.controller.keys import Key
+from evaluation_operator.controller.store import Store
+from evaluation_operator.controller.watching import SELECTORS, WATCHED
+from evaluation_operator.controller.workqueue import WorkQueue
+from evaluation_operator.kube import ApiError, Kube
+from evaluation_operator.kube.resources import Resource
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5.0
+CHUNK_PAUSE_EVERY = 200
+
+
+class Sweeper:
+    """`first` is set once the whole picture has been drawn: nothing is decided before."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        store: Store,
+        claims: Claims,
+        queue: WorkQueue[Key],
+        *,
+        namespaces: tuple[str, ...],
+        period_seconds: float,
+    ) -> None:
+        self._kube = kube
+        self._store = store
+        self._claims = claims
+        self._queue = queue
+        self._namespaces: tuple[str | None, ...] = namespaces or (None,)
+        self._period = period_seconds
+        self._again = asyncio.Event()
+        self.first = asyncio.Event()
+        self.last_attempt = time.monotonic()
+        self.last_success: float | None = None
+
+    def soon(self) -> None:
+        """Sweep without waiting for the period: watching has just been interrupted."""
+        self._again.set()
+
+    async def run(self) -> None:
+        """Runs for ever."""
+        while True:
+            self._again.clear()
+            pause = self._period
+            try:
+                await self.sweep()
+            except ApiError as error:
+                logger.warning("the sweep failed and is repeated: %s", error.message)
+                pause = RETRY_SECONDS
+            self.last_attempt = time.monotonic()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._again.wait()
+            except TimeoutError:
+                continue
+
+    async def sweep(self) -> None:
+        """One comparison of everything; queues every key the first time, then what differs."""
+        for namespace in self._namespaces:
+            for resource in WATCHED:
+                for key in await self._sweep_kind(resource, namespace):
+                    self._queue.add(key)
+            await self._claims.refresh(namespace)
+        if not self.first.is_set():
+            for key in self._store.all_keys():
+                self._queue.add(key)
+            self.first.set()
+        self.last_success = time.monotonic()
+
+    async def _sweep_kind(self, resource: Resource, namespace: str | None) -> set[Key]:
+        started = time.monotonic()
+        seen: set[tuple[str, str]] = set()
+        keys: set[Key] = set()
+        selector = SELECTORS.get(resource, "")
+        async for body in self._kube.list(resource, namespace, label_selector=selector):
+            meta = body["metadata"]
+            seen.add((meta["namespace"], meta["name"]))
+            keys |= self._store.apply(resource.kind, body)
+            if len(seen) % CHUNK_PAUSE_EVERY == 0:
+                await asyncio.sleep(0)  # let others run: a large list must not stop the loop
+        return keys | self._store.vanished(resource.kind, seen, started, namespace)

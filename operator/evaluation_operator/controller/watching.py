@@ -1,0 +1,165 @@
+"""Kopf's part: watch what matters and pass every event on. It writes nothing by itself.
+
+Kopf ends on errors that should only delay it (an error inside a watch stream, a server that
+fails for a minute), so it runs under a supervisor that starts its watching anew in the same
+process, with everything that is known kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import kopf
+
+from evaluation_operator.domain.naming import LABEL_MANAGED_BY, MANAGED_BY
+from evaluation_operator.kube import (
+    ANNOTATION_SPEC_SETS,
+    DATASETS,
+    EVALUATION_JOB_VERSIONS,
+    EVALUATION_JOBS,
+    INSTRUCTIONS,
+    JOBS,
+    PODS,
+    Kube,
+    Resource,
+)
+
+logger = logging.getLogger(__name__)
+
+WATCHED: tuple[Resource, ...] = (
+    EVALUATION_JOBS,
+    EVALUATION_JOB_VERSIONS,
+    ANNOTATION_SPEC_SETS,
+    INSTRUCTIONS,
+    DATASETS,
+    JOBS,
+    PODS,
+)
+SELECTORS = dict.fromkeys((JOBS, PODS), f"{LABEL_MANAGED_BY}={MANAGED_BY}")
+
+EventSink = Callable[[str, Mapping[str, Any], bool], None]
+"""(kind, object, whether it was deleted)"""
+
+
+class EndlessBackoff:
+    """Delays between attempts that never run out, so that no outage ends the operator."""
+
+    def __iter__(self) -> Iterator[float]:
+        delay = 0.5
+        while True:
+            yield delay * (0.5 + random.random())  # noqa: S311
+            delay = min(delay * 2, 5.0)
+
+
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Kopf's memory of what it has seen: the operator keeps its own picture, so nothing."""
+
+    def build(self, *, body: Any, extra_fields: Any = None) -> Any:
+        return {}
+
+    def fetch(self, *, body: Any) -> Any:
+        return None
+
+    def store(self, *, body: Any, patch: Any, essence: Any) -> None:
+        return None
+
+
+class NoProgress(kopf.ProgressStorage):
+    """Kopf's memory of what it has done: nothing either, so that no annotation is written."""
+
+    def fetch(self, *, key: Any, body: Any) -> Any:
+        return None
+
+    def store(self, *, key: Any, record: Any, body: Any, patch: Any) -> None:
+        return None
+
+    def purge(self, *, key: Any, body: Any, patch: Any) -> None:
+        return None
+
+    def touch(self, *, body: Any, patch: Any, value: Any) -> None:
+        return None
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
+def build_registry(kube: Kube, sink: EventSink, connections: int) -> kopf.OperatorRegistry:
+    """One handler a kind, all of them `on.event`: no state of Kopf's is ever relied on."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry, id="login")
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        session = kube.watch_session(connections)
+        return kopf.AiohttpSession(server=kube.server, aiohttp_session=session)
+
+    for resource in WATCHED:
+        _watch(registry, resource, sink)
+    return registry
+
+
+def _watch(registry: kopf.OperatorRegistry, resource: Resource, sink: EventSink) -> None:
+    @kopf.on.event(*_selector(resource), registry=registry, id=resource.plural)
+    async def take(event: Mapping[str, Any], **_: Any) -> None:
+        sink(resource.kind, event["object"], event["type"] == "DELETED")
+
+
+def build_settings() -> kopf.OperatorSettings:
+    """Bounded, patient and quiet."""
+    settings = kopf.OperatorSettings()
+    settings.persistence.finalizer = "evaluations.dev/kopf"
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.peering.standalone = True
+    settings.process.ultimate_exiting_timeout = None
+    settings.queueing.idle_timeout = 0.01
+    settings.networking.error_backoffs = EndlessBackoff()
+    settings.networking.request_timeout = 60
+    settings.networking.connect_timeout = 10
+    settings.watching.chunk_size = 500
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    settings.watching.connect_timeout = 10
+    settings.watching.inactivity_timeout = 75
+    for resource, selector in SELECTORS.items():
+        settings.watching.label_selectors[resource.plural] = selector
+    return settings
+
+
+def _selector(resource: Resource) -> tuple[str, ...]:
+    return tuple(part for part in (resource.group, resource.version, resource.plural) if part)
+
+
+async def watch_for_ever(
+    kube: Kube,
+    sink: EventSink,
+    stop: asyncio.Event,
+    *,
+    namespaces: tuple[str, ...] = (),
+    connections: int,
+    on_restart: Callable[[], None],
+) -> None:
+    """Returns when `stop` is set or the process is told to end; anything else starts it anew."""
+    delays = iter(EndlessBackoff())
+    while not stop.is_set():
+        try:
+            await kopf.operator(
+                registry=build_registry(kube, sink, connections),
+                settings=build_settings(),
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                standalone=True,
+                stop_flag=stop,
+            )
+            return
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("watching ended; it starts anew")
+            on_restart()
+            await asyncio.sleep(next(delays))

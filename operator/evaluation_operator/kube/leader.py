@@ -1,0 +1,64 @@
+"""Leader election by a Lease, so that one of several replicas works while the others wait.
+
+It is for availability alone: run names, owner uids and resource versions keep two operators that
+work at once from doing anything twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from kubernetes.aio.leaderelection.electionconfig import Config
+from kubernetes.aio.leaderelection.leaderelection import LeaderElection
+from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
+
+from evaluation_operator.kube.client import Kube
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 15
+RENEW_SECONDS = 10
+RETRY_SECONDS = 2
+
+
+async def lead_for_ever(
+    kube: Kube,
+    *,
+    namespace: str,
+    name: str,
+    identity: str,
+    on_change: Callable[[bool], None],
+) -> None:
+    """Stand for election again and again; `on_change` hears of every gain and loss."""
+
+    async def lead() -> None:
+        on_change(True)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            on_change(False)
+
+    async def lost() -> None:
+        logger.warning("leadership is lost; standing for election again")
+
+    while True:
+        lock = LeaseLock(name, namespace, identity, kube.library_client)
+        config = Config(
+            lock,
+            lease_duration=LEASE_SECONDS,
+            renew_deadline=RENEW_SECONDS,
+            retry_period=RETRY_SECONDS,
+            onstarted_leading=lead,
+            onstopped_leading=lost,
+        )
+        try:
+            await LeaderElection(config).run()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # The library lets connection errors through; an election must outlive an outage.
+            logger.exception("the election was interrupted")
+            on_change(False)
+            await asyncio.sleep(RETRY_SECONDS)
