@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
@@ -25,6 +26,7 @@ SAME_IN_BOTH = [
     ("every 24 hours from 10:00 to 14:00", 1, "1", False),
     ("every 48 hours from 10:00 to 14:00", 1, "1", True),
     ("every 12 hours from 10:00 to 14:00", 1, "1", True),
+    ("every 241 minutes from 10:00 to 14:00", 1, "1", True),
     ("every 12 hours from 10:00 to 10:00", 1, "1", True),
     ("every day 00:00", 1, "1", False),
     ("every day of month 00:00", 1, "1", False),
@@ -41,6 +43,8 @@ SAME_IN_BOTH = [
     ("1st,third monday of sep 17:00", 183, "182.62", True),
     ("2nd wednesday of march 17:00", 365, "365.24", False),
     ("1,8,15,22 of month 09:00", 8, "7.609", True),
+    ("1,10,19 of month 09:00", 10, "10.146", True),
+    ("1,12,23 of month 09:00", 10, "10.146", False),
     ("1, 8 of month 09:00", 15, "15.218", True),
     ("first sunday of quarter 00:00", 91, "91.31", False),
     ("1st monday of 2nd month of quarter 09:00", 91, "91.31", False),
@@ -85,6 +89,7 @@ ONLY_LENIENT = [
     ("every day", 1, "1", False),
     ("Every Monday 09:00", 7, "7", False),
     ("EVERY 50 HOURS", 2, "2.083", False),
+    ("1ST monday of month 09:00", 30, "30.437", False),
     ("31st of month 10:00", 52, "52.178", True),
     ("thirtyfirst of month 10:00", 52, "52.178", True),
     ("1st,15 of month", 15, "15.218", False),
@@ -113,6 +118,7 @@ REFUSED = [
     ("every 10 hours synchronized", 6, "divides 24 hours"),
     ("every 12 hours synchronized", 6, "below the minimum of 1 day"),
     ("every 5 minutes from 10:00 to 14:00", 6, "below the minimum of 1 day"),
+    ("every 4 hours from 10:00 to 14:00", 6, "below the minimum of 1 day"),
     ("every 3 hours from 22:00 to 02:00", 6, "below the minimum of 1 day"),
     ("every 24 hours from 10:00", 25, "expected 'to', found the end"),
     ("every 24 hours from 10:00 to 14:00 synchronized", 35, "expected the end"),
@@ -209,12 +215,24 @@ def test_a_refused_schedule_says_where_and_what(
     with pytest.raises(ScheduleError) as refused:
         parse_schedule(text, strict=strict)
 
-    if not strict or "week" not in text:
-        assert part in refused.value.message
-        assert refused.value.position == position
+    assert part in refused.value.message
+    assert refused.value.position == position
     assert str(refused.value) == refused.value.message
-    assert f"at character {(refused.value.position or 0) + 1}: " in refused.value.message
+    assert f"at character {position + 1}: " in refused.value.message
     assert refused.value.field
+
+
+@pytest.mark.parametrize("text", [row[0] for row in [*REFUSED, *ONLY_LENIENT]])
+@pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
+def test_a_whole_schedule_that_an_error_advises_is_legal(text: str, strict: bool) -> None:
+    try:
+        told = "".join(parse_schedule(text, strict=strict).warnings)
+    except ScheduleError as error:
+        told = error.message.removeprefix(f"schedule {text!r}")
+    advised = re.findall(r"write (?:for example )?'((?:every|@|\d\S*) [^']+)'", told)
+
+    for schedule in advised:
+        assert parse_schedule(schedule, strict="week" not in schedule).interval_days >= 1
 
 
 def rounded_like(written: str, mean: float) -> Decimal:

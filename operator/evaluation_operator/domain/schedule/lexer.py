@@ -97,7 +97,7 @@ def _token_at(text: str, position: int, strict: bool) -> Token:
     if match := _TIME.match(text, position):
         return _time(text, match)
     if match := _ORDINAL.match(text, position):
-        return _ordinal(text, match)
+        return _ordinal(text, match, strict)
     if match := _NUMBER.match(text, position):
         if len(match[0]) > 5:
             reason = f"{match[0]} has more than five digits; write a larger unit, such as hours"
@@ -121,13 +121,15 @@ def _time(text: str, match: re.Match[str]) -> Token:
     return Token(kind="time", text=match[0], position=match.start(), value=value)
 
 
-def _ordinal(text: str, match: re.Match[str]) -> Token:
+def _ordinal(text: str, match: re.Match[str], strict: bool) -> Token:
     digits, suffix = match[1], match[2].lower()
     number = int(digits) if len(digits) <= 2 else 0
     if not 1 <= number <= 31 or digits.startswith("0") or suffix != suffix_of(number):
         cure = f"{number}{suffix_of(number)}" if 1 <= number <= 31 else "1st to 31st"
         reason = f"{match[0]!r} is no ordinal; write {cure}"
         raise ScheduleError(text, reason, position=match.start(), field="ordinal")
+    if strict:
+        _refuse_capitals(text, match)
     return Token(
         kind="ordinal", text=match[0], position=match.start(), value=number,
         word=match[0].lower(),
@@ -142,12 +144,18 @@ def _word(text: str, position: int, letters: str, strict: bool) -> Token:
         reason = f"{letters[:40]!r} is no word of the schedule language; {cure}"
         raise ScheduleError(text, reason, position=position, field="schedule")
     word = match[0].lower()
-    if strict and match[0] != word:
-        reason = f"strict mode takes lower case only, found {match[0]!r}; write {word!r}"
-        raise ScheduleError(text, reason, position=position, field="schedule")
+    if strict:
+        _refuse_capitals(text, match)
     if ordinal := ORDINALS.get(word) or EXTRA_ORDINALS.get(word):
         return Token(kind="ordinal", text=match[0], position=position, value=ordinal, word=word)
     return Token(kind="word", text=match[0], position=position, word=word)
+
+
+def _refuse_capitals(text: str, match: re.Match[str]) -> None:
+    lower = match[0].lower()
+    if match[0] != lower:
+        reason = f"strict mode takes lower case only, found {match[0]!r}; write {lower!r}"
+        raise ScheduleError(text, reason, position=match.start(), field="schedule")
 
 
 def _made_of_words(letters: str) -> bool:
