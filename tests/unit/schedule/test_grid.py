@@ -50,7 +50,7 @@ def test_a_creation_time_in_another_zone_gives_the_same_grid() -> None:
         assert next_run_time(created, 1, first) == at("2026-03-30T10:00")
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(created=MOMENTS, interval=INTERVALS, later=st.timedeltas(timedelta(0), timedelta(9000)))
 def test_next_and_latest_agree_with_walking_the_grid(
     created: datetime, interval: int, later: timedelta
@@ -64,7 +64,7 @@ def test_next_and_latest_agree_with_walking_the_grid(
     assert latest_run_time(created, interval, now) == (walked[-2] if walked[1:] else None)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(created=MOMENTS, interval=INTERVALS, point=st.integers(0, 50))
 def test_a_grid_point_is_its_own_latest_and_never_its_own_next(
     created: datetime, interval: int, point: int
@@ -79,7 +79,7 @@ def test_a_grid_point_is_its_own_latest_and_never_its_own_next(
     assert (run.hour, run.minute, run.second, run.microsecond) == (10, 0, 0, 0)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     created=MOMENTS,
     interval=st.integers(1, 40),
