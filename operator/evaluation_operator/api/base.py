@@ -81,7 +81,7 @@ def parse_duration(text: str) -> float:
 
     Raises ValueError, with the forms that are allowed, for any other text.
     """
-    if not re.match(DURATION_PATTERN, text):
+    if not re.fullmatch(DURATION_PATTERN, text):
         raise ValueError(
             f"{text!r} is not a duration: write hours, minutes and seconds, like 36h, 1h30m or 90s"
         )

@@ -13,7 +13,7 @@ from .evaluation_options import EvaluationConfig, ImportKeys
 from .input_config import InputConfig
 from .names import ANNOTATION_SPEC_SET_PATTERN, INSTRUCTION_PATTERN
 
-EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+$"
+EMAIL_PATTERN = r"^[!-?A-~]+@[!-?A-~]+$"
 Email = Annotated[str, Field(pattern=EMAIL_PATTERN, max_length=320)]
 
 

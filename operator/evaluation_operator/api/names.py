@@ -63,14 +63,14 @@ def parse_resource_name(text: str, *, collection: str, field: str, namespace: st
     `collection` is the part of the path that names the kind, like `annotationSpecSets`.
     Raises ResourceNameError for any other form, another project, or a name no object can have.
     """
-    match = _PATH.match(text)
+    match = _PATH.fullmatch(text)
     if match is None or match["collection"] not in (None, collection):
         raise ResourceNameError(
             field, text, f"write the object's name, or projects/{namespace}/{collection}/NAME"
         )
     _check_project(match["project"], field=field, value=text, namespace=namespace)
     name = match["name"]
-    if len(name) > 253 or not _OBJECT_NAME.match(name):
+    if len(name) > 253 or not _OBJECT_NAME.fullmatch(name):
         raise ResourceNameError(
             field,
             text,
@@ -106,7 +106,7 @@ def parse_model_version(
 
     Raises ResourceNameError for any other form and for another project.
     """
-    match = _MODEL_VERSION.match(text)
+    match = _MODEL_VERSION.fullmatch(text)
     if match is None:
         raise ResourceNameError(
             field, text, f"write models/M/versions/V or projects/{namespace}/models/M/versions/V"
