@@ -195,9 +195,6 @@ def name_rule(length: int, names: str) -> Rule:
         rule=f"size(self.metadata.name) <= {length}",
         message=f"metadata.name has more than {length} characters, so {names} would be too long: "
         "choose a shorter one",
-        message_expression="'metadata.name ' + self.metadata.name + ' has ' + "
-        f"string(size(self.metadata.name)) + ' characters, at most {length} are allowed, because "
-        f"of {names}: choose a shorter one'",
     )
 
 
