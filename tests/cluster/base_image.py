@@ -60,7 +60,7 @@ def _bootstrap(root: Path) -> None:
     run(
         [
             *("mmdebstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}"),
-            '--customize-hook=rm -rf "$1"/etc/apt/sources.list* "$1"/etc/apt/apt.conf.d/*',
+            '--customize-hook=cd "$1"/etc/apt && rm -rf sources.list* apt.conf.d/99mmdebstrap',
             "--dpkgopt=path-exclude=/usr/share/doc/*",
             "--dpkgopt=path-exclude=/usr/share/man/*",
             f"--aptopt={reach}",

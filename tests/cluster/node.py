@@ -18,6 +18,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.host import ClusterError, find_program, need_packages, run, succeeds, wait_until
 from tests.cluster.processes import Processes, running_pids, with_descendants
 from tests.cluster.settings import (
+    API_PORT,
     BRIDGE,
     BRIDGE_ADDRESS,
     NODE_NAME,
@@ -250,8 +251,8 @@ def _kube_proxy_configuration(kubeconfig: Path) -> dict[str, object]:
             "tcpEstablishedTimeout": "0s",
             "tcpCloseWaitTimeout": "0s",
         },
-        "metricsBindAddress": "127.0.0.1:0",
-        "healthzBindAddress": "127.0.0.1:0",
+        "metricsBindAddress": f"127.0.0.1:{API_PORT + 3}",
+        "healthzBindAddress": f"127.0.0.1:{API_PORT + 4}",
     }
 
 

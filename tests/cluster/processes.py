@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.cluster.host import ClusterError, find_program, wait_until
+from tests.cluster.host import ClusterError, wait_until
+
+_SETPRIV = "/usr/bin/setpriv"
 
 
 class Processes:
@@ -22,15 +25,21 @@ class Processes:
         self._logs = directory / "logs"
         self._end_with_parent = end_with_parent
 
-    def start(self, name: str, command: Sequence[str | Path]) -> None:
-        """Start a program unless it runs. It gets a session of its own and no input."""
+    def start(self, name: str, command: Sequence[str | Path], *, user: str = "") -> None:
+        """Start a program unless it runs, as another user if given.
+
+        It gets a session of its own and no input.
+        """
         if self.is_running(name):
             return
         self._pids.mkdir(parents=True, exist_ok=True)
         self._logs.mkdir(parents=True, exist_ok=True)
         words = [str(word) for word in command]
+        # One setpriv for both: a change of user would take back an earlier --pdeathsig.
+        privileges = as_user(user) if user else []
         if self._end_with_parent:
-            words = [find_program("setpriv") or "setpriv", "--pdeathsig", "KILL", *words]
+            privileges = [*(privileges or [_SETPRIV]), "--pdeathsig", "KILL"]
+        words = [*privileges, *words]
         append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         pid = os.posix_spawn(
             words[0],
@@ -90,6 +99,11 @@ class Processes:
 
     def _pid_file(self, name: str) -> Path:
         return self._pids / f"{name}.pid"
+
+
+def as_user(user: str) -> list[str]:
+    """The start of a command that runs as another user and is then replaced by the program."""
+    return [_SETPRIV, f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
 
 
 def _stat(pid: int) -> list[str]:
