@@ -1,0 +1,146 @@
+"""The API server and the operator against the table that the offline validator is judged by.
+
+The offline validator refuses a manifest exactly when the API server refuses it or the operator
+would make it Stalled; tests/unit/validate holds the validator to the same table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import yaml
+from kubernetes import client, config
+from tests.builders import NAMESPACE, Manifest
+from tests.cluster.control_plane import ControlPlane
+from tests.manifest_table import BAD, EDITS, GOOD, Bad, Edit, make_job_of_old_service
+
+from evaluation_operator.api.base import GROUP, VERSION
+from evaluation_operator.api.crd import KINDS
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.domain.stalled import Fault, Limits, stalled_faults, stalled_version_faults
+
+pytestmark = pytest.mark.integration
+
+MODELS = {kind.KIND: kind for kind in KINDS}
+
+
+class Judge:
+    """The API server, asked with strict field validation as kubectl does by default."""
+
+    def __init__(self, api: client.CustomObjectsApi) -> None:
+        self._api = api
+
+    def create(self, manifest: Manifest, *, dry_run: bool) -> Manifest:
+        plural = MODELS[manifest["kind"]].PLURAL
+        return self._api.create_namespaced_custom_object(
+            GROUP,
+            VERSION,
+            NAMESPACE,
+            plural,
+            manifest,
+            field_validation="Strict",
+            **({"dry_run": "All"} if dry_run else {}),
+        )
+
+    def refusal_of(self, manifest: Manifest) -> str | None:
+        try:
+            self.create(manifest, dry_run=True)
+        except client.ApiException as error:
+            return message_of(error)
+        return None
+
+    def refusal_of_edit(self, edit: Edit) -> str | None:
+        plural, name = MODELS[edit.old["kind"]].PLURAL, edit.old["metadata"]["name"]
+        stored = self.create(edit.old, dry_run=False)
+        version = {"resourceVersion": stored["metadata"]["resourceVersion"]}
+        body = {**edit.new, "metadata": edit.new["metadata"] | version}
+        try:
+            self._api.replace_namespaced_custom_object(
+                GROUP, VERSION, NAMESPACE, plural, name, body, field_validation="Strict"
+            )
+        except client.ApiException as error:
+            return message_of(error)
+        finally:
+            self._api.delete_namespaced_custom_object(GROUP, VERSION, NAMESPACE, plural, name)
+        return None
+
+
+def message_of(error: client.ApiException) -> str:
+    assert error.status in (400, 422), error
+    return str(json.loads(error.body)["message"])
+
+
+@pytest.fixture(scope="module")
+def judge(control_plane: ControlPlane) -> Iterator[Judge]:
+    control_plane.kubectl("create", "namespace", NAMESPACE)
+    api_client = config.new_client_from_config(str(control_plane.kubeconfig))
+    with api_client:
+        yield Judge(client.CustomObjectsApi(api_client))
+    control_plane.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def operator_faults(admitted: Manifest) -> list[Fault]:
+    """What the operator says of an object, as the API server handed it out."""
+    kind = admitted["kind"]
+    if kind == "EvaluationJob":
+        return stalled_faults(EvaluationJob.from_dict(admitted), NAMESPACE, limits=Limits())
+    if kind == "EvaluationJobVersion":
+        return stalled_version_faults(EvaluationJobVersion.from_dict(admitted), limits=Limits())
+    return []
+
+
+@pytest.mark.parametrize("manifest", GOOD.values(), ids=GOOD.keys())
+def test_a_good_manifest_is_admitted_and_not_stalled(judge: Judge, manifest: Manifest) -> None:
+    admitted = judge.create(manifest, dry_run=True)
+
+    assert operator_faults(admitted) == []
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_a_bad_manifest_is_refused_or_stalled(judge: Judge, bad: Bad) -> None:
+    if bad.want_refused_by == "API server":
+        assert judge.refusal_of(bad.manifest) is not None
+        return
+    text = "\n".join(
+        str(fault) for fault in operator_faults(judge.create(bad.manifest, dry_run=True))
+    )
+    assert text
+    assert all(word in text for word in bad.want_words), text
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
+def test_an_edit_is_judged_by_what_stands_already(judge: Judge, edit: Edit) -> None:
+    text = judge.refusal_of_edit(edit) or ""
+
+    assert bool(text) == bool(edit.want_words), text
+    assert all(word in text for word in edit.want_words), text
+
+
+def test_kubectl_applies_the_old_services_json(judge: Judge, control_plane: ControlPlane) -> None:
+    manifest = yaml.safe_dump(make_job_of_old_service())
+
+    said = control_plane.kubectl("apply", "--dry-run=server", "-f", "-", stdin=manifest)
+
+    assert "created" in said
+
+
+@pytest.mark.parametrize(
+    ("path", "want"),
+    [
+        ("evaluationjob.spec.evaluationJobConfig.inputConfig", "enum: IMAGE, TEXT, GENERAL_DATA"),
+        ("evj.spec.runTemplate.envFrom", "Secret"),
+        ("evjv.spec.terminate", "Queuing"),
+        ("specset.spec.annotationSpecs", "displayName"),
+        ("evds.status.outcome", "Succeeded"),
+        ("evaluation.spec.evaluationMetrics", "classificationMetrics"),
+        ("instruction.spec.pdfInstruction", "gcsFileUri"),
+    ],
+)
+def test_kubectl_explains_fields(control_plane: ControlPlane, path: str, want: str) -> None:
+    said = control_plane.kubectl("explain", path)
+
+    assert want in said
+    assert "<no description>" not in said
