@@ -53,6 +53,13 @@ Timestamp = Annotated[
             "format": "date-time",
             "maxLength": 30,
             "pattern": r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]{1,9})?Z$",
+            # The API server takes a list for any text that has a format, but a rule cannot.
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self >= timestamp('1000-01-01T00:00:00Z')",
+                    "message": "must be a time in UTC, like 2026-01-31T10:00:00Z",
+                }
+            ],
         }
     ),
 ]
