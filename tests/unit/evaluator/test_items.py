@@ -280,7 +280,7 @@ document = st.none() | st.text(max_size=5) | anything.map(json.dumps)
 entries = anything.map(lambda value: json.dumps({"predictions": [value]}))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(document | entries, document | entries, document, st.booleans())
 def test_no_row_is_ever_an_exception(
     prediction: str | None, truth: str | None, data: str | None, multi_label: bool
