@@ -1,0 +1,70 @@
+# Everything that a person or a CI runner types. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CLUSTER := $(PYTHON) tests/cluster/cluster.py
+LOCKS := requirements-operator.lock requirements-evaluator.lock requirements-dev.lock
+
+.PHONY: help install lock demo test test-unit verify cluster cluster-down images crds bench clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+install: $(INSTALLED) ## Make the environment .venv with everything that development needs
+
+$(INSTALLED): requirements-dev.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "install Python 3.11 first, on Debian: apt-get install python3.11 python3.11-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -qq -y python3.11-venv; } || \
+	  { echo "install Python's venv first, on Debian: apt-get install python3.11-venv"; exit 1; }
+	@echo "==> installing the locked requirements into $(VENV) (about a minute)"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(INSTALLED)
+
+lock: $(INSTALLED) ## Renew the hash-locked requirements of every program
+	@for program in operator evaluator dev; do \
+	  echo "==> requirements-$$program.lock"; \
+	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 \
+	    --no-emit-index-url --no-header --no-emit-package evaluation-operator \
+	    --extra $$program pyproject.toml --output-file requirements-$$program.lock; \
+	done
+
+crds: $(INSTALLED) ## Generate crds/ from the models
+	@$(BIN)/python crds/generate.py
+
+verify: $(INSTALLED) ## Check style, types, imports and generated files
+	@echo "==> ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "==> mypy"; $(BIN)/mypy
+	@echo "==> import-linter"; $(BIN)/lint-imports
+	@echo "==> generated files"; $(BIN)/python crds/generate.py --check
+
+test-unit: $(INSTALLED) ## Run the tests that need no cluster (under a minute)
+	@$(BIN)/pytest tests/unit
+
+test: $(INSTALLED) cluster images ## Run every test: units, a real control plane, real pods
+	@$(BIN)/pytest
+
+cluster: ## Bring up a real Kubernetes: kind with Docker, else a local one
+	@$(CLUSTER) up
+
+cluster-down: ## Stop the cluster and remove its state
+	@$(CLUSTER) down
+
+images: $(INSTALLED) cluster ## Build the images and load them into the cluster
+	@$(CLUSTER) images
+
+demo: $(INSTALLED) cluster images ## From nothing to two Evaluations of real predictions
+	@$(BIN)/python manifests/demo/demo.py
+
+bench: $(INSTALLED) ## Measure the operator beside a bare client on a local control plane
+	@$(BIN)/python -m tests.bench.burst
+
+clean: ## Remove the environment and everything that was built here
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

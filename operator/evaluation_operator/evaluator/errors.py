@@ -1,0 +1,103 @@
+"""How a run can fail, drawn by what should happen next: try again, or tell somebody.
+
+The exit code tells Kubernetes (a Job's podFailurePolicy) and the gRPC code tells people; both go
+into the attempt that the operator records.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+INVALID_ARGUMENT = 3
+FAILED_PRECONDITION = 9
+INTERNAL = 13
+UNAVAILABLE = 14
+
+STATUS_NAMES = {
+    INVALID_ARGUMENT: "INVALID_ARGUMENT",
+    FAILED_PRECONDITION: "FAILED_PRECONDITION",
+    INTERNAL: "INTERNAL",
+    UNAVAILABLE: "UNAVAILABLE",
+}
+
+MESSAGE_LIMIT_BYTES = 4096
+_FAILURES_KEPT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PartialFailure:
+    """A google.rpc.Status: one row or item, and what is wrong with it."""
+
+    code: int
+    message: str
+
+
+class RunError(Exception):
+    """A run that cannot go on."""
+
+    exit_code = 70
+    code = INTERNAL
+    reason = "Internal"
+
+    def __init__(self, message: str, partial_failures: Sequence[PartialFailure] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.partial_failures = tuple(partial_failures)
+
+
+class InvalidRun(RunError):
+    """The Dataset or the environment asks for something that no attempt can do."""
+
+    exit_code = 2
+    code = INVALID_ARGUMENT
+    reason = "InvalidRun"
+
+
+class NothingUsable(RunError):
+    """Rows are there, but none can be evaluated: no labels, or all of them faulty."""
+
+    exit_code = 65
+    code = FAILED_PRECONDITION
+    reason = "NothingUsable"
+
+
+class TableInvalid(RunError):
+    """The table has the wrong schema, or is no table: somebody has to repair it."""
+
+    exit_code = 66
+    code = FAILED_PRECONDITION
+    reason = "TableInvalid"
+
+
+class Unavailable(RunError):
+    """The table, the results or the API server cannot be reached: another attempt may do."""
+
+    exit_code = 75
+    code = UNAVAILABLE
+    reason = "TableUnavailable"
+
+
+def termination_message(error: RunError) -> str:
+    """The verdict that the operator reads: JSON of at most 4096 bytes, Kubernetes' limit."""
+    verdict: dict[str, object] = {
+        "code": error.code,
+        "status": STATUS_NAMES.get(error.code, "UNKNOWN"),
+        "reason": error.reason,
+        "message": _clip(error.message, 1200),
+        "partialFailures": [
+            {"code": item.code, "message": _clip(item.message, 400)}
+            for item in error.partial_failures[:_FAILURES_KEPT]
+        ],
+    }
+    text = json.dumps(verdict, ensure_ascii=False)
+    if len(text.encode()) > MESSAGE_LIMIT_BYTES:
+        verdict["partialFailures"] = []
+        text = json.dumps(verdict, ensure_ascii=False)
+    return text
+
+
+def _clip(text: str, limit: int) -> str:
+    data = text.encode()
+    return text if len(data) <= limit else data[: limit - 3].decode("utf-8", "ignore") + "…"

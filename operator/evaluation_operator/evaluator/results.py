@@ -1,0 +1,136 @@
+"""Where a run keeps what it cut and found: one folder a run, on files or on an object store.
+
+A file appears whole or not at all: locally by a rename, on an object store because a PUT is
+atomic. What is written last says that the rest is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from evaluation_operator.evaluator.errors import InvalidRun, Unavailable
+
+ROWS = "rows.parquet"
+CUT = "cut.json"
+ITEMS = "items.parquet"
+SCORES = "scores.parquet"
+CURVES = "curves.parquet"
+CONFUSION = "confusion.parquet"
+EVALUATION = "evaluation.json"
+MANIFEST = "manifest.json"
+COMMITTED = "committed.json"
+
+SCHEMES = ("file", "s3")
+_CHUNK = 1 << 20
+
+
+class Folder:
+    """One folder; raises Unavailable, naming it, when the storage does not answer."""
+
+    def __init__(self, filesystem: pafs.FileSystem, path: str, uri: str) -> None:
+        self._filesystem = filesystem
+        self._path = path.rstrip("/")
+        self.uri = uri.rstrip("/")
+
+    @classmethod
+    def open(cls, uri: str) -> Folder:
+        """A folder of `file://` or `s3://`; nothing is created before it is written to."""
+        scheme = uri.partition("://")[0]
+        if scheme not in SCHEMES:
+            raise InvalidRun(
+                f"resultsUri: {uri}: results go to {' or '.join(f'{s}://' for s in SCHEMES)}; "
+                "set spec.resultsUri to such an address"
+            )
+        try:
+            filesystem, path = pafs.FileSystem.from_uri(uri)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InvalidRun(f"resultsUri: {uri}: {error}; write a whole address") from error
+        return cls(filesystem, path, uri)
+
+    def child(self, *names: str) -> Folder:
+        """A folder below this one."""
+        return Folder(
+            self._filesystem, "/".join((self._path, *names)), "/".join((self.uri, *names))
+        )
+
+    def children(self) -> list[str]:
+        """Names of the folders directly below, sorted; none when this one does not exist."""
+        selector = pafs.FileSelector(self._path, allow_not_found=True)
+        try:
+            found = self._filesystem.get_file_info(selector)
+        except OSError as error:
+            raise self._unavailable("list", error) from error
+        return sorted(info.base_name for info in found if info.type == pafs.FileType.Directory)
+
+    def exists(self, name: str) -> bool:
+        try:
+            info = self._filesystem.get_file_info(self._at(name))
+        except OSError as error:
+            raise self._unavailable(name, error) from error
+        return bool(info.type == pafs.FileType.File)
+
+    def fetch(self, name: str, local: Path) -> None:
+        """Copy a file of this folder to a local path."""
+        try:
+            with self._filesystem.open_input_stream(self._at(name)) as source:
+                with local.open("wb") as target:
+                    while chunk := source.read(_CHUNK):
+                        target.write(chunk)
+        except OSError as error:
+            raise self._unavailable(name, error) from error
+
+    def store(self, local: Path, name: str) -> None:
+        """Copy a local file into this folder, replacing one of that name as a whole."""
+
+        def chunks() -> Iterator[bytes]:
+            with local.open("rb") as source:
+                while chunk := source.read(_CHUNK):
+                    yield chunk
+
+        self._write(name, chunks())
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        try:
+            with self._filesystem.open_input_stream(self._at(name)) as source:
+                parsed: dict[str, Any] = json.loads(source.read())
+        except (OSError, ValueError) as error:
+            raise self._unavailable(name, error) from error
+        return parsed
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        text = json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True)
+        self._write(name, iter([text.encode() + b"\n"]))
+
+    def _write(self, name: str, chunks: Iterator[bytes]) -> None:
+        local = isinstance(self._filesystem, pafs.LocalFileSystem)
+        place = self._at(f".{name}.{uuid.uuid4().hex}" if local else name)
+        try:
+            self._filesystem.create_dir(self._path, recursive=True)
+            with self._filesystem.open_output_stream(place) as target:
+                for chunk in chunks:
+                    target.write(chunk)
+            if local:
+                self._filesystem.move(place, self._at(name))
+        except OSError as error:
+            raise self._unavailable(name, error) from error
+
+    def _at(self, name: str) -> str:
+        return f"{self._path}/{name}"
+
+    def _unavailable(self, name: str, error: Exception) -> Unavailable:
+        return Unavailable(
+            f"resultsUri: {self.uri}/{name}: {error}; check that the storage is there and that "
+            "the run may write to it"
+        )
+
+
+def run_folder(results_uri: str, job_uid: str, run: str) -> Folder:
+    """The folder of one run: below its job's uid, so that a namesake never shares it."""
+    return Folder.open(results_uri).child(job_uid, run)
