@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.builders import NAMESPACE, Manifest
-from tests.manifest_table import BAD, EDITS, GOOD, Bad, Edit
 
 from evaluation_operator.api.crd import KINDS
 from evaluation_operator.api.evaluation_job import EvaluationJob
@@ -12,6 +10,8 @@ from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.domain.stalled import Fault, Limits, stalled_faults, stalled_version_faults
 from evaluation_operator.offline import validate_manifest, validate_update
 from evaluation_operator.offline.structural import without_nulls
+from tests.builders import NAMESPACE, Manifest
+from tests.manifest_table import BAD, EDITS, GOOD, Bad, Edit
 
 MODELS = {kind.KIND: kind for kind in KINDS}
 

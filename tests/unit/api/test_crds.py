@@ -1,0 +1,146 @@
+"""The generated CRDs: up to date, structural, bounded, described."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import pytest
+from pydantic import Field
+
+from evaluation_operator.api.base import Model, Resource
+from evaluation_operator.api.crd import KINDS, build_crd, build_schema
+from evaluation_operator.api.evaluation_job import EvaluationJob
+
+CRDS = Path(__file__).resolve().parents[3] / "crds"
+STRUCTURAL_KEYWORDS = {
+    *("type", "description", "format", "enum", "pattern", "properties", "items", "required"),
+    *("additionalProperties", "anyOf", "minimum", "maximum", "exclusiveMinimum"),
+    *("minLength", "maxLength", "minItems", "maxItems", "maxProperties"),
+    *("x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
+    *("x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"),
+}
+
+
+def nodes(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield path, schema
+    for name, part in schema.get("properties", {}).items():
+        yield from nodes(part, f"{path}.{name}")
+    for key in ("items", "additionalProperties"):
+        if key in schema:
+            yield from nodes(schema[key], f"{path}[]")
+
+
+ALL_NODES = [(path, node) for kind in KINDS for path, node in nodes(build_schema(kind), kind.KIND)]
+ALL_RULES = [
+    (path, rule, node)
+    for path, node in ALL_NODES
+    for rule in node.get("x-kubernetes-validations", ())
+]
+
+
+def test_the_committed_files_are_what_the_models_say() -> None:
+    generator = runpy.run_path(str(CRDS / "generate.py"))
+
+    assert generator["stale"](CRDS) == []
+
+
+def test_an_outdated_a_missing_and_an_orphaned_file_are_each_told(tmp_path: Path) -> None:
+    generator = runpy.run_path(str(CRDS / "generate.py"))
+    for name, text in generator["rendered"]().items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "datasets.yaml").write_text("kind: other\n")
+    (tmp_path / "instructions.yaml").unlink()
+    (tmp_path / "models.yaml").write_text("")
+
+    faults = generator["stale"](tmp_path)
+
+    assert [fault.partition(":")[0] for fault in faults] == [
+        "models.yaml",
+        "instructions.yaml",
+        "datasets.yaml",
+    ]
+
+
+def test_schemas_use_structural_keywords_only() -> None:
+    unknown = {(path, key) for path, node in ALL_NODES for key in node.keys() - STRUCTURAL_KEYWORDS}
+
+    assert unknown == set()
+
+
+def test_no_field_has_a_default() -> None:
+    """Defaults that the API server writes show up as a difference to what Git declares."""
+    assert [path for path, node in ALL_NODES if "default" in node] == []
+
+
+def test_every_field_is_described() -> None:
+    fields = [
+        f"{path}.{name}"
+        for path, node in ALL_NODES
+        for name, part in node.get("properties", {}).items()
+        if "description" not in part and name != "metadata"
+    ]
+
+    assert fields == []
+
+
+def test_every_rule_says_which_field_and_fits_one_line() -> None:
+    for path, rule, _ in ALL_RULES:
+        assert "\n" not in rule["message"], path
+        assert len(rule["message"]) < 256, path
+        assert rule["message"][0].islower(), path
+
+
+def test_the_field_that_a_rule_points_to_exists() -> None:
+    pointing = [
+        (path, rule["fieldPath"], node) for path, rule, node in ALL_RULES if "fieldPath" in rule
+    ]
+
+    assert pointing
+    for path, field_path, node in pointing:
+        assert field_path.removeprefix(".") in node["properties"], (path, field_path)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.KIND)
+def test_only_an_evaluation_has_no_status(kind: type[Resource]) -> None:
+    (version,) = build_crd(kind)["spec"]["versions"]
+
+    assert ("subresources" in version) == (kind.KIND != "Evaluation")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.KIND)
+def test_printer_columns_show_fields_that_exist(kind: type[Resource]) -> None:
+    paths = {path.removeprefix(kind.KIND) for path, _ in nodes(build_schema(kind), kind.KIND)}
+    paths |= {".metadata.creationTimestamp"}
+    for column in kind.PRINTER_COLUMNS:
+        shown = column.json_path.partition("[?")[0].replace("[*]", "[]")
+        assert shown in paths, column
+
+
+def test_jobs_show_state_interval_next_run_score_and_age() -> None:
+    first = [column.name for column in EvaluationJob.PRINTER_COLUMNS if not column.wide]
+
+    assert first == ["State", "Interval", "Next Run", "mAP", "Age"]
+
+
+class UnboundedSpec(Model):
+    """A spec whose author forgot a bound."""
+
+    texts: Annotated[list[str], Field(max_length=3)] = []
+
+
+class Unbounded(Resource):
+    """A kind with it."""
+
+    KIND: ClassVar[str] = "Unbounded"
+    PLURAL: ClassVar[str] = "unboundeds"
+    SINGULAR: ClassVar[str] = "unbounded"
+
+    spec: UnboundedSpec
+
+
+def test_a_text_without_bound_is_refused_when_generating() -> None:
+    with pytest.raises(TypeError, match=r"Unbounded\.spec\.texts\[\] has no maxLength"):
+        build_crd(Unbounded)
