@@ -422,6 +422,25 @@ BAD: dict[str, Bad] = {
         "textClassificationConfig",
         "IMAGE_CLASSIFICATION_ANNOTATION",
     ),
+    "images as the sub-config of boxes": refused(
+        make_detection_job(
+            spec={
+                "evaluationJobConfig": {
+                    "boundingPolyConfig": ABSENT,
+                    "imageClassificationConfig": {"annotationSpecSet": "ripeness"},
+                }
+            }
+        ),
+        "imageClassificationConfig",
+        "IMAGE_BOUNDING_BOX_ANNOTATION",
+    ),
+    "boxes as the sub-config of images": refused(
+        with_config(
+            imageClassificationConfig=ABSENT, boundingPolyConfig={"annotationSpecSet": "ripeness"}
+        ),
+        "boundingPolyConfig",
+        "IMAGE_CLASSIFICATION_ANNOTATION",
+    ),
     "texts classified as images": refused(with_input(dataType="TEXT"), "dataType", "TEXT"),
     "general data with the type of images": refused(with_input(dataType="GENERAL_DATA"), "IMAGE"),
     "classification without classificationMetadata": refused(
@@ -452,6 +471,22 @@ BAD: dict[str, Bad] = {
         with_config(imageClassificationConfig={"annotationSpecSet": "colours"}),
         "imageClassificationConfig.annotationSpecSet",
         "colours",
+    ),
+    "a text sub-config with another spec set": refused(
+        make_text_job(
+            spec={
+                "evaluationJobConfig": {"textClassificationConfig": {"annotationSpecSet": "topics"}}
+            }
+        ),
+        "textClassificationConfig.annotationSpecSet",
+        "topics",
+    ),
+    "a box sub-config with another spec set": refused(
+        make_detection_job(
+            spec={"evaluationJobConfig": {"boundingPolyConfig": {"annotationSpecSet": "shapes"}}}
+        ),
+        "boundingPolyConfig.annotationSpecSet",
+        "shapes",
     ),
     "a spec set that only ends alike": refused(
         with_config(imageClassificationConfig={"annotationSpecSet": "un-ripeness"}), "un-ripeness"
@@ -792,6 +827,20 @@ EDITS: dict[str, Edit] = {
     ),
     "a version's job may not change": edit_version(
         {}, {"evaluationJob": "other"}, "evaluationJob is immutable"
+    ),
+    "a version's description may not change": edit_version(
+        {}, {"description": "x"}, "description is immutable"
+    ),
+    "a version's options may not change": edit_version(
+        {"evaluationConfig": {}},
+        {"evaluationConfig": {"boundingBoxEvaluationOptions": {"iouThreshold": 0.5}}},
+        "evaluationConfig is immutable",
+    ),
+    "a version's thresholds may not change": edit_version(
+        {"scoreThresholds": [0.1]}, {"scoreThresholds": [0.2]}, "scoreThresholds is immutable"
+    ),
+    "a version's Dataset may not change": edit_version(
+        {"dataset": "a"}, {}, "dataset is immutable"
     ),
     "labels of a version may not change": edit_version(
         {"labels": ["ripe"]}, {"labels": ["unripe"]}, "labels is immutable"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import Field
@@ -128,7 +128,7 @@ def test_jobs_show_state_interval_next_run_score_and_age() -> None:
 class UnboundedSpec(Model):
     """A spec whose author forgot a bound."""
 
-    texts: Annotated[list[str], Field(max_length=3)] = []
+    texts: list[str] = Field(default=[], max_length=3)
 
 
 class Unbounded(Resource):

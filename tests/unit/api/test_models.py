@@ -106,16 +106,8 @@ def test_a_figure_outside_0_to_1_is_never_written(value: float) -> None:
 
 
 def test_the_operator_is_told_apart_from_other_owners() -> None:
-    owners = [
-        {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "other"},
-        {
-            "apiVersion": "x/v1",
-            "kind": "EvaluationJob",
-            "name": "j",
-            "uid": "j",
-            "controller": True,
-        },
-    ]
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "other"}
+    owners = [owner, owner | {"uid": "j", "controller": True}]
     dataset = Dataset.from_dict(stored(make_dataset(), ownerReferences=owners))
 
     assert dataset.metadata.controller_uid() == "j"
