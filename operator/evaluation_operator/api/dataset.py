@@ -119,6 +119,11 @@ class DatasetSpec(Model):
     label_delay: Duration | None = Field(
         default=None, description="How long ground truth takes to arrive. Default: 0s."
     )
+    interval_days: int | None = Field(
+        default=None,
+        description="Days of a sampling interval, to which exampleCount applies. Default: 1.",
+        ge=1,
+    )
     example_count: int | None = Field(
         default=None, description="Most predictions that are sampled in an interval.", ge=1
     )

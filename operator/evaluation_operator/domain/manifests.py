@@ -19,6 +19,7 @@ from evaluation_operator.api.run_template import RunTemplate
 from evaluation_operator.domain import naming
 from evaluation_operator.domain.cover import Window
 from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.schedule import parse_schedule
 from evaluation_operator.domain.tables import TableSource, table_source
 
 Body = dict[str, Any]
@@ -205,6 +206,7 @@ def _dataset_spec(job: EvaluationJob, run_time: datetime, labels: Sequence[str])
         },
         "scheduledTime": format_time(run_time),
         "modelVersion": {"model": model.model, "version": model.version},
+        "intervalDays": parse_schedule(job.spec.schedule).interval_days,
         "exampleCount": config.example_count,
         "exampleSamplePercentage": config.example_sample_percentage,
         "bigqueryImportKeys": config.bigquery_import_keys.to_dict(),

@@ -49,6 +49,9 @@ class EngineLimits:
 class CountedScores:
     """The counts of one run, from the two files that `write_outcomes` makes.
 
+    `only_labels` leaves the pairs of all other labels out of the curves; the confusion matrix
+    stays whole.
+
     Raises `ValueError` if the files hold more than MAXIMUM_PIECES inclusion probabilities.
     Close it, or use it in a `with`. Only one stream may be read at a time.
     """
@@ -59,6 +62,7 @@ class CountedScores:
         items: Path | Sequence[Path],
         label_count: int,
         limits: EngineLimits,
+        only_labels: Sequence[int] = (),
     ) -> None:
         self._label_count = label_count
         self._engine = ibis.duckdb.connect(
@@ -68,6 +72,8 @@ class CountedScores:
             preserve_insertion_order=False,
         )
         pairs = self._engine.read_parquet(scores)
+        if only_labels:
+            pairs = pairs.filter(pairs.label.isin(list(only_labels)))
         self._pairs = pairs
         self._scored = pairs.filter(pairs.score.notnull())
         lines = self._engine.read_parquet(items)

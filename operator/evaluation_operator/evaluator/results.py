@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 
 from evaluation_operator.evaluator.errors import InvalidRun, Unavailable
 
@@ -69,6 +70,28 @@ class Folder:
             raise self._unavailable("list", error) from error
         return sorted(info.base_name for info in found if info.type == pafs.FileType.Directory)
 
+    def sibling(self, name: str) -> Folder:
+        """The folder of another run of the same job."""
+        parent, uri = self._path.rpartition("/")[0], self.uri.rpartition("/")[0]
+        return Folder(self._filesystem, f"{parent}/{name}", f"{uri}/{name}")
+
+    def siblings(self) -> list[str]:
+        """Names of all runs of the same job that have written something, this one included."""
+        parent, uri = self._path.rpartition("/")[0], self.uri.rpartition("/")[0]
+        return Folder(self._filesystem, parent, uri).children()
+
+    def batches(self, name: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Some columns of a Parquet file, a batch at a time."""
+        try:
+            with self._filesystem.open_input_file(self._at(name)) as source:
+                yield from pq.ParquetFile(source).iter_batches(columns=list(columns))
+        except (OSError, pa.ArrowException) as error:
+            raise self._unavailable(name, error) from error
+
+    def column(self, name: str, column: str) -> set[str]:
+        """The values of a text column of a Parquet file."""
+        return {value for batch in self.batches(name, [column]) for value in batch[0].to_pylist()}
+
     def exists(self, name: str) -> bool:
         try:
             info = self._filesystem.get_file_info(self._at(name))
@@ -79,10 +102,12 @@ class Folder:
     def fetch(self, name: str, local: Path) -> None:
         """Copy a file of this folder to a local path."""
         try:
-            with self._filesystem.open_input_stream(self._at(name)) as source:
-                with local.open("wb") as target:
-                    while chunk := source.read(_CHUNK):
-                        target.write(chunk)
+            with (
+                self._filesystem.open_input_stream(self._at(name)) as source,
+                local.open("wb") as target,
+            ):
+                while chunk := source.read(_CHUNK):
+                    target.write(chunk)
         except OSError as error:
             raise self._unavailable(name, error) from error
 

@@ -1,0 +1,158 @@
+"""The program `evaluation-run`: what runs in the pods that the operator makes.
+
+evaluation-run run      evaluate the Dataset that the environment names
+evaluation-run check    make a missing table, or say what is wrong with it
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.evaluator import results
+from evaluation_operator.evaluator.errors import (
+    InvalidRun,
+    RunError,
+    TableInvalid,
+    Unavailable,
+    termination_message,
+)
+from evaluation_operator.evaluator.publish import publish, read_dataset
+from evaluation_operator.evaluator.results import Folder, run_folder
+from evaluation_operator.evaluator.run import RunOptions, RunResult, evaluate_dataset
+from evaluation_operator.evaluator.settings import (
+    TERMINATION_LOG,
+    RunSettings,
+    check_settings,
+    run_settings,
+)
+from evaluation_operator.kube import ApiError, Forbidden, Kube, Rejected
+from evaluation_operator.tables import errors as table_errors
+from evaluation_operator.tables.open import open_table
+from evaluation_operator.tables.protocol import TableOptions
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Exit codes: see evaluator.errors; 0 when the run is committed or no longer wanted."""
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(message)s")
+    sys.exit(execute(sys.argv[1:], os.environ, TERMINATION_LOG))
+
+
+def execute(arguments: list[str], environment: Mapping[str, str], verdict_file: Path) -> int:
+    """Run a command; what went wrong goes to the log and, short, to `verdict_file`."""
+    try:
+        match arguments:
+            case ["run"]:
+                asyncio.run(run(run_settings(environment)))
+            case ["check"]:
+                check(environment)
+            case _:
+                raise InvalidRun(f"{' '.join(arguments) or 'no command'}: use `run` or `check`")
+    except RunError as error:
+        return _fail(error, verdict_file)
+    except Exception as error:
+        logger.exception("internal error")
+        return _fail(RunError(f"{type(error).__name__}: {error}"), verdict_file)
+    return 0
+
+
+async def run(settings: RunSettings) -> None:
+    """Evaluate one Dataset and commit; nothing to do when it is gone or has an outcome."""
+    kube = await Kube.connect(settings.kubeconfig)
+    try:
+        with api_errors():
+            dataset = await read_dataset(kube, settings.namespace, settings.dataset)
+        if dataset is None or dataset.status.outcome is not None:
+            logger.info("Dataset %s is gone or has an outcome: nothing to do", settings.dataset)
+            return
+        folder = run_folder(
+            dataset.spec.results_uri, dataset.spec.evaluation_job.uid, dataset.metadata.name
+        )
+        with tempfile.TemporaryDirectory(dir=settings.scratch) as scratch:
+            result = await asyncio.to_thread(evaluate_in, dataset, folder, settings, Path(scratch))
+        with api_errors():
+            committed = await publish(kube, dataset, result, folder.uri)
+        if committed:
+            folder.write_json(results.COMMITTED, {"dataset": dataset.metadata.name})
+        logger.info("run %s", "committed" if committed else "yields: an outcome stood already")
+    finally:
+        await kube.close()
+
+
+def evaluate_in(
+    dataset: Dataset, folder: Folder, settings: RunSettings, scratch: Path
+) -> RunResult:
+    """The part of a run that works on the table, in the words of runs when it fails."""
+    options = RunOptions(scratch, settings.memory_limit, settings.threads)
+    config = dataset.spec.input_configs[0]
+    source = config.table_source
+    if source is None:
+        raise InvalidRun("inputConfig: a run reads a tableSource; this version has no other")
+    with table_problems():
+        table = open_table(
+            source.input_uri,
+            options=replace(TableOptions(), threads=settings.threads, temp_directory=scratch),
+        )
+        with contextlib.closing(table):
+            return evaluate_dataset(dataset, table, folder, options)
+
+
+def check(environment: Mapping[str, str]) -> None:
+    """Make a missing table with the right schema, or raise what is wrong with it."""
+    settings = check_settings(environment)
+    with table_problems(), contextlib.closing(open_table(settings.table_uri)) as table:
+        state = table.ensure()
+    if settings.results_uri:
+        Folder.open(settings.results_uri)
+    logger.info("table %s: %s", settings.table_uri, "created" if state.is_created else "fits")
+
+
+@contextlib.contextmanager
+def table_problems() -> Iterator[None]:
+    """Errors of tables, as runs speak of them."""
+    try:
+        yield
+    except (table_errors.TableInvalid, table_errors.BackendUnavailable) as error:
+        raise TableInvalid(str(error)) from error
+    except table_errors.TableError as error:
+        raise Unavailable(str(error)) from error
+
+
+@contextlib.contextmanager
+def api_errors() -> Iterator[None]:
+    """Errors of the API server, as runs speak of them."""
+    try:
+        yield
+    except Forbidden as error:
+        raise InvalidRun(
+            f"the API server refuses: {error.message}; install the namespace's runner role"
+        ) from error
+    except Rejected as error:
+        raise RunError(f"the API server refuses: {error.message}") from error
+    except ApiError as error:
+        failure = Unavailable(f"the API server does not answer: {error.message}")
+        failure.reason = "ApiUnavailable"
+        raise failure from error
+
+
+def _fail(error: RunError, verdict_file: Path) -> int:
+    logger.error("%s: %s", error.reason, error.message)
+    for failure in error.partial_failures:
+        logger.error("%s", failure.message)
+    with contextlib.suppress(OSError):
+        verdict_file.write_text(termination_message(error))
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    main()

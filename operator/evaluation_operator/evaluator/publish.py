@@ -1,0 +1,121 @@
+"""Telling the cluster: the Evaluation first, then the one write that commits the run.
+
+Whoever writes `Dataset.status.outcome` second yields: a run that the operator has failed in the
+meantime takes its Evaluation back, since its rows have gone to another run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evaluation_operator.api.base import format_time
+from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.evaluator.errors import Unavailable
+from evaluation_operator.evaluator.run import RunResult
+from evaluation_operator.kube import DATASETS, EVALUATIONS, AlreadyExists, Conflict, Kube, NotFound
+
+ATTEMPTS = 10
+
+
+async def read_dataset(kube: Kube, namespace: str, name: str) -> Dataset | None:
+    """None when it is gone, and with it the need for the run."""
+    try:
+        return Dataset.from_dict(await kube.get(DATASETS, namespace, name))
+    except NotFound:
+        return None
+
+
+async def publish(kube: Kube, dataset: Dataset, result: RunResult, folder_uri: str) -> bool:
+    """Whether the run is committed: False when somebody else decided before it did."""
+    created: str | None = None
+    if result.evaluation is not None:
+        created = await _create_evaluation(kube, dataset, result.evaluation.to_dict())
+    namespace, name = dataset.metadata.namespace, dataset.metadata.name
+    for _ in range(ATTEMPTS):
+        try:
+            body = await kube.get(DATASETS, namespace, name)
+        except NotFound:
+            return False
+        status = body.get("status") or {}
+        if body["metadata"]["uid"] != dataset.metadata.uid:
+            return False
+        if outcome := status.get("outcome"):
+            if outcome["result"] == "Failed" and created is not None:
+                await _take_back(kube, namespace, name, created)
+            return bool(outcome.get("writtenBy") == "Run")
+        body["status"] = status | _status(result, folder_uri)
+        try:
+            await kube.replace_status(DATASETS, namespace, body)
+        except Conflict:
+            continue
+        except NotFound:
+            return False
+        return True
+    raise Unavailable(f"Dataset {name}: its status changed {ATTEMPTS} times under the run's hand")
+
+
+async def _create_evaluation(kube: Kube, dataset: Dataset, body: dict[str, Any]) -> str:
+    """The uid of the Evaluation; one that a pod before this one made is adopted."""
+    namespace, name = dataset.metadata.namespace, dataset.metadata.name
+    for _ in range(ATTEMPTS):
+        try:
+            made = await kube.create(EVALUATIONS, namespace, body)
+        except AlreadyExists:
+            try:
+                made = await kube.get(EVALUATIONS, namespace, name)
+            except NotFound:
+                continue
+            owners = made["metadata"].get("ownerReferences") or []
+            if not any(owner["uid"] == dataset.metadata.uid for owner in owners):
+                raise Unavailable(
+                    f"Evaluation {name} belongs to something else: delete it, and the run goes on"
+                ) from None
+        return str(made["metadata"]["uid"])
+    raise Unavailable(f"Evaluation {name} comes and goes while the run tries to create it")
+
+
+async def _take_back(kube: Kube, namespace: str, name: str, uid: str) -> None:
+    try:
+        await kube.delete(EVALUATIONS, namespace, name, uid=uid)
+    except (NotFound, Conflict):
+        return
+
+
+def _status(result: RunResult, folder_uri: str) -> dict[str, Any]:
+    cut, evaluation = result.cut, result.evaluation
+    outcome: dict[str, Any] = {
+        "result": "Succeeded" if evaluation is not None else "NoData",
+        "time": format_time(evaluation.spec.create_time if evaluation is not None else cut.time),
+        "writtenBy": "Run",
+    }
+    if result.late_rows:
+        outcome["lateRows"] = result.late_rows
+    if evaluation is not None:
+        outcome |= {
+            "evaluation": evaluation.metadata.name,
+            "evaluatedItemCount": result.counts.evaluated,
+        }
+        if (figure := _figure(evaluation.spec)) is not None:
+            outcome["meanAveragePrecision"] = figure
+    return {
+        "dataItemCount": result.counts.items,
+        "labeledItemCount": result.counts.evaluated,
+        "cut": {
+            "uri": folder_uri,
+            "rowCount": cut.row_count,
+            "itemCount": cut.item_count,
+            "digest": cut.digest,
+            "time": format_time(cut.time),
+        },
+        "outcome": outcome,
+    }
+
+
+def _figure(spec: Any) -> float | None:
+    """The mean average precision to alert by: the weighted one where items weigh differently."""
+    if spec.weighted is not None:
+        weighted: float | None = spec.weighted.mean_average_precision
+        return weighted
+    metrics = spec.evaluation_metrics.classification_metrics
+    plain: float | None = metrics.pr_curve.mean_average_precision
+    return plain
