@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.settings import CHECKOUT
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -13,7 +14,7 @@ from celpy.evaluation import CELEvalError
 
 from evaluation_operator.domain.stalled import Fault, FaultReason
 
-from .structural import Schema, present, shown
+from .structural import Schema, present, redacted, shown
 
 _ABSENT = object()
 
@@ -66,7 +67,7 @@ def _broken(
 
 def _message(rule: Mapping[str, str], names: dict[str, Any]) -> str:
     if "messageExpression" in rule:
-        return str(_program(rule["messageExpression"]).evaluate(names))
+        return redacted(str(_program(rule["messageExpression"]).evaluate(names)))
     return rule["message"]
 
 
@@ -79,8 +80,13 @@ def _value_at(value: object, field_path: str) -> str:
 
 @lru_cache(maxsize=256)
 def _program(text: str) -> celpy.Runner:
-    environment = celpy.Environment()
-    return environment.program(environment.compile(text))
+    """The compiled rule. celpy raises the whole process's recursion limit; that is put back."""
+    limit = sys.getrecursionlimit()
+    try:
+        environment = celpy.Environment()
+        return environment.program(environment.compile(text))
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def _schema_of(name: str, schema: Schema) -> Schema | None:

@@ -65,9 +65,17 @@ def without_nulls(value: object) -> object:
             return value
 
 
+_PASSWORDS = re.compile(r"(?i)(//[^/?#:@\s]*:)[^/?#\s]*(?=@)|([?&][a-z]+=)[^&\s\"']*")
+
+
+def redacted(text: str) -> str:
+    """`text` without the passwords of addresses in it: error lines end up in logs."""
+    return _PASSWORDS.sub(lambda match: f"{match[1] or match[2]}…", text)
+
+
 def shown(value: object) -> str:
-    """`value` for an error line: JSON, cut to a readable length."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    """`value` for an error line: JSON without passwords, cut to a readable length."""
+    text = redacted(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 

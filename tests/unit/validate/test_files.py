@@ -168,6 +168,28 @@ def test_images_are_judged_where_the_allow_list_is_known() -> None:
     assert validate_manifest(job, limits=Limits()) != []
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "postgresql://reader:pear@db/fruit/predictions",
+        "postgres://reader:pear@db/fruit/predictions",
+        "postgresql://db/fruit/predictions?user=reader&password=pear",
+    ],
+)
+def test_a_password_is_never_printed(uri: str) -> None:
+    table = {"inputUri": uri, "persistentVolumeClaimName": ABSENT}
+    config = {"inputConfig": {"tableSource": table}}
+    job = make_evaluation_job(
+        spec={"resultsUri": "s3://fruit/results", "evaluationJobConfig": config}
+    )
+
+    text = "\n".join(str(fault) for fault in validate_manifest(job))
+
+    assert "inputUri" in text
+    assert "db/fruit/predictions" in text
+    assert "pear" not in text
+
+
 def test_extensions_of_the_schedule_are_refused_where_the_operator_is_strict() -> None:
     job = make_evaluation_job(spec={"schedule": "every 2 days"})
 
