@@ -80,7 +80,6 @@ class AnnotationSpecSet(Resource):
     PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
         PrinterColumn("Display Name", ".spec.displayName"),
         PrinterColumn("Age", ".metadata.creationTimestamp", "date"),
-        PrinterColumn("Labels", ".spec.annotationSpecs[*].displayName", wide=True),
     )
 
     spec: AnnotationSpecSetSpec = Field(description="The labels; immutable.")

@@ -71,11 +71,17 @@ class InputConfig(Model):
     """What is evaluated: the type of the data, the type of the predictions, and their table."""
 
     data_type: DataType = Field(
-        description="Type of the data: IMAGE, TEXT, or GENERAL_DATA for tables."
+        description="Type of the data: IMAGE, TEXT, or GENERAL_DATA for rows of a table."
     )
-    annotation_type: AnnotationType = Field(description="Type of the predictions.")
+    annotation_type: AnnotationType = Field(
+        description="Type of the predictions. Of images: IMAGE_CLASSIFICATION_ANNOTATION and "
+        "IMAGE_BOUNDING_BOX_ANNOTATION; of texts: TEXT_CLASSIFICATION_ANNOTATION; of general data: "
+        "GENERAL_CLASSIFICATION_ANNOTATION."
+    )
     classification_metadata: ClassificationMetadata | None = Field(
-        default=None, description="Required for classification, not used for other types."
+        default=None,
+        description="Whether items have one label or several. Required for classification, not "
+        "used for other types.",
     )
     bigquery_source: BigQuerySource | None = Field(
         default=None,
