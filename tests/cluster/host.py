@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -111,6 +112,20 @@ def find_program(name: str) -> str | None:
 
 def is_root() -> bool:
     return os.geteuid() == 0
+
+
+def can_overlay(directory: Path) -> bool:
+    """Whether overlay file systems can be mounted below a directory: not in every container."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory) as probe:
+        lower, upper, work, merged = (Path(probe) / name for name in ("l", "u", "w", "m"))
+        for path in (lower, upper, work, merged):
+            path.mkdir()
+        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+        mounted = succeeds(["mount", "-t", "overlay", "overlay", "-o", options, merged])
+        if mounted:
+            run(["umount", merged])
+    return mounted
 
 
 def need_packages(programs: Mapping[str, str]) -> None:

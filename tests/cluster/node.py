@@ -12,11 +12,22 @@ import os
 import shutil
 import signal
 import subprocess
+import tarfile
 from pathlib import Path
+from typing import Any
 
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.host import ClusterError, find_program, need_packages, run, succeeds, wait_until
+from tests.cluster.host import (
+    ClusterError,
+    can_overlay,
+    find_program,
+    need_packages,
+    run,
+    succeeds,
+    wait_until,
+)
 from tests.cluster.processes import Processes, running_pids, with_descendants
+from tests.cluster.scratch_image import write_scratch_image
 from tests.cluster.settings import (
     API_PORT,
     BRIDGE,
@@ -68,8 +79,7 @@ class Node:
             [find_program("containerd") or "containerd", "--config", STATE_DIR / "containerd.toml"],
         )
         wait_until(lambda: succeeds(ctr("version")), "containerd's socket", 30)
-        if _PAUSE_IMAGE not in image_names():
-            self._import_pause_image()
+        self._import_pause_image()
         binary = self._control_plane.binary.path
         for component in NODE_COMPONENTS[1:]:
             flags = self._flags(component)
@@ -166,7 +176,8 @@ class Node:
                 "volumePluginDir": str(STATE_DIR / "volume-plugins"),
             },
         )
-        (STATE_DIR / "containerd.toml").write_text(_containerd_configuration())
+        snapshotter = "overlayfs" if can_overlay(STATE_DIR) else "native"
+        (STATE_DIR / "containerd.toml").write_text(_containerd_configuration(snapshotter))
         _write_json(
             STATE_DIR / "cni" / "net.d" / "10-bridge.conflist",
             {
@@ -190,9 +201,6 @@ class Node:
         )
 
     def _import_pause_image(self) -> None:
-        """Import the pause image: one static program on an empty root, written as an OCI image."""
-        from tests.cluster.scratch_image import write_scratch_image
-
         archive = STATE_DIR / "pause.tar"
         write_scratch_image(archive, _PAUSE_IMAGE, self._control_plane.binary.pause)
         import_image(archive)
@@ -205,14 +213,30 @@ def ctr(*arguments: str | Path) -> list[str | Path]:
 
 
 def import_image(archive: Path) -> None:
-    run(ctr("images", "import", archive))
+    """Give containerd the images of a `docker save` archive, unless it has just these."""
+    with tarfile.open(archive) as tar:
+        manifest = tar.extractfile("manifest.json")
+        saved: list[dict[str, Any]] = json.load(manifest) if manifest else []
+    known = _image_digests()
+    for image in saved:
+        # Beside each name containerd keeps one made of the digest of the image's configuration.
+        same = known.get(f"sha256:{Path(image['Config']).stem}")
+        if same is None or any(known.get(_full_name(name)) != same for name in image["RepoTags"]):
+            run(ctr("images", "import", archive))
+            return
 
 
-def image_names() -> set[str]:
-    return set(run(ctr("images", "list", "--quiet")).split())
+def _full_name(name: str) -> str:
+    """As containerd writes it: `app:dev` is `docker.io/library/app:dev`."""
+    return name if "/" in name else f"docker.io/library/{name}"
 
 
-def _containerd_configuration() -> str:
+def _image_digests() -> dict[str, str]:
+    lines = run(ctr("images", "list")).splitlines()[1:]
+    return {line.split()[0]: line.split()[2] for line in lines}
+
+
+def _containerd_configuration(snapshotter: str) -> str:
     return f"""\
 version = 2
 root = "{STATE_DIR / "containerd"}"
@@ -227,6 +251,9 @@ sandbox_image = "{_PAUSE_IMAGE}"
 netns_mounts_under_state_dir = true
 # Where a container may not lower its OOM score, every sandbox dies without this.
 restrict_oom_score_adj = true
+
+[plugins."io.containerd.grpc.v1.cri".containerd]
+snapshotter = "{snapshotter}"
 
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"

@@ -89,13 +89,8 @@ class PostgreSQL:
             user=self._user,
         )
         own = f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/postgres"
-        ask: list[str | Path] = [
-            _programs() / "psql",
-            own,
-            "--no-psqlrc",
-            "--tuples-only",
-            "--command",
-        ]
+        psql = _programs() / "psql"
+        ask: list[str | Path] = [psql, own, "--no-psqlrc", "--tuples-only", "--command"]
 
         def answers() -> bool:
             processes.require_running([_SERVER])

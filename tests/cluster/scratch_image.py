@@ -27,10 +27,12 @@ def write_scratch_image(archive: Path, name: str, program: Path) -> None:
             "diff_ids": [f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"],
         },
     }
-    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    encoded = json.dumps(config).encode()
+    config_name = f"{hashlib.sha256(encoded).hexdigest()}.json"
+    manifest = [{"Config": config_name, "RepoTags": [name], "Layers": ["layer.tar"]}]
     with tarfile.open(archive, mode="w") as tar:
         _add(tar, "layer.tar", layer.getvalue())
-        _add(tar, "config.json", json.dumps(config).encode())
+        _add(tar, config_name, encoded)
         _add(tar, "manifest.json", json.dumps(manifest).encode())
 
 
