@@ -41,6 +41,10 @@ WATCHED: tuple[Resource, ...] = (
 )
 SELECTORS = dict.fromkeys((JOBS, PODS), f"{LABEL_MANAGED_BY}={MANAGED_BY}")
 
+IDENTITY: Any = "evaluation-operator"
+"""Its name among its peers, of which it has none. Kopf would ask for the user's name, and an
+image's user has no entry in the password file."""
+
 EventSink = Callable[[str, Mapping[str, Any], bool], None]
 """(kind, object, whether it was deleted)"""
 
@@ -154,6 +158,7 @@ async def watch_for_ever(
                 clusterwide=not namespaces,
                 namespaces=namespaces,
                 standalone=True,
+                identity=IDENTITY,
                 stop_flag=stop,
             )
             return

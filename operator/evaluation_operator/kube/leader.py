@@ -10,8 +10,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from kubernetes.aio.client import V1Lease, V1ObjectMeta
+from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
+from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
 
 from evaluation_operator.kube.client import Kube
@@ -21,6 +24,21 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 15
 RENEW_SECONDS = 10
 RETRY_SECONDS = 2
+
+
+class _CreatableLock(LeaseLock):
+    """The library's lock, whose own `create` passes an argument that its own client refuses."""
+
+    async def create(
+        self, name: str, namespace: str, election_record: LeaderElectionRecord
+    ) -> bool:
+        lease = V1Lease(metadata=V1ObjectMeta(name=name), spec=self.update_lease(election_record))
+        try:
+            await self.api_instance.create_namespaced_lease(namespace, lease)
+        except ApiException as error:
+            logger.warning("the Lease %s/%s cannot be created: %s", namespace, name, error.reason)
+            return False
+        return True
 
 
 async def lead_for_ever(
@@ -44,7 +62,7 @@ async def lead_for_ever(
         logger.warning("leadership is lost; standing for election again")
 
     while True:
-        lock = LeaseLock(name, namespace, identity, kube.library_client)
+        lock = _CreatableLock(name, namespace, identity, kube.library_client)
         config = Config(
             lock,
             lease_duration=LEASE_SECONDS,
