@@ -1,0 +1,212 @@
+"""Tables of Parquet files, in a folder or a bucket, queried by DuckDB.
+
+Rows are every `*.parquet` below the root, labels lie in `_labels/`. Files of others and ours may
+lie side by side: each has its own columns, and what one lacks is null.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import reduce
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import ibis
+import pyarrow as pa
+
+from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+from evaluation_operator.tables.parquet import Footer, check_footer, read_footers, write_files
+from evaluation_operator.tables.protocol import RowQuery, TableOptions, TableState
+from evaluation_operator.tables.query import (
+    IBIS_TYPES,
+    Dialect,
+    Expression,
+    count_late_rows,
+    select_rows,
+)
+from evaluation_operator.tables.repeats import without_repeats
+from evaluation_operator.tables.schema import (
+    ID_SCHEMA,
+    LABEL_COLUMNS,
+    READ_SCHEMA,
+    ROW_COLUMNS,
+    Column,
+)
+from evaluation_operator.tables.storage import list_parquet, open_storage, storage_errors
+
+_LABELS: Final = "_labels"
+# DuckDB hashes text to hex, and orders it by its bytes already.
+_DIALECT: Final = Dialect(
+    sha256_hex=lambda text: text.hexdigest("sha256"), byte_order=lambda text: text
+)
+
+
+class FileTable:
+    """A table behind a `file://` or `s3://` URI."""
+
+    def __init__(self, uri: str, options: TableOptions) -> None:
+        self._uri = uri
+        self._options = options
+        self._temp = tempfile.TemporaryDirectory(prefix="table-", dir=options.temp_directory)
+        try:
+            self._storage = open_storage(uri, Path(self._temp.name))
+        except BaseException:
+            self._temp.cleanup()
+            raise
+
+    def ensure(self) -> TableState:
+        with storage_errors(self._uri):
+            is_created = self._storage.make()
+        self._footers()
+        self._label_footers()
+        return TableState(is_created=is_created, has_labels=True)
+
+    def append_rows(self, batches: Iterable[pa.RecordBatch]) -> None:
+        with storage_errors(self._uri):
+            write_files(self._storage, self._storage.root, ROW_COLUMNS, batches)
+
+    def append_labels(self, batches: Iterable[pa.RecordBatch]) -> None:
+        with storage_errors(self._uri):
+            write_files(self._storage, self._label_folder, LABEL_COLUMNS, batches)
+
+    def read_rows(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
+        footers = self._footers()
+        if not footers:
+            return
+        label_footers = self._label_footers()
+        with self._engine() as engine:
+            rows = self._relation(engine, "rows", footers, ROW_COLUMNS)
+            labels = (
+                self._relation(engine, "labels", label_footers, LABEL_COLUMNS)
+                if label_footers
+                else None
+            )
+            has_ids = all(footer.has_ids for footer in footers)
+            found = select_rows(rows, labels, query, _DIALECT, has_ids=has_ids)
+            yield from without_repeats(self._batches(engine, found))
+
+    def count_late(self, query: RowQuery, known_ids: Iterable[pa.RecordBatch]) -> int:
+        footers = self._footers()
+        if not footers:
+            return 0
+        with self._engine() as engine:
+            engine.con.register("known", pa.RecordBatchReader.from_batches(ID_SCHEMA, known_ids))
+            engine.raw_sql("CREATE TEMP TABLE known_ids AS SELECT DISTINCT id FROM known")
+            rows = self._relation(engine, "rows", footers, ROW_COLUMNS)
+            late = count_late_rows(rows, engine.table("known_ids"), query, _DIALECT)
+            return int(engine.raw_sql(ibis.to_sql(late, dialect="duckdb")).fetchall()[0][0])
+
+    def close(self) -> None:
+        self._temp.cleanup()
+
+    @property
+    def _label_folder(self) -> str:
+        return f"{self._storage.root}/{_LABELS}"
+
+    def _footers(self) -> list[Footer]:
+        return self._checked(self._storage.root, ROW_COLUMNS)
+
+    def _label_footers(self) -> list[Footer]:
+        return self._checked(self._label_folder, LABEL_COLUMNS)
+
+    def _checked(self, folder: str, columns: Sequence[Column]) -> list[Footer]:
+        filesystem = self._storage.filesystem
+        with storage_errors(self._uri):
+            footers = read_footers(filesystem, list(list_parquet(filesystem, folder)))
+        for footer in footers:
+            check_footer(footer, columns)
+        return footers
+
+    @contextmanager
+    def _engine(self) -> Iterator[Expression]:
+        """A DuckDB that reads this table's files and nothing else, within its bounds."""
+        with tempfile.TemporaryDirectory(dir=self._temp.name) as spill:
+            engine = ibis.duckdb.connect()
+            try:
+                filesystem = self._storage.engine_filesystem()
+                if filesystem is not None:
+                    engine.con.register_filesystem(filesystem)
+                _harden(engine.con, self._storage.address(self._storage.root), spill, self._options)
+                yield engine
+            except duckdb.ConversionException as error:
+                raise TableInvalid(f"{self._uri}: {error}") from error
+            except duckdb.Error as error:
+                raise self._unreadable(error) from error
+            finally:
+                engine.disconnect()
+
+    def _relation(
+        self, engine: Expression, name: str, footers: Sequence[Footer], columns: Sequence[Column]
+    ) -> Expression:
+        """All files as one relation of exactly these columns."""
+        layouts: dict[str, list[Footer]] = defaultdict(list)
+        for footer in footers:
+            layouts[footer.layout].append(footer)
+        return reduce(
+            lambda left, right: left.union(right),
+            [
+                _fitted(
+                    engine.read_parquet(
+                        [self._storage.address(footer.path) for footer in same],
+                        table_name=f"{name}_{place}",
+                        hive_partitioning=False,
+                    ),
+                    columns,
+                )
+                for place, same in enumerate(layouts.values())
+            ],
+        )
+
+    def _batches(self, engine: Expression, found: Expression) -> Iterator[pa.RecordBatch]:
+        sql = ibis.to_sql(found, dialect="duckdb")
+        try:
+            with engine.con.execute(sql).to_arrow_reader(self._options.batch_rows) as reader:
+                for batch in reader:
+                    yield batch.cast(READ_SCHEMA)
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> TableUnavailable:
+        return TableUnavailable(
+            f"{self._uri}: reading failed ({error}); finish or remove a file that is half written, "
+            "or give the engine more memory if it says so"
+        )
+
+
+def _fitted(relation: Expression, columns: Sequence[Column]) -> Expression:
+    return relation.select(
+        **{
+            column.name: relation[column.name].cast(IBIS_TYPES[column.kind])
+            if column.name in relation.columns
+            else ibis.null(IBIS_TYPES[column.kind])
+            for column in columns
+        }
+    )
+
+
+def _harden(
+    connection: duckdb.DuckDBPyConnection, root: str, spill: str, options: TableOptions
+) -> None:
+    """Whatever a query says: no file outside the table, no extension, no more than its share."""
+    for setting, value in (
+        ("temp_directory", _quoted(spill)),
+        ("memory_limit", _quoted(f"{options.memory_limit_bytes // 2**20}MiB")),
+        ("threads", str(options.threads)),
+        ("TimeZone", "'UTC'"),
+        ("preserve_insertion_order", "false"),
+        ("autoinstall_known_extensions", "false"),
+        ("autoload_known_extensions", "false"),
+        ("python_enable_replacements", "false"),
+        ("allowed_directories", f"[{_quoted(root.rstrip('/') + '/')}]"),
+        ("enable_external_access", "false"),
+        ("lock_configuration", "true"),
+    ):
+        connection.execute(f"SET {setting} = {value}")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,33 @@
+"""From a URI to its table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from evaluation_operator.tables.errors import BackendUnavailable, TableInvalid
+from evaluation_operator.tables.files import FileTable
+from evaluation_operator.tables.postgres import PostgresTable
+from evaluation_operator.tables.protocol import Table, TableOptions
+
+AVAILABLE: Final = ("file", "s3", "postgresql")
+_LATER: Final = ("gs", "clickhouse", "bq")
+
+
+def open_table(uri: str, *, options: TableOptions | None = None) -> Table:
+    """The table behind the URI, which is not touched before its first call.
+
+    Raises BackendUnavailable for a kind of table that this program cannot serve, TableInvalid
+    for a URI that is not well formed. To be closed, as by `contextlib.closing`.
+    """
+    scheme, separator, _ = uri.partition("://")
+    known = ", ".join(f"{name}://" for name in AVAILABLE)
+    if not separator or scheme not in AVAILABLE + _LATER:
+        shown = scheme if separator else ""
+        raise TableInvalid(f'uri: scheme "{shown}" is unknown; give one of {known}')
+    if scheme in _LATER:
+        raise BackendUnavailable(
+            f"uri: no backend for {scheme}:// tables is here; use one of {known}"
+        )
+    if scheme == "postgresql":
+        return PostgresTable(uri, options or TableOptions())
+    return FileTable(uri, options or TableOptions())

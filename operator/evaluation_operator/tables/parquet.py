@@ -1,0 +1,166 @@
+"""Parquet files of a table: what their footers say, and how new ones are written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from evaluation_operator.tables.errors import SchemaDifference, TableInvalid, TableUnavailable
+from evaluation_operator.tables.schema import Column, ColumnKind, conform, find_differences
+from evaluation_operator.tables.storage import Storage
+
+_GROUP_ROWS: Final = 65_536
+_GROUP_BYTES: Final = 16 * 2**20
+_FILE_BYTES: Final = 256 * 2**20
+_FOOTER_READERS: Final = 8
+
+_EXPECTED: Final = {
+    ColumnKind.TEXT: "string",
+    ColumnKind.NUMBER: "double",
+    ColumnKind.TIME: "timestamp[us, tz=UTC]",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """What a file says of itself. `has_ids`: it has the column, and it is known to be full."""
+
+    path: str
+    schema: pa.Schema
+    has_ids: bool
+
+    @property
+    def layout(self) -> str:
+        """Files of the same layout can be read as one."""
+        return "\n".join(f"{field.name} {field.type}" for field in self.schema)
+
+
+def read_footers(filesystem: pafs.FileSystem, paths: Iterable[str]) -> list[Footer]:
+    """The footers in order; TableUnavailable names the first file that cannot be read."""
+    with ThreadPoolExecutor(_FOOTER_READERS) as pool:
+        return list(pool.map(lambda path: _read_footer(filesystem, path), paths))
+
+
+def _read_footer(filesystem: pafs.FileSystem, path: str) -> Footer:
+    try:
+        with filesystem.open_input_file(path) as source, pq.ParquetFile(source) as file:
+            return Footer(path, file.schema_arrow, _is_full(file.metadata, "id"))
+    except (pa.ArrowException, OSError) as error:
+        raise TableUnavailable(
+            f'file "{path}" is unreadable or half written ({_first_line(error)}); '
+            "finish or remove it: its rows are not skipped silently"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _is_full(metadata: pq.FileMetaData, column: str) -> bool:
+    """Whether the statistics of every row group say that the column holds no null."""
+    names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    if column not in names:
+        return False
+    place = names.index(column)
+    chunks = (metadata.row_group(i).column(place) for i in range(metadata.num_row_groups))
+    return all(
+        chunk.is_stats_set and chunk.statistics.has_null_count and not chunk.statistics.null_count
+        for chunk in chunks
+    )
+
+
+def check_footer(footer: Footer, columns: Sequence[Column]) -> None:
+    """TableInvalid, with every difference, if the file's columns cannot serve."""
+    found = {field.name: field.type for field in footer.schema}
+    differences = find_differences(
+        columns,
+        {name: str(type_) for name, type_ in found.items()},
+        lambda kind, name: _is_fit(kind, next(t for t in found.values() if str(t) == name)),
+        _EXPECTED,
+    )
+    ours = {column.name for column in columns}
+    differences += tuple(
+        SchemaDifference(
+            name, f'like "{name.lower()}" but for case', f'"{name.lower()}" alone', "rename it"
+        )
+        for name in found
+        if name not in ours and name.lower() in ours and name.lower() in found
+    )
+    if differences:
+        raise TableInvalid(f'file "{footer.path}" is no part of a table', differences)
+
+
+def _is_fit(kind: ColumnKind, type_: pa.DataType) -> bool:
+    """A time without zone is UTC. A column of nothing but null may have Arrow's null type."""
+    if pa.types.is_dictionary(type_):
+        type_ = type_.value_type
+    if pa.types.is_null(type_):
+        return True
+    if kind is ColumnKind.TIME:
+        return bool(pa.types.is_timestamp(type_))
+    if kind is ColumnKind.NUMBER:
+        return bool(pa.types.is_float64(type_))
+    return bool(
+        pa.types.is_string(type_)
+        or pa.types.is_large_string(type_)
+        or pa.types.is_string_view(type_)
+    )
+
+
+def write_files(
+    storage: Storage, folder: str, columns: tuple[Column, ...], batches: Iterable[pa.RecordBatch]
+) -> None:
+    """Add the rows as files, visible only once all are written; each named by its content, so
+    that the same rows added again in the same way are the same file."""
+    drafts: list[Path] = []
+    try:
+        groups = _row_groups(conform(batch, columns) for batch in batches)
+        for group in groups:
+            drafts.append(storage.draft(folder))
+            _write_file(drafts[-1], group, groups)
+        for draft in drafts:
+            storage.publish(draft, f"{folder}/{_digest(draft)}.parquet")
+    finally:
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
+
+
+def _write_file(draft: Path, first: pa.Table, more: Iterator[pa.Table]) -> None:
+    """A file of the first row group and as many more as its size allows."""
+    with pq.ParquetWriter(draft, first.schema, compression="zstd") as writer:
+        size = 0
+        for group in chain((first,), more):
+            writer.write_table(group)
+            size += group.nbytes
+            if size >= _FILE_BYTES:
+                break
+
+
+def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The same rows in tables of bounded size, neither tiny nor huge."""
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        held.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
+            yield pa.Table.from_batches(held)
+            held, rows, size = [], 0, 0
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]

@@ -1,0 +1,282 @@
+"""Tables of a PostgreSQL database, filtered, joined and ordered by the database itself.
+
+Labels lie beside the rows in `<table>_labels`. Names go into statements only after a strict
+pattern and quoted by the driver; a password comes from libpq's environment alone.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import ibis
+import psycopg
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+from psycopg import errors as pg_errors
+from psycopg import sql
+
+from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+from evaluation_operator.tables.postgres_address import TableName, parse_postgres_uri
+from evaluation_operator.tables.postgres_columns import (
+    Connection,
+    FoundColumns,
+    check_columns,
+    create_labels,
+    create_rows,
+    found_columns,
+)
+from evaluation_operator.tables.protocol import RowQuery, TableOptions, TableState
+from evaluation_operator.tables.query import (
+    IBIS_TYPES,
+    Dialect,
+    Expression,
+    count_late_rows,
+    select_rows,
+)
+from evaluation_operator.tables.repeats import without_repeats
+from evaluation_operator.tables.schema import (
+    LABEL_COLUMNS,
+    READ_SCHEMA,
+    ROW_COLUMNS,
+    Column,
+    conform,
+)
+
+_CONNECT_SECONDS: Final = 10
+# A server that vanishes is noticed within a minute, also while nothing is sent.
+_KEEPALIVE: Final = (
+    "keepalives_idle=20 keepalives_interval=10 keepalives_count=3 tcp_user_timeout=60000"
+)
+
+
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def convert_to(text: str, encoding: str) -> bytes:  # type: ignore[empty-body]
+    """A function of the database: a text's bytes."""
+
+
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def sha256(data: bytes) -> bytes:  # type: ignore[empty-body]
+    """A function of the database."""
+
+
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def encode(data: bytes, form: str) -> str:  # type: ignore[empty-body]
+    """A function of the database: bytes as text."""
+
+
+# Text orders by the database's locale, which differs from one to the next; bytes do not.
+_DIALECT: Final = Dialect(
+    sha256_hex=lambda text: encode(sha256(convert_to(text, "UTF8")), "hex"),
+    byte_order=lambda text: convert_to(text, "UTF8"),
+)
+
+
+class PostgresTable:
+    """A table behind a `postgresql://` URI. Every call has a connection of its own."""
+
+    def __init__(self, uri: str, options: TableOptions) -> None:
+        self._address = parse_postgres_uri(uri)
+        self._options = options
+
+    def ensure(self) -> TableState:
+        rows = self._address.rows
+        with self._connection() as connection, connection.transaction():
+            # Two checks at once must not both make the table.
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [str(rows)])
+            found = found_columns(connection, rows)
+            if found is None:
+                create_rows(connection, rows)
+            else:
+                check_columns(rows, found, ROW_COLUMNS)
+            has_labels = self._ensure_labels(connection, is_ours=found is None)
+        return TableState(is_created=found is None, has_labels=has_labels)
+
+    def append_rows(self, batches: Iterable[pa.RecordBatch]) -> None:
+        rows = self._address.rows
+        with self._connection() as connection:
+            found = self._existing(connection, rows)
+            missing = [column.name for column in ROW_COLUMNS if column.name not in found]
+            if missing:
+                raise TableInvalid(
+                    f'table "{rows}": no column "{missing[0]}", so others fill it; '
+                    "append to a table that has all columns"
+                )
+            _insert(connection, rows, ROW_COLUMNS, batches)
+
+    def append_labels(self, batches: Iterable[pa.RecordBatch]) -> None:
+        labels = self._address.labels
+        with self._connection() as connection:
+            check_columns(labels, self._existing(connection, labels), LABEL_COLUMNS)
+            _insert(connection, labels, LABEL_COLUMNS, batches)
+
+    def read_rows(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
+        with self._connection() as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            with connection.transaction():
+                rows, has_ids = self._rows(connection)
+                labels = self._labels(connection)
+                found = select_rows(rows, labels, query, _DIALECT, has_ids=has_ids)
+                yield from without_repeats(self._batches(connection, found))
+
+    def count_late(self, query: RowQuery, known_ids: Iterable[pa.RecordBatch]) -> int:
+        with self._connection() as connection, connection.transaction():
+            connection.execute("CREATE TEMP TABLE known_ids (id text) ON COMMIT DROP")
+            _copy(connection, "known_ids", known_ids)
+            rows, _ = self._rows(connection)
+            known = ibis.table({"id": "string"}, name="known_ids")
+            late = count_late_rows(rows, known, query, _DIALECT)
+            ((count,),) = connection.execute(_compiled(late)).fetchall()
+        return int(str(count))
+
+    def close(self) -> None:
+        """Nothing outlives a call."""
+
+    def _ensure_labels(self, connection: Connection, *, is_ours: bool) -> bool:
+        """A table of others that we may only read has no place for labels, and works without."""
+        labels = self._address.labels
+        found = found_columns(connection, labels)
+        if found is not None:
+            check_columns(labels, found, LABEL_COLUMNS)
+            return True
+        try:
+            with connection.transaction():
+                create_labels(connection, labels)
+        except pg_errors.InsufficientPrivilege:
+            if is_ours:
+                raise
+            return False
+        return True
+
+    def _existing(self, connection: Connection, name: TableName) -> FoundColumns:
+        found = found_columns(connection, name)
+        if found is None:
+            raise TableInvalid(
+                f'table "{name}" does not exist in {self._address}; '
+                "create it, or let a table check create it"
+            )
+        return found
+
+    def _rows(self, connection: Connection) -> tuple[Expression, bool]:
+        """All columns of rows, null where the table lacks one; and whether all have ids."""
+        rows = self._address.rows
+        found = self._existing(connection, rows)
+        check_columns(rows, found, ROW_COLUMNS)
+        return _relation(rows, ROW_COLUMNS, found), "id" in found and not found["id"].is_nullable
+
+    def _labels(self, connection: Connection) -> Expression | None:
+        labels = self._address.labels
+        found = found_columns(connection, labels)
+        if found is None:
+            return None
+        check_columns(labels, found, LABEL_COLUMNS)
+        return _relation(labels, LABEL_COLUMNS, found)
+
+    def _batches(self, connection: Connection, found: Expression) -> Iterator[pa.RecordBatch]:
+        """The result a few rows at a time, from a cursor that the server holds."""
+        with connection.cursor("rows", binary=True) as cursor:
+            cursor.execute(_compiled(found))
+            while rows := cursor.fetchmany(self._options.batch_rows):
+                columns = zip(READ_SCHEMA, zip(*rows, strict=True), strict=True)
+                yield pa.RecordBatch.from_arrays(
+                    [pa.array(values, field.type) for field, values in columns],
+                    schema=READ_SCHEMA,
+                )
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        address = self._address
+        try:
+            with psycopg.connect(
+                _KEEPALIVE,
+                host=address.host,
+                port=address.port,
+                user=address.user,
+                dbname=address.database,
+                client_encoding="utf8",
+                connect_timeout=_CONNECT_SECONDS,
+                autocommit=True,
+            ) as connection:
+                connection.execute("SET TimeZone = 'UTC'; SET standard_conforming_strings = on")
+                yield connection
+        except (
+            psycopg.OperationalError,
+            psycopg.InterfaceError,
+            pg_errors.InternalError_,
+        ) as error:
+            raise TableUnavailable(
+                f"{address} does not answer ({_first_line(error)}); "
+                "try again when it is up and lets this user in"
+            ) from error
+        except pg_errors.InsufficientPrivilege as error:
+            raise TableInvalid(
+                f'table "{address.rows}" in {address}: {_first_line(error)}; '
+                "GRANT this user the right"
+            ) from error
+        except psycopg.Error as error:
+            raise TableInvalid(
+                f'table "{address.rows}" in {address}: {_first_line(error)}; '
+                "correct the table or what is written to it"
+            ) from error
+
+
+def _relation(name: TableName, columns: tuple[Column, ...], found: FoundColumns) -> Expression:
+    """The table as one of exactly these columns."""
+    present = [column for column in columns if column.name in found]
+    relation = ibis.table(
+        {column.name: IBIS_TYPES[column.kind] for column in present},
+        name=name.table,
+        database=name.schema,
+    )
+    return relation.select(
+        **{
+            column.name: relation[column.name]
+            if column in present
+            else ibis.null(IBIS_TYPES[column.kind])
+            for column in columns
+        }
+    )
+
+
+def _compiled(expression: Expression) -> bytes:
+    return str(ibis.to_sql(expression, dialect="postgres")).encode()
+
+
+def _insert(
+    connection: Connection,
+    name: TableName,
+    columns: tuple[Column, ...],
+    batches: Iterable[pa.RecordBatch],
+) -> None:
+    """One transaction: COPY into a table of its own, then what is not there yet."""
+    table = name.identifier
+    names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+    with connection.transaction():
+        connection.execute(
+            sql.SQL(
+                "CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT {} FROM {} LIMIT 0"
+            ).format(names, table)
+        )
+        _copy(connection, "incoming", (conform(batch, columns) for batch in batches))
+        connection.execute(
+            sql.SQL(
+                "INSERT INTO {table} ({names}) SELECT {names} FROM incoming ON CONFLICT DO NOTHING"
+            ).format(table=table, names=names)
+        )
+
+
+def _copy(connection: Connection, table: str, batches: Iterable[pa.RecordBatch]) -> None:
+    """Arrow's CSV quotes every text and leaves null bare, just as COPY tells them apart."""
+    statement = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(sql.Identifier(table))
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for batch in batches:
+            text = io.BytesIO()
+            pa_csv.write_csv(batch, text, pa_csv.WriteOptions(include_header=False))
+            copy.write(text.getvalue())
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,105 @@
+"""The tables of a database: which columns are there, and how missing tables are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import psycopg
+from psycopg import sql
+
+from evaluation_operator.tables.errors import TableInvalid
+from evaluation_operator.tables.postgres_address import TableName
+from evaluation_operator.tables.schema import (
+    LABEL_COLUMNS,
+    ROW_COLUMNS,
+    Column,
+    ColumnKind,
+    find_differences,
+)
+
+Connection: TypeAlias = psycopg.Connection[tuple[object, ...]]
+
+_TYPES: Final = {
+    ColumnKind.TEXT: "text",
+    ColumnKind.NUMBER: "double precision",
+    ColumnKind.TIME: "timestamp with time zone",
+}
+# A time without zone is UTC, as it is in files: every session's zone is UTC.
+_FIT: Final = {
+    ColumnKind.TEXT: ("text", "character varying"),
+    ColumnKind.NUMBER: ("double precision",),
+    ColumnKind.TIME: ("timestamp with time zone", "timestamp without time zone"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundColumn:
+    type: str
+    is_nullable: bool
+
+
+FoundColumns: TypeAlias = Mapping[str, FoundColumn]
+
+
+def found_columns(connection: Connection, name: TableName) -> FoundColumns | None:
+    """The columns of a table or view; None if there is none of this name."""
+    quoted = name.identifier.as_string(connection)
+    (oid,) = connection.execute("SELECT to_regclass(%s)::oid", [quoted]).fetchone() or (None,)
+    if oid is None:
+        return None
+    rows = connection.execute(
+        "SELECT attname, format_type(atttypid, NULL), NOT attnotnull FROM pg_attribute "
+        "WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped",
+        [oid],
+    )
+    return {str(column): FoundColumn(str(type_), bool(null)) for column, type_, null in rows}
+
+
+def check_columns(name: TableName, found: FoundColumns, columns: tuple[Column, ...]) -> None:
+    """TableInvalid, with every difference, if these columns cannot serve."""
+    differences = find_differences(
+        columns,
+        {column: has.type for column, has in found.items()},
+        lambda kind, type_: type_ in _FIT[kind],
+        _TYPES,
+    )
+    if differences:
+        raise TableInvalid(f'table "{name}" has other columns', differences)
+
+
+def create_rows(connection: Connection, name: TableName) -> None:
+    """The table, unique by id, and an index along which a run's windows are read."""
+    table = name.identifier
+    connection.execute(_create(table, ROW_COLUMNS))
+    connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY (id)").format(table))
+    connection.execute(
+        sql.SQL('CREATE INDEX ON {} (model, model_version, (coalesce(sampled_at, "time")))').format(
+            table
+        )
+    )
+
+
+def create_labels(connection: Connection, name: TableName) -> None:
+    """The table beside it: any number of labels an id, but the very same one only once."""
+    table = name.identifier
+    connection.execute(_create(table, LABEL_COLUMNS))
+    connection.execute(
+        sql.SQL(
+            "CREATE UNIQUE INDEX ON {} "
+            "(id, labeled_at, coalesce(labeler, ''), sha256(convert_to(groundtruth, 'UTF8')))"
+        ).format(table)
+    )
+
+
+def _create(table: sql.Identifier, columns: tuple[Column, ...]) -> sql.Composed:
+    lines = [
+        sql.SQL("{} {}{}").format(
+            sql.Identifier(column.name),
+            sql.SQL(_TYPES[column.kind]),
+            sql.SQL("" if column.is_nullable else " NOT NULL"),
+        )
+        for column in columns
+    ]
+    return sql.SQL("CREATE TABLE {} ({})").format(table, sql.SQL(", ").join(lines))

@@ -1,0 +1,92 @@
+"""What every table can do, whatever holds its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """Half-open time: `start` belongs to it, `end` does not; no end is an open end."""
+
+    start: datetime
+    end: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for name, time in (("start", self.start), ("end", self.end)):
+            if time is not None and time.utcoffset() is None:
+                raise ValueError(f"{name}: {time} has no time zone; give one, such as UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class RowQuery:
+    """Rows of a model version.
+
+    `windows`: only rows whose `sampled_at` lies in one of them, or whose `time` does where a
+    row has no `sampled_at` (somebody else wrote it); None means all rows, () none.
+    `paused_spans`: these times are left out, for rows without `sampled_at` alone: the sampler
+    leaves them out by itself. `label_cutoff`: later labels do not count; None counts all.
+    """
+
+    model: str
+    model_version: str
+    windows: tuple[Window, ...] | None = None
+    paused_spans: tuple[Window, ...] = ()
+    label_cutoff: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """`is_created`: the table was missing and has been made. `has_labels`: ground truth that
+    comes later can be appended (not where others own the database and let us only read)."""
+
+    is_created: bool
+    has_labels: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """Bounds on what a table's engine takes, in this process.
+
+    `temp_directory` is where sorting spills to; None makes one that goes with the table.
+    """
+
+    memory_limit_bytes: int = 512 * 2**20
+    threads: int = 2
+    temp_directory: Path | None = None
+    batch_rows: int = 2048
+
+
+class Table(Protocol):
+    """Rows and labels behind one URI. Every method may raise TableInvalid and TableUnavailable."""
+
+    def ensure(self) -> TableState:
+        """Make the table if it is missing; raise TableInvalid if its columns will not do."""
+
+    def append_rows(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Add rows with ids: all of them or none, and each id once however often it is tried."""
+
+    def append_labels(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Add ground truth by row id: all or none; the newest of an id wins."""
+
+    def read_rows(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
+        """Rows as READ_SCHEMA, by rising id (in bytes), in memory that does not grow with them.
+
+        A row stored twice comes once. Rows that share an id and differ come one after another:
+        the caller must refuse them.
+        """
+
+    def count_late(self, query: RowQuery, known_ids: Iterable[pa.RecordBatch]) -> int:
+        """How many rows of others lie in the query's windows without being in `known_ids`.
+
+        `known_ids` (ID_SCHEMA) are the rows that were there when the windows were read.
+        """
+
+    def close(self) -> None:
+        """Give back connections and temporary files; the table cannot be used any more."""

@@ -1,0 +1,138 @@
+"""A query for rows as one expression, which ibis turns into each engine's SQL.
+
+Nothing here runs: the same filter, ids, join and order serve DuckDB and PostgreSQL, so that a
+run gives the same rows in the same order whatever holds them.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from typing import Any, Final, TypeAlias
+
+import ibis
+
+from evaluation_operator.tables.protocol import RowQuery, Window
+from evaluation_operator.tables.schema import ID_DIGITS, READ_SCHEMA, ROW_SCHEMA, ColumnKind
+
+# ibis builds its expressions at run time: its types say no more than this.
+Expression: TypeAlias = Any
+
+TIMESTAMP: Final = "timestamp('UTC', 6)"
+IBIS_TYPES: Final = {
+    ColumnKind.TEXT: "string",
+    ColumnKind.NUMBER: "float64",
+    ColumnKind.TIME: TIMESTAMP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What ibis has no common word for: a hash in hex, and order by bytes, not by locale."""
+
+    sha256_hex: Callable[[Expression], Expression]
+    byte_order: Callable[[Expression], Expression]
+
+
+def select_rows(
+    rows: Expression, labels: Expression | None, query: RowQuery, dialect: Dialect, *, has_ids: bool
+) -> Expression:
+    """READ_SCHEMA of the query's rows, by rising id.
+
+    `rows` has the columns of ROW_SCHEMA, `labels` those of LABEL_SCHEMA. `has_ids` says that
+    every row is known to have one, which spares the engine the hashing.
+    """
+    found = _matching(rows, query)
+    if not has_ids:
+        found = _with_ids(found, dialect)
+    if labels is None:
+        found = found.mutate(labeled_at=ibis.null(TIMESTAMP))
+    else:
+        found = _with_labels(found, _newest_labels(labels, query.label_cutoff, dialect))
+    order = (dialect.byte_order(found.id), found.time)
+    return found.order_by(order).select(READ_SCHEMA.names)
+
+
+def count_late_rows(
+    rows: Expression, known: Expression, query: RowQuery, dialect: Dialect
+) -> Expression:
+    """How many rows without `sampled_at` have an id that `known` (column `id`) lacks."""
+    others = _with_ids(_matching(rows.filter(rows.sampled_at.isnull()), query), dialect)
+    return others.anti_join(known, "id").count()
+
+
+def _matching(rows: Expression, query: RowQuery) -> Expression:
+    moment = ibis.coalesce(rows.sampled_at, rows.time)
+    conditions = [rows.model == query.model, rows.model_version == query.model_version]
+    if query.windows is not None:
+        conditions.append(_inside(moment, query.windows))
+    if query.paused_spans:
+        paused = rows.sampled_at.isnull() & _inside(rows.time, query.paused_spans)
+        conditions.append(~paused.fill_null(False))
+    return rows.filter(conditions)
+
+
+def _inside(moment: Expression, windows: Iterable[Window]) -> Expression:
+    """Whether the moment lies in any window. A tree of ORs: a chain of 1,000 is too deep."""
+    terms = [_inside_one(moment, window) for window in windows]
+    while len(terms) > 1:
+        terms = [reduce(operator.or_, terms[i : i + 2]) for i in range(0, len(terms), 2)]
+    return terms[0] if terms else ibis.literal(False)
+
+
+def _inside_one(moment: Expression, window: Window) -> Expression:
+    after = moment >= _time(window.start)
+    return after if window.end is None else after & (moment < _time(window.end))
+
+
+def _time(time: datetime) -> Expression:
+    return ibis.literal(time, type=TIMESTAMP)
+
+
+def _with_ids(rows: Expression, dialect: Dialect) -> Expression:
+    """Rows whose `id` is null get the one of schema.row_digest, numbered among equals."""
+    seconds = rows.time.truncate("s").epoch_seconds().cast("int64")
+    microseconds = seconds * 1_000_000 + rows.time.microsecond().cast("int64")
+    parts = (
+        rows.model,
+        rows.model_version,
+        microseconds.cast("string"),
+        rows.raw_data,
+        rows.raw_prediction,
+    )
+    text = reduce(operator.add, [_length_prefixed(part) for part in parts])
+    rows = rows.mutate(digest=ibis.coalesce(rows.id, dialect.sha256_hex(text)[:ID_DIGITS]))
+    equals = ibis.window(group_by=rows.digest, order_by=dialect.byte_order(rows.groundtruth))
+    rows = rows.mutate(ordinal=ibis.row_number().over(equals))
+    numbered = ibis.ifelse(
+        rows.id.isnull() & (rows.ordinal > 0),
+        rows.digest + "-" + rows.ordinal.cast("string"),
+        rows.digest,
+    )
+    return rows.mutate(id=numbered).select(ROW_SCHEMA.names)
+
+
+def _length_prefixed(part: Expression) -> Expression:
+    return ibis.coalesce(part.length().cast("string") + ":" + part, ibis.literal("~"))
+
+
+def _newest_labels(labels: Expression, cutoff: datetime | None, dialect: Dialect) -> Expression:
+    """One label an id. Two of one instant: the greater text, so that every engine agrees."""
+    labels = labels.filter(labels.groundtruth.notnull())
+    if cutoff is not None:
+        labels = labels.filter(labels.labeled_at <= _time(cutoff))
+    newest_first = ibis.window(
+        group_by=labels.id,
+        order_by=[labels.labeled_at.desc(), dialect.byte_order(labels.groundtruth).desc()],
+    )
+    labels = labels.mutate(place=ibis.row_number().over(newest_first))
+    labels = labels.filter(labels.place == 0)
+    return labels.select(label_id=labels.id, label=labels.groundtruth, labeled_at=labels.labeled_at)
+
+
+def _with_labels(rows: Expression, labels: Expression) -> Expression:
+    joined = rows.left_join(labels, rows.id == labels.label_id)
+    return joined.mutate(groundtruth=ibis.coalesce(joined.label, joined.groundtruth))

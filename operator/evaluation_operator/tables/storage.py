@@ -1,0 +1,179 @@
+"""Where the files of a table lie: a folder of this machine, or a bucket. One way to both.
+
+Files are only ever added, and appear whole: on a disk by one rename of a finished file, in a
+bucket by one PUT. Nothing here changes or deletes a file that readers can see.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+import pyarrow.fs as pafs
+from fsspec.implementations.arrow import ArrowFSWrapper  # type: ignore[import-untyped]
+
+from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+
+_S3_CONNECT_SECONDS = 10
+_S3_REQUEST_SECONDS = 60
+
+
+class Storage(Protocol):
+    """`root` and all paths are those of `filesystem`; DuckDB calls them by `address`."""
+
+    filesystem: pafs.FileSystem
+    root: str
+
+    def address(self, path: str) -> str: ...
+
+    def make(self) -> bool:
+        """Make the root; whether it was missing."""
+
+    def draft(self, folder: str) -> Path:
+        """A new file on this machine's disk, to be written and published."""
+
+    def publish(self, draft: Path, path: str) -> None:
+        """Let readers see the finished draft, whole, under this path."""
+
+    def engine_filesystem(self) -> ArrowFSWrapper | None:
+        """What DuckDB needs to read the addresses; None for what it can read itself."""
+
+
+class LocalStorage:
+    """A folder of this machine, most often a mounted volume."""
+
+    def __init__(self, root: str) -> None:
+        self.filesystem = pafs.LocalFileSystem()
+        self.root = root
+
+    def address(self, path: str) -> str:
+        return path
+
+    def make(self) -> bool:
+        is_missing = not Path(self.root).exists()
+        Path(self.root).mkdir(parents=True, exist_ok=True)
+        return is_missing
+
+    def draft(self, folder: str) -> Path:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".draft-", suffix=".tmp", dir=folder)
+        # Readers may be other users than the writer, who share the folder by its group.
+        os.fchmod(handle, 0o664)
+        os.close(handle)
+        return Path(name)
+
+    def publish(self, draft: Path, path: str) -> None:
+        _sync(draft)
+        draft.replace(path)
+        _sync(Path(path).parent)
+
+    def engine_filesystem(self) -> None:
+        return None
+
+
+class _S3ForDuckDB(ArrowFSWrapper):  # type: ignore[misc]
+    """DuckDB's own S3 support is an extension that it would have to download."""
+
+    protocol = "s3"
+
+
+class S3Storage:
+    """A bucket, or what begins with a prefix in one.
+
+    Address and credentials of the service are the AWS SDK's usual variables (AWS_ENDPOINT_URL,
+    AWS_REGION, AWS_ACCESS_KEY_ID, …) or the pod's identity; the SDK reads them itself.
+    """
+
+    def __init__(self, root: str, temp_directory: Path) -> None:
+        self.filesystem = pafs.S3FileSystem(
+            connect_timeout=_S3_CONNECT_SECONDS, request_timeout=_S3_REQUEST_SECONDS
+        )
+        self.root = root
+        self._temp_directory = temp_directory
+
+    def address(self, path: str) -> str:
+        return f"s3://{path}"
+
+    def make(self) -> bool:
+        """A prefix needs no making, and a bucket is for its owner to make."""
+        bucket = self.root.partition("/")[0]
+        if self.filesystem.get_file_info(bucket).type is pafs.FileType.NotFound:
+            raise TableInvalid(f'bucket "{bucket}" does not exist; create it, or correct the URI')
+        return self.filesystem.get_file_info(self.root).type is pafs.FileType.NotFound
+
+    def draft(self, folder: str) -> Path:
+        handle, name = tempfile.mkstemp(suffix=".tmp", dir=self._temp_directory)
+        os.close(handle)
+        return Path(name)
+
+    def publish(self, draft: Path, path: str) -> None:
+        with draft.open("rb") as source, self.filesystem.open_output_stream(path) as sink:
+            shutil.copyfileobj(source, sink, 8 * 2**20)
+        draft.unlink()
+
+    def engine_filesystem(self) -> ArrowFSWrapper:
+        return _S3ForDuckDB(self.filesystem)
+
+
+def open_storage(uri: str, temp_directory: Path) -> Storage:
+    """The storage behind a `file://` or `s3://` URI; TableInvalid if it is not well formed."""
+    parts = urlsplit(uri)
+    path = unquote(parts.path).rstrip("/")
+    if parts.query or parts.fragment or parts.username or parts.password:
+        # Not shown: what stands before an @ may be a secret.
+        raise TableInvalid(
+            f"uri: a {parts.scheme}:// table has no user, password, query or fragment; "
+            "give scheme and path alone, and credentials by the environment"
+        )
+    if ".." in path.split("/"):
+        raise TableInvalid(f'uri: "{uri}" holds ".."; give the folder\'s own path')
+    if parts.scheme == "file":
+        if parts.netloc not in ("", "localhost") or not path.startswith("/"):
+            raise TableInvalid(f'uri: "{uri}" names no folder; write file:///path/of/the/table')
+        return LocalStorage(path)
+    if not parts.netloc or ":" in parts.netloc:
+        raise TableInvalid(f'uri: "{uri}" names no bucket; write s3://bucket/prefix')
+    try:
+        return S3Storage(parts.netloc + path, temp_directory)
+    except OSError as error:
+        raise TableUnavailable(f"{uri}: {error}") from error
+
+
+def list_parquet(filesystem: pafs.FileSystem, folder: str) -> Iterator[str]:
+    """Every `*.parquet` below the folder, in order, but for what `_` or `.` begins: labels,
+    results, drafts. A missing folder holds none."""
+    selector = pafs.FileSelector(folder, allow_not_found=True)
+    for info in sorted(filesystem.get_file_info(selector), key=lambda info: str(info.path)):
+        if info.base_name.startswith(("_", ".")):
+            continue
+        if info.type is pafs.FileType.Directory:
+            yield from list_parquet(filesystem, info.path)
+        elif info.base_name.endswith(".parquet"):
+            yield info.path
+
+
+@contextmanager
+def storage_errors(uri: str) -> Iterator[None]:
+    """What the file system refuses, as an error of the table that names it."""
+    try:
+        yield
+    except PermissionError as error:
+        raise TableInvalid(f"{uri}: {error}; let this user read and write there") from error
+    except (NotADirectoryError, FileExistsError) as error:
+        raise TableInvalid(f"{uri}: {error}; give a folder") from error
+    except OSError as error:
+        raise TableUnavailable(f"{uri}: {error}; try again when it can be reached") from error
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

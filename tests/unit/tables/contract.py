@@ -1,0 +1,223 @@
+"""What every table must do, whatever holds its rows: a suite that each backend runs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pyarrow as pa
+import pytest
+
+from evaluation_operator.tables.errors import TableInvalid
+from evaluation_operator.tables.protocol import RowQuery, Table
+from evaluation_operator.tables.schema import ID_SCHEMA, READ_SCHEMA, row_ids
+from tests.unit.tables.making import (
+    Row,
+    at,
+    expected_rows,
+    foreign_table,
+    label_batch,
+    make_foreign_row,
+    make_label,
+    make_row,
+    query,
+    read,
+    read_ids,
+    row_batch,
+    window,
+)
+
+Fill = Callable[[pa.Table], None]
+MICROSECOND = timedelta(microseconds=1)
+
+
+class TableContract:
+    """A backend gives the fixtures `table` (not yet made) and `fill` (as others fill it)."""
+
+    @pytest.fixture
+    def made(self, table: Table) -> Table:
+        table.ensure()
+        return table
+
+    def test_a_missing_table_is_made_once(self, table: Table) -> None:
+        first, second = table.ensure(), table.ensure()
+        assert (first.is_created, second.is_created) == (True, False)
+        assert first.has_labels
+        assert second.has_labels
+        assert read(table) == []
+
+    def test_rows_come_back_as_they_were_appended(self, made: Table) -> None:
+        odd = make_row(
+            1,
+            time=at(1) + MICROSECOND,
+            raw_data='é🌹 "quoted", comma\nnew line \\ \' %s $1',
+            raw_prediction="",
+            priority=0.1 + 0.2,
+        )
+        made.append_rows([row_batch(make_row(0), odd)])
+        batches = list(made.read_rows(query()))
+        assert batches[0].schema == READ_SCHEMA
+        assert read(made) == [row | {"labeled_at": None} for row in (make_row(0), odd)]
+
+    def test_rows_appended_again_are_the_same_rows(self, made: Table) -> None:
+        made.append_rows([row_batch(make_row(0), make_row(1))])
+        made.append_rows([row_batch(make_row(1), make_row(2))])
+        assert read_ids(made) == ["row-0000", "row-0001", "row-0002"]
+
+    def test_an_append_that_fails_leaves_nothing(self, made: Table) -> None:
+        def batches() -> Iterator[pa.RecordBatch]:
+            yield row_batch(make_row(0))
+            yield row_batch(make_row(1)).set_column(
+                6, ID_SCHEMA.field("id"), pa.array([None], pa.string())
+            )
+
+        with pytest.raises(TableInvalid, match='column "id": a row has no value'):
+            made.append_rows(batches())
+        assert read(made) == []
+
+    def test_a_window_holds_its_start_and_not_its_end(self, made: Table) -> None:
+        before = make_row(0, sampled_at=at(2) - MICROSECOND)
+        start = make_row(1, sampled_at=at(2))
+        last = make_row(2, sampled_at=at(4) - MICROSECOND)
+        end = make_row(3, sampled_at=at(4))
+        made.append_rows([row_batch(before, start, last, end)])
+        assert read_ids(made, windows=(window(2, 4),)) == ["row-0001", "row-0002"]
+        assert read_ids(made, windows=(window(4, None),)) == ["row-0003"]
+        assert read_ids(made, windows=()) == []
+
+    def test_windows_run_on_the_time_of_sampling(self, made: Table) -> None:
+        made.append_rows([row_batch(make_row(0, time=at(0), sampled_at=at(9)))])
+        assert read_ids(made, windows=(window(0, 1),)) == []
+        assert read_ids(made, windows=(window(9, 10),)) == ["row-0000"]
+
+    def test_hundreds_of_windows_are_one_query(self, made: Table) -> None:
+        made.append_rows([row_batch(*(make_row(number) for number in range(40)))])
+        windows = tuple(window(2 * i, 2 * i + 1) for i in range(300))
+        assert len(read(made, windows=windows, paused_spans=windows)) == 20
+
+    def test_only_rows_of_the_model_version_are_read(self, made: Table) -> None:
+        others = (make_row(1, model_version="v2"), make_row(2, model="trees"))
+        made.append_rows([row_batch(make_row(0), *others)])
+        assert read_ids(made) == ["row-0000"]
+        assert read_ids(made, model="o'Brien\\'; DROP TABLE rows; --") == []
+
+    def test_the_newest_label_up_to_the_cutoff_beats_the_row(self, made: Table) -> None:
+        made.append_rows([row_batch(make_row(0, groundtruth="own"))])
+        assert read(made)[0]["groundtruth"] == "own"
+        assert read(made)[0]["labeled_at"] is None
+        made.append_labels([label_batch(make_label("row-0000", "z", 5))])
+        made.append_labels([label_batch(make_label("row-0000", "a", 7, "someone"))])
+        made.append_labels([label_batch(make_label("row-9999", "of no row", 9))])
+        truths = [
+            read(made, label_cutoff=cutoff)[0]["groundtruth"]
+            for cutoff in (at(5) - MICROSECOND, at(5), at(7), None)
+        ]
+        assert truths == ["own", "z", "a", "a"]
+        assert read(made)[0]["labeled_at"] == at(7)
+
+    def test_labels_may_be_appended_again(self, made: Table) -> None:
+        made.append_rows([row_batch(make_row(0))])
+        for _ in range(2):
+            made.append_labels([label_batch(make_label("row-0000", "a", 5))])
+        assert [row["groundtruth"] for row in read(made)] == ["a"]
+
+    def test_a_table_of_six_columns_works(self, table: Table, fill: Fill) -> None:
+        rows = foreign_table(*(make_foreign_row(number) for number in range(3)))
+        fill(rows)
+        table.ensure()
+        assert sorted(read_ids(table), key=str) == sorted(row_ids(rows))
+        found = read(table, windows=(window(1, 2),))
+        assert [row["raw_data"] for row in found] == [make_row(1)["raw_data"]]
+        assert found[0]["sampled_at"] is None
+
+    def test_labels_join_rows_of_others_by_their_computed_ids(
+        self, table: Table, fill: Fill
+    ) -> None:
+        rows = foreign_table(make_foreign_row(0), make_foreign_row(1), make_foreign_row(1))
+        fill(rows)
+        table.ensure()
+        _, first, second = row_ids(rows)
+        table.append_labels([label_batch(make_label(second, "later"))])
+        assert second == f"{first}-1"
+        assert {row["id"]: row["groundtruth"] for row in read(table)}[second] == "later"
+        assert [row["groundtruth"] for row in read(table)].count(None) == 2
+
+    def test_paused_spans_leave_out_rows_of_others_alone(self, table: Table, fill: Fill) -> None:
+        fill(foreign_table(*(make_foreign_row(number) for number in range(4))))
+        table.ensure()
+        paused = (window(1, 3),)
+        assert [row["time"] for row in sorted(read(table, paused_spans=paused), key=_by_time)] == [
+            at(0),
+            at(3),
+        ]
+        assert len(read(table, paused_spans=(window(2, None),))) == 2
+
+    def test_the_sampler_leaves_out_pauses_by_itself(self, made: Table) -> None:
+        made.append_rows([row_batch(make_row(1))])
+        assert read_ids(made, paused_spans=(window(0, None),)) == ["row-0001"]
+
+    def test_late_rows_of_others_are_counted(self, table: Table, fill: Fill) -> None:
+        rows = foreign_table(*(make_foreign_row(number) for number in range(6)))
+        fill(rows)
+        table.ensure()
+        known = pa.RecordBatch.from_arrays([pa.array(row_ids(rows)[:2])], schema=ID_SCHEMA)
+        assert table.count_late(query(windows=(window(0, 4),)), [known]) == 2
+        assert table.count_late(query(windows=(window(0, 4),)), []) == 4
+        assert table.count_late(query(paused_spans=(window(3, 4),)), [known, known]) == 3
+
+    def test_sampled_rows_are_never_late(self, made: Table) -> None:
+        made.append_rows([row_batch(make_row(0))])
+        assert made.count_late(query(), []) == 0
+
+    def test_large_results_come_in_small_batches_in_order(self, made: Table) -> None:
+        numbers = list(range(10_000))
+        random.Random(1).shuffle(numbers)
+        for part in (numbers[:3000], numbers[3000:]):
+            made.append_rows([row_batch(*(make_row(number) for number in part))])
+        batches = list(made.read_rows(query()))
+        assert max(batch.num_rows for batch in batches) <= 2048
+        ids = [row_id for batch in batches for row_id in batch.column("id").to_pylist()]
+        assert ids == sorted(f"row-{number:04}" for number in numbers)
+
+    def test_any_mixture_of_rows_reads_as_by_hand(self, table: Table, fill: Fill) -> None:
+        """Random rows of others, many of them equal or with the strangest texts."""
+        dice = random.Random(7)
+        texts = [None, "", "1:a", "é🌹", "a\nb", "~", '{"instances": []}']
+        rows = [
+            make_foreign_row(
+                0,
+                model=dice.choice(["flowers", "trees"]),
+                time=at(dice.randrange(-600_000, 10)) + dice.randrange(3) * MICROSECOND,
+                raw_data=dice.choice(texts),
+                raw_prediction=dice.choice(texts),
+                groundtruth=dice.choice(texts),
+            )
+            for _ in range(300)
+        ]
+        fill(foreign_table(*rows, *rows[:40]))
+        table.ensure()
+        ids = row_ids(foreign_table(*rows, *rows[:40]))
+        labels: list[Row] = [
+            make_label(dice.choice(ids), dice.choice(["a", "b", "é"]), dice.randrange(3))
+            for _ in range(200)
+        ]
+        table.append_labels([label_batch(*labels)])
+        for asked in _queries(dice):
+            found = [row for batch in table.read_rows(asked) for row in batch.to_pylist()]
+            assert found == expected_rows([*rows, *rows[:40]], labels, asked)
+
+
+def _queries(dice: random.Random) -> Iterator[RowQuery]:
+    yield query()
+    for _ in range(4):
+        starts = [dice.randrange(-600_000, 10) for _ in range(6)]
+        yield query(
+            windows=tuple(window(start, start + 90_000) for start in starts[:4]),
+            paused_spans=tuple(window(start, start + 30_000) for start in starts[2:]),
+            label_cutoff=at(dice.randrange(3)),
+        )
+
+
+def _by_time(row: Row) -> object:
+    return row["time"]

@@ -1,0 +1,132 @@
+"""Rows, labels and a table's content by plain loops, to judge the real ones by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evaluation_operator.tables.protocol import RowQuery, Table, Window
+from evaluation_operator.tables.schema import LABEL_SCHEMA, ROW_SCHEMA, row_digest
+
+START = datetime(2026, 3, 1, 10, tzinfo=UTC)
+SIX = ("model", "model_version", "time", "raw_data", "raw_prediction", "groundtruth")
+Row = dict[str, object]
+
+
+def at(hours: float) -> datetime:
+    return START + timedelta(hours=hours)
+
+
+def window(start: float, end: float | None) -> Window:
+    return Window(at(start), None if end is None else at(end))
+
+
+def make_row(number: int = 0, **changed: object) -> Row:
+    """A row as the sampler writes it; `number` makes it another, an hour later."""
+    row: Row = {
+        "model": "flowers",
+        "model_version": "v1",
+        "time": at(number),
+        "raw_data": f'{{"instances": [{{"text": "rose {number}"}}]}}',
+        "raw_prediction": '{"predictions": [{"labels": ["rose"], "scores": [0.9]}]}',
+        "groundtruth": None,
+        "id": f"row-{number:04}",
+        "priority": number / 1024,
+        "p": 0.5,
+        "sampled_at": at(number),
+        "interval_start": START,
+        "job_uid": "uid-1",
+    }
+    return row | changed
+
+
+def make_foreign_row(number: int = 0, **changed: object) -> Row:
+    """A row that somebody else wrote: the source's six columns."""
+    row = make_row(number)
+    return {name: row[name] for name in SIX} | changed
+
+
+def make_label(row_id: str, text: str, hours: float = 0, labeler: str | None = None) -> Row:
+    return {"id": row_id, "groundtruth": text, "labeled_at": at(hours), "labeler": labeler}
+
+
+def row_batch(*rows: Row) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(list(rows), schema=ROW_SCHEMA)
+
+
+def label_batch(*labels: Row) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(list(labels), schema=LABEL_SCHEMA)
+
+
+def foreign_table(*rows: Row) -> pa.Table:
+    return pa.Table.from_pylist(
+        list(rows), schema=pa.schema([ROW_SCHEMA.field(name).with_nullable(True) for name in SIX])
+    )
+
+
+def write_parquet(path: Path, table: pa.Table) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path)
+    return path
+
+
+def query(**changed: object) -> RowQuery:
+    return RowQuery(**({"model": "flowers", "model_version": "v1"} | changed))  # type: ignore[arg-type]
+
+
+def read(table: Table, **changed: object) -> list[Row]:
+    return [row for batch in table.read_rows(query(**changed)) for row in batch.to_pylist()]
+
+
+def read_ids(table: Table, **changed: object) -> list[object]:
+    return [row["id"] for row in read(table, **changed)]
+
+
+def expected_rows(rows: Iterable[Row], labels: Iterable[Row], asked: RowQuery) -> list[Row]:
+    """What a query must give, by the words of RowQuery and Table.read_rows."""
+    seen: Counter[str] = Counter()
+    found: list[Row] = []
+    known = sorted(labels, key=lambda label: (label["labeled_at"], label["groundtruth"]))
+    for row in sorted(map(_completed, rows), key=_ground_truth_last):
+        if not _is_asked(row, asked):
+            continue
+        if row["id"] is None:
+            digest = row_digest(*(row[name] for name in SIX[:5]))  # type: ignore[arg-type]
+            row["id"] = f"{digest}-{seen[digest]}" if seen[digest] else digest
+            seen[digest] += 1
+        for label in known:
+            in_time = asked.label_cutoff is None or label["labeled_at"] <= asked.label_cutoff  # type: ignore[operator]
+            if label["id"] == row["id"] and in_time:
+                row |= {"groundtruth": label["groundtruth"], "labeled_at": label["labeled_at"]}
+        if row not in found:
+            found.append(row)
+    return sorted(found, key=lambda row: str(row["id"]).encode())
+
+
+def _completed(row: Row) -> Row:
+    return {name: row.get(name) for name in [*ROW_SCHEMA.names, "labeled_at"]}
+
+
+def _ground_truth_last(row: Row) -> tuple[bool, bytes]:
+    truth = row["groundtruth"]
+    return truth is None, str(truth).encode()
+
+
+def _is_asked(row: Row, asked: RowQuery) -> bool:
+    if (row["model"], row["model_version"]) != (asked.model, asked.model_version):
+        return False
+    moment = row["sampled_at"] or row["time"]
+    if asked.windows is not None and not any(_holds(w, moment) for w in asked.windows):
+        return False
+    is_foreign = row["sampled_at"] is None
+    return not (is_foreign and any(_holds(span, row["time"]) for span in asked.paused_spans))
+
+
+def _holds(span: Window, moment: object) -> bool:
+    assert isinstance(moment, datetime)
+    return span.start <= moment and (span.end is None or moment < span.end)
