@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ KUBELET = "kubelet"
 NODE_COMPONENTS = (CONTAINERD, "kube-scheduler", "volumes", "kube-proxy", KUBELET)
 
 _SOCKET = RUN_DIR / "containerd.sock"
+_IMPORTED = STATE_DIR / "imported.json"
 _PAUSE_IMAGE = "docker.io/library/evaluation-pause:1"
 _FILTERS = (
     # (table, chain, rule): pods reach the world as this machine does, whatever Docker forbids.
@@ -213,17 +215,26 @@ def ctr(*arguments: str | Path) -> list[str | Path]:
 
 
 def import_image(archive: Path) -> None:
-    """Give containerd the images of a `docker save` archive, unless it has just these."""
+    """Give containerd the images of a `docker save` archive, unless it has just these.
+
+    What was imported from where is remembered beside what the name meant then: containerd knows an
+    image by another digest than the archive does, and a name may have moved since.
+    """
     with tarfile.open(archive) as tar:
         manifest = tar.extractfile("manifest.json")
         saved: list[dict[str, Any]] = json.load(manifest) if manifest else []
-    known = _image_digests()
-    for image in saved:
-        # Beside each name containerd keeps one made of the digest of the image's configuration.
-        same = known.get(f"sha256:{Path(image['Config']).stem}")
-        if same is None or any(known.get(_full_name(name)) != same for name in image["RepoTags"]):
-            run(ctr("images", "import", archive))
-            return
+    configs = {_full_name(name): image["Config"] for image in saved for name in image["RepoTags"]}
+
+    def state() -> dict[str, list[str]]:
+        digests = _image_digests()
+        return {name: [config, digests.get(name, "")] for name, config in configs.items()}
+
+    imported: dict[str, list[str]] = {}
+    if _IMPORTED.exists():
+        imported = json.loads(_IMPORTED.read_text())
+    if any(imported.get(name) != pair for name, pair in state().items()):
+        run(ctr("images", "import", archive))
+        _write_json(_IMPORTED, {**imported, **state()})
 
 
 def _full_name(name: str) -> str:
@@ -283,7 +294,7 @@ def _kube_proxy_configuration(kubeconfig: Path) -> dict[str, object]:
     }
 
 
-def _write_json(path: Path, content: dict[str, object]) -> None:
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1))
 
