@@ -6,25 +6,23 @@ two writes harmless.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from evaluation_operator.api.evaluation_job import (
     ActiveRun,
     EvaluationJob,
-    EvaluationJobStatus,
     JobState,
     PausedSpan,
     RunPhase,
 )
 from evaluation_operator.domain import naming
-from evaluation_operator.domain.conditions import clip, condition
+from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.cover import Window, plan_runs, subtract, uncovered
+from evaluation_operator.domain.draft import JobDraft
 from evaluation_operator.domain.facts import Failure, Outcome, Result
 from evaluation_operator.domain.manifests import build_dataset, build_run_job
 from evaluation_operator.domain.plan import (
-    Action,
     AddFinalizer,
     CreateRun,
     CreateRunJob,
@@ -37,8 +35,7 @@ from evaluation_operator.domain.plan import (
     WriteOutcome,
 )
 from evaluation_operator.domain.policy import Policy
-from evaluation_operator.domain.progress import INTERNAL, Phase, Progress, observe
-from evaluation_operator.domain.quality import quality_condition
+from evaluation_operator.domain.progress import HELD_BY_QUEUE, INTERNAL, Phase, Progress, observe
 from evaluation_operator.domain.readiness import Readiness, judge
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.recording import (
@@ -48,6 +45,7 @@ from evaluation_operator.domain.recording import (
     retry_windows,
     windows_of,
 )
+from evaluation_operator.domain.reporting import report
 from evaluation_operator.domain.schedule import (
     Schedule,
     first_run_time,
@@ -58,38 +56,15 @@ from evaluation_operator.domain.schedule import (
 from evaluation_operator.domain.snapshot import JobSnapshot, Run
 
 MAX_RUNS_PER_SLOT = 10
+MAX_ACTIVE_RUNS = 20
 MAX_PAUSED_SPANS = 50
 TABLE_REASONS = frozenset({Reason.TABLE_INVALID, Reason.TABLE_UNAVAILABLE})
-
-
-@dataclass
-class _Draft:
-    """The plan while it is being made."""
-
-    status: EvaluationJobStatus
-    actions: list[Action] = field(default_factory=list)
-    final_actions: list[Action] = field(default_factory=list)
-    events: list[EventRecord] = field(default_factory=list)
-    wake_times: list[datetime] = field(default_factory=list)
-
-    def update(self, **changes: object) -> None:
-        self.status = self.status.model_copy(update=changes)
-
-    def plan(self, before: EvaluationJobStatus) -> Plan:
-        status = self.status.to_dict()
-        return Plan(
-            actions=tuple(self.actions),
-            status=status if status != before.to_dict() else None,
-            final_actions=tuple(self.final_actions),
-            events=tuple(self.events),
-            wake_at=min(self.wake_times, default=None),
-        )
 
 
 def decide_job(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Plan:
     """Gathered facts in, plan out; never raises on anything that the API server admits."""
     job = snapshot.job
-    draft = _Draft(job.status)
+    draft = JobDraft(job.status)
     if job.metadata.deletion_timestamp is not None:
         return _stop(draft, snapshot)
     if naming.FINALIZER not in job.metadata.finalizers:
@@ -99,8 +74,8 @@ def decide_job(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Plan:
     readiness = judge(snapshot, now, policy)
     if readiness.action is not None:
         draft.actions.append(readiness.action)
-        if job.status.observed_generation is None and isinstance(readiness.action, TakeClaim):
-            # A new job has nothing to tell before it holds its model version: save a write.
+        if isinstance(readiness.action, TakeClaim):
+            # Nothing is to be told before the job holds its model version: save a write.
             return Plan(actions=tuple(draft.actions), wake_at=now)
     if readiness.retry_at is not None:
         draft.wake_times.append(readiness.retry_at)
@@ -110,11 +85,11 @@ def decide_job(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Plan:
         _follow_pauses(draft, job, now)
         _follow_schedule(draft, snapshot, readiness, now, policy)
         _prune(draft, snapshot)
-    _report(draft, snapshot, readiness, now)
-    return draft.plan(job.status)
+    report(draft, snapshot, readiness, now)
+    return draft.plan(job)
 
 
-def _stop(draft: _Draft, snapshot: JobSnapshot) -> Plan:
+def _stop(draft: JobDraft, snapshot: JobSnapshot) -> Plan:
     """Stop the active runs and let the job go; owner references take the rest along."""
     if naming.FINALIZER not in snapshot.job.metadata.finalizers:
         return Plan()
@@ -125,10 +100,10 @@ def _stop(draft: _Draft, snapshot: JobSnapshot) -> Plan:
         if run.job is not None and not run.job.finished and not run.job.deleting:
             draft.actions.append(DeleteJob(run.job))
     draft.final_actions.append(RemoveFinalizer())
-    return draft.plan(snapshot.job.status)
+    return draft.plan(snapshot.job)
 
 
-def _follow_runs(draft: _Draft, snapshot: JobSnapshot, now: datetime, policy: Policy) -> None:
+def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: Policy) -> None:
     """Record what has ended, start Jobs that are missing, and list what goes on."""
     known = {run.dataset.name for run in snapshot.runs}
     for missing in [item for item in draft.status.active if item.name not in known]:
@@ -149,7 +124,7 @@ def _follow_runs(draft: _Draft, snapshot: JobSnapshot, now: datetime, policy: Po
         draft.status, events = record(draft.status, run.dataset, outcome)
         draft.events.extend(events)
         if outcome.result is Result.FAILED and progress.verdict_reason in TABLE_REASONS:
-            _check_table_again(draft, snapshot)
+            _check_table_again(draft, snapshot, now)
     newest = max((item.scheduled_time for item in active), default=None)
     times = [time for time in (draft.status.last_run_time, newest) if time is not None]
     draft.update(active=active, last_run_time=max(times, default=None))
@@ -168,7 +143,7 @@ def _active_run(run: Run, progress: Progress) -> ActiveRun:
     )
 
 
-def _ensure_job(draft: _Draft, snapshot: JobSnapshot, run: Run, policy: Policy) -> None:
+def _ensure_job(draft: JobDraft, snapshot: JobSnapshot, run: Run, policy: Policy) -> None:
     if run.job is None and not run.dataset.deleting:
         body = _job_body_for(snapshot.job, run, policy)
         draft.actions.append(CreateRunJob(run.dataset, body))
@@ -187,25 +162,28 @@ def _never_created(
     obstacle = snapshot.obstacle
     if run.job is not None or obstacle is None or obstacle.reason is not Reason.CREATE_REFUSED:
         return None
-    patience = run.dataset.scheduled_time + policy.create_deadline
+    dataset = run.dataset
+    patience = max(dataset.scheduled_time, dataset.create_time) + policy.create_deadline
     if not obstacle.permanent and now < patience:
         return None
     failure = Failure(INTERNAL, obstacle.message)
     return Outcome(Result.FAILED, now, message=obstacle.message, partial_failures=(failure,))
 
 
-def _check_table_again(draft: _Draft, snapshot: JobSnapshot) -> None:
+def _check_table_again(draft: JobDraft, snapshot: JobSnapshot, now: datetime) -> None:
+    """The old check goes before the status forgets it, or the next turn would believe it."""
     draft.update(table_digest=None)
+    draft.wake_times.append(now)
     check = snapshot.table_check
     if check is not None and check.job.complete and not check.job.deleting:
-        draft.final_actions.append(DeleteJob(check.job))
+        draft.actions.append(DeleteJob(check.job))
 
 
-def _table_failed(draft: _Draft, snapshot: JobSnapshot) -> bool:
+def _table_failed(draft: JobDraft, snapshot: JobSnapshot) -> bool:
     return snapshot.job.status.table_digest is not None and draft.status.table_digest is None
 
 
-def _follow_pauses(draft: _Draft, job: EvaluationJob, now: datetime) -> None:
+def _follow_pauses(draft: JobDraft, job: EvaluationJob, now: datetime) -> None:
     """Remember when the job was paused: tables that others fill have rows of that time."""
     spans = list(draft.status.paused_spans)
     open_span = bool(spans) and spans[-1].end_time is None
@@ -223,7 +201,7 @@ def _follow_pauses(draft: _Draft, job: EvaluationJob, now: datetime) -> None:
 
 
 def _follow_schedule(
-    draft: _Draft, snapshot: JobSnapshot, readiness: Readiness, now: datetime, policy: Policy
+    draft: JobDraft, snapshot: JobSnapshot, readiness: Readiness, now: datetime, policy: Policy
 ) -> None:
     """Keep the promise of `status.nextRunTime`, then make the next one."""
     job = snapshot.job
@@ -240,7 +218,8 @@ def _follow_schedule(
         return
     if promise <= now and readiness.ready:
         slot = latest_run_time(created, schedule.interval_days, now)
-        last = draft.status.last_run_time
+        # Not the draft's: a turn that was cut off in this slot is to be completed.
+        last = job.status.last_run_time
         if slot is not None and (last is None or slot > last):
             _start_runs(draft, snapshot, slot, policy)
         promise = next_run_time(created, schedule.interval_days, now)
@@ -268,44 +247,74 @@ def _promised_time(job: EvaluationJob, schedule: Schedule, now: datetime) -> dat
     return promised
 
 
-def _start_runs(draft: _Draft, snapshot: JobSnapshot, slot: datetime, policy: Policy) -> None:
+def _start_runs(draft: JobDraft, snapshot: JobSnapshot, slot: datetime, policy: Policy) -> None:
+    """Create the runs of a slot, or those of them that a turn which was cut off did not."""
     job = snapshot.job
-    end = slot - timedelta(seconds=job.spec.label_delay_seconds)
-    running = {item.name for item in draft.status.active}
-    active = [
-        w for run in snapshot.runs if run.dataset.name in running for w in run.dataset.windows
-    ]
-    pieces = uncovered(
-        job.created,
-        end,
-        cover=windows_of(draft.status.cover),
-        active=active,
-        retry=retry_windows(draft.status),
-    )
-    if not pieces:
-        message = (
-            "labelDelay leaves no rows to cover yet"
-            if end <= job.created
-            else ("every row up to now is covered by other runs")
-        )
-        draft.events.append(EventRecord(Reason.NOTHING_TO_COVER, message))
-        return
-    runs = list(draft.status.active)
-    for index, windows in enumerate(plan_runs(pieces)[:MAX_RUNS_PER_SLOT]):
-        # Slots are days apart, so a minute's offset gives runs of one slot names of their own.
-        time = slot + timedelta(minutes=index)
+    until = slot + timedelta(minutes=MAX_RUNS_PER_SLOT)
+    begun = [run.dataset for run in snapshot.runs if slot <= run.dataset.scheduled_time < until]
+    room = min(MAX_RUNS_PER_SLOT - len(begun), MAX_ACTIVE_RUNS - len(draft.status.active))
+    runs = plan_runs(_pieces(draft, snapshot, slot, [w for it in begun for w in it.windows]))
+    if not begun:
+        _tell_why_none(draft, job, slot, runs, room)
+    active = list(draft.status.active)
+    # Slots are days apart, so a minute's offset gives runs of one slot names of their own.
+    first = max((it.scheduled_time for it in begun), default=slot - timedelta(minutes=1))
+    for index, windows in enumerate(runs[: max(room, 0)]):
+        time = first + timedelta(minutes=index + 1)
         dataset = build_dataset(job, time, windows, labels=snapshot.labels or ())
         name = dataset["metadata"]["name"]
         draft.actions.append(
             CreateRun(dataset, build_run_job(dataset, job, job.spec.run_template, policy))
         )
-        runs.append(ActiveRun(name=name, scheduled_time=time))
-        draft.events.append(EventRecord(Reason.RUN_CREATED, f"created run {name}"))
+        active.append(_new_run(job, name, time))
         draft.update(last_run_time=time)
-    draft.update(active=runs)
+    draft.update(active=active)
 
 
-def _prune(draft: _Draft, snapshot: JobSnapshot) -> None:
+def _new_run(job: EvaluationJob, name: str, time: datetime) -> ActiveRun:
+    """A Job for a queue is created suspended: known at once, it costs no write of its own."""
+    if job.spec.run_template is None or not job.spec.run_template.queue_name:
+        return ActiveRun(name=name, scheduled_time=time)
+    return ActiveRun(name=name, scheduled_time=time, phase=RunPhase.QUEUING, message=HELD_BY_QUEUE)
+
+
+def _pieces(
+    draft: JobDraft, snapshot: JobSnapshot, slot: datetime, begun: list[Window]
+) -> tuple[Window, ...]:
+    running = {item.name for item in draft.status.active}
+    active = [
+        w for run in snapshot.runs if run.dataset.name in running for w in run.dataset.windows
+    ]
+    return uncovered(
+        snapshot.job.created,
+        slot - timedelta(seconds=snapshot.job.spec.label_delay_seconds),
+        cover=windows_of(draft.status.cover),
+        active=(*active, *begun),
+        retry=retry_windows(draft.status),
+    )
+
+
+def _tell_why_none(
+    draft: JobDraft,
+    job: EvaluationJob,
+    slot: datetime,
+    runs: tuple[tuple[Window, ...], ...],
+    room: int,
+) -> None:
+    if not runs:
+        waits = slot - timedelta(seconds=job.spec.label_delay_seconds) <= job.created
+        message = (
+            "labelDelay leaves no rows to cover yet"
+            if waits
+            else "every row up to now is covered by other runs"
+        )
+        draft.events.append(EventRecord(Reason.NOTHING_TO_COVER, message))
+    elif room <= 0:
+        message = f"{MAX_ACTIVE_RUNS} runs have not ended; the next one takes the rows of this slot"
+        draft.events.append(EventRecord(Reason.TOO_MANY_RUNS, message, warning=True))
+
+
+def _prune(draft: JobDraft, snapshot: JobSnapshot) -> None:
     """Keep the newest finished runs; what a run found stays at resultsUri."""
     active = {run.name for run in draft.status.active}
     finished = sorted(
@@ -319,73 +328,3 @@ def _prune(draft: _Draft, snapshot: JobSnapshot) -> None:
     surplus = len(finished) - snapshot.job.spec.history_limit
     for dataset in finished[: max(surplus, 0)]:
         draft.final_actions.append(DeleteDataset(dataset))
-
-
-def _report(draft: _Draft, snapshot: JobSnapshot, readiness: Readiness, now: datetime) -> None:
-    job = snapshot.job
-    paused = job.spec.is_paused
-    state = None
-    if not readiness.stalled:
-        state = (
-            JobState.PAUSED
-            if paused
-            else JobState.RUNNING
-            if draft.status.active
-            else JobState.SCHEDULED
-        )
-    claim = snapshot.claim
-    holds = claim is not None and claim.holder_uid == job.metadata.uid
-    draft.update(
-        state=state,
-        observed_generation=job.metadata.generation,
-        model_version_lease=claim.name if claim is not None and holds else None,
-    )
-    if readiness.stalled:
-        draft.update(next_run_time=None)
-    if (quality := quality_condition(job, draft.status, now)) is not None:
-        if quality.wake_at is not None:
-            draft.wake_times.append(quality.wake_at)
-        if quality.event is not None:
-            draft.events.append(quality.event)
-    settled = readiness.ready or readiness.stalled
-    ready_reason = Reason.PAUSED if readiness.ready and paused else readiness.reason
-    values: list[tuple[str, bool | None, Reason, str]] = [
-        ("Ready", readiness.ready, ready_reason, readiness.message),
-        (
-            "Reconciling",
-            not settled,
-            Reason.SETTLED if settled else Reason.PROGRESSING,
-            "" if settled else readiness.message,
-        ),
-        (
-            "Stalled",
-            readiness.stalled,
-            readiness.reason if readiness.stalled else Reason.SETTLED,
-            readiness.message if readiness.stalled else "",
-        ),
-    ]
-    if quality is not None:
-        values.append(("QualityAcceptable", quality.status, quality.reason, quality.message))
-    before = job.status.conditions
-    generation = job.metadata.generation
-    draft.update(
-        conditions=[
-            condition(kind, value, why, text, generation=generation, now=now, before=before)
-            for kind, value, why, text in values
-        ]
-    )
-    _tell_readiness(draft, job, readiness)
-
-
-def _tell_readiness(draft: _Draft, job: EvaluationJob, readiness: Readiness) -> None:
-    """An Event when the answer to "is it ready" changes, not each time that it is asked."""
-    previous = next((item for item in job.status.conditions if item.type == "Ready"), None)
-    if previous is not None and previous.reason == readiness.reason:
-        return
-    if readiness.reason in (Reason.PROGRESSING, Reason.TABLE_CHECKING):
-        return
-    if previous is not None and previous.reason == Reason.PAUSED and readiness.ready:
-        return
-    draft.events.append(
-        EventRecord(readiness.reason, readiness.message, warning=not readiness.ready)
-    )

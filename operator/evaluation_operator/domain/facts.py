@@ -71,6 +71,7 @@ class DatasetFacts:
     windows: tuple[Window, ...]
     outcome: Outcome | None
     deleting: bool
+    create_time: datetime
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> DatasetFacts:
@@ -87,6 +88,7 @@ class DatasetFacts:
             windows=tuple(_window(item) for item in spec.get("windows") or ()),
             outcome=_outcome(outcome) if outcome else None,
             deleting="deletionTimestamp" in meta,
+            create_time=parse_time(meta["creationTimestamp"]),
         )
 
 

@@ -220,6 +220,8 @@ def _dataset_spec(job: EvaluationJob, run_time: datetime, labels: Sequence[str])
         "cover": [item.to_dict() for item in status.cover or ()],
         "pausedSpans": [item.to_dict() for item in status.paused_spans or ()],
     }
+    if job.spec.label_delay is not None:
+        spec["labelDelay"] = job.spec.label_delay
     if job.spec.bounding_box_units is not None:
         spec["boundingBoxUnits"] = str(job.spec.bounding_box_units)
     alert = config.evaluation_job_alert_config

@@ -22,6 +22,7 @@ CANCELLED = 1
 UNKNOWN = 2
 INTERNAL = 13
 UNAVAILABLE = 14
+HELD_BY_QUEUE = "suspended: a queue holds the Job"
 
 
 class Phase(StrEnum):
@@ -67,7 +68,7 @@ def observe(
             verdict_reason=_last_verdict_reason(pods),
         )
     if job.suspended:
-        return Progress(Phase.QUEUING, Reason.QUEUED, "suspended: a queue holds the Job")
+        return Progress(Phase.QUEUING, Reason.QUEUED, HELD_BY_QUEUE)
     return _from_pods(pods)
 
 

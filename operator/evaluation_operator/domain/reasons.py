@@ -39,6 +39,7 @@ class Reason(StrEnum):
     RUN_FAILED = "RunFailed"
     NO_DATA = "NoData"
     NOTHING_TO_COVER = "NothingToCover"
+    TOO_MANY_RUNS = "TooManyRuns"
     WINDOW_ABANDONED = "WindowAbandoned"
     RUN_MISSING = "RunMissing"
     STOPPED = "Stopped"

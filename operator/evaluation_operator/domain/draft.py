@@ -1,0 +1,34 @@
+"""The plan for an EvaluationJob while it is being made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from evaluation_operator.api.evaluation_job import EvaluationJob, EvaluationJobStatus
+from evaluation_operator.domain.plan import Action, EventRecord, Plan
+from evaluation_operator.domain.sizes import fitted
+
+
+@dataclass
+class JobDraft:
+    """The plan while it is being made."""
+
+    status: EvaluationJobStatus
+    actions: list[Action] = field(default_factory=list)
+    final_actions: list[Action] = field(default_factory=list)
+    events: list[EventRecord] = field(default_factory=list)
+    wake_times: list[datetime] = field(default_factory=list)
+
+    def update(self, **changes: object) -> None:
+        self.status = self.status.model_copy(update=changes)
+
+    def plan(self, job: EvaluationJob) -> Plan:
+        status = fitted(job, self.status).to_dict()
+        return Plan(
+            actions=tuple(self.actions),
+            status=status if status != job.status.to_dict() else None,
+            final_actions=tuple(self.final_actions),
+            events=tuple(self.events),
+            wake_at=min(self.wake_times, default=None),
+        )

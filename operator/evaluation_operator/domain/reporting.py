@@ -1,0 +1,84 @@
+"""What a job's status says of its state, and what is told when its readiness changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from evaluation_operator.api.evaluation_job import EvaluationJob, JobState
+from evaluation_operator.domain.conditions import condition
+from evaluation_operator.domain.draft import JobDraft
+from evaluation_operator.domain.plan import EventRecord
+from evaluation_operator.domain.quality import quality_condition
+from evaluation_operator.domain.readiness import Readiness
+from evaluation_operator.domain.reasons import Reason
+from evaluation_operator.domain.snapshot import JobSnapshot
+
+
+def report(draft: JobDraft, snapshot: JobSnapshot, readiness: Readiness, now: datetime) -> None:
+    job = snapshot.job
+    paused = job.spec.is_paused
+    state = None
+    if not readiness.stalled:
+        state = (
+            JobState.PAUSED
+            if paused
+            else JobState.RUNNING
+            if draft.status.active
+            else JobState.SCHEDULED
+        )
+    claim = snapshot.claim
+    holds = claim is not None and claim.holder_uid == job.metadata.uid
+    draft.update(
+        state=state,
+        observed_generation=job.metadata.generation,
+        model_version_lease=claim.name if claim is not None and holds else None,
+    )
+    if readiness.stalled:
+        draft.update(next_run_time=None)
+    if (quality := quality_condition(job, draft.status, now)) is not None:
+        if quality.wake_at is not None:
+            draft.wake_times.append(quality.wake_at)
+        if quality.event is not None:
+            draft.events.append(quality.event)
+    settled = readiness.ready or readiness.stalled
+    ready_reason = Reason.PAUSED if readiness.ready and paused else readiness.reason
+    values: list[tuple[str, bool | None, Reason, str]] = [
+        ("Ready", readiness.ready, ready_reason, readiness.message),
+        (
+            "Reconciling",
+            not settled,
+            Reason.SETTLED if settled else Reason.PROGRESSING,
+            "" if settled else readiness.message,
+        ),
+        (
+            "Stalled",
+            readiness.stalled,
+            readiness.reason if readiness.stalled else Reason.SETTLED,
+            readiness.message if readiness.stalled else "",
+        ),
+    ]
+    if quality is not None:
+        values.append(("QualityAcceptable", quality.status, quality.reason, quality.message))
+    before = job.status.conditions
+    generation = job.metadata.generation
+    draft.update(
+        conditions=[
+            condition(kind, value, why, text, generation=generation, now=now, before=before)
+            for kind, value, why, text in values
+        ]
+    )
+    _tell_readiness(draft, job, readiness)
+
+
+def _tell_readiness(draft: JobDraft, job: EvaluationJob, readiness: Readiness) -> None:
+    """An Event when the answer to "is it ready" changes, not each time that it is asked."""
+    previous = next((item for item in job.status.conditions if item.type == "Ready"), None)
+    if previous is not None and previous.reason == readiness.reason:
+        return
+    if readiness.reason in (Reason.PROGRESSING, Reason.TABLE_CHECKING):
+        return
+    if previous is not None and previous.reason == Reason.PAUSED and readiness.ready:
+        return
+    draft.events.append(
+        EventRecord(readiness.reason, readiness.message, warning=not readiness.ready)
+    )

@@ -1,0 +1,453 @@
+"""A cluster in memory: applies plans to facts as the API server and its controllers would.
+
+Only what decisions can tell apart is there. A turn may be cut off after any single write, which
+is what a crash of the operator looks like from outside.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from evaluation_operator.api.base import format_time
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.domain.cover import Window
+from evaluation_operator.domain.decide_job import decide_job
+from evaluation_operator.domain.decide_version import decide_version
+from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts, parse_time
+from evaluation_operator.domain.naming import FINALIZER
+from evaluation_operator.domain.plan import (
+    Action,
+    AddFinalizer,
+    Claim,
+    CreateRun,
+    CreateRunJob,
+    CreateTableCheck,
+    DeleteDataset,
+    DeleteJob,
+    EventRecord,
+    Obstacle,
+    OwnVersion,
+    Plan,
+    RemoveFinalizer,
+    TakeClaim,
+    WriteOutcome,
+)
+from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.snapshot import (
+    JobSnapshot,
+    Run,
+    Sibling,
+    TableCheck,
+    VersionSnapshot,
+)
+from tests.builders import Manifest, make_evaluation_job, make_version, merged, stored
+
+CREATED = datetime(2026, 3, 2, 8, tzinfo=UTC)
+FIRST_RUN = datetime(2026, 3, 2, 10, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+class Died(Exception):
+    """The operator ended before this write."""
+
+
+class Lost(Exception):
+    """Somebody else wrote first; the turn ends and is taken again."""
+
+
+class World:
+    """Datasets, Jobs and pods of one namespace, and the object that is being reconciled."""
+
+    def __init__(self, now: datetime = CREATED) -> None:
+        self.now = now
+        self.policy = Policy()
+        self.datasets: dict[str, Manifest] = {}
+        self.jobs: dict[str, Manifest] = {}
+        self.pods: dict[str, list[Manifest]] = {}
+        self.lease: Manifest | None = None
+        self.obstacle: Obstacle | None = None
+        self.crowded = False
+        self.deleted_jobs: list[str] = []
+        self.events: list[EventRecord] = []
+        self.writes = 0
+        self.created_jobs: list[str] = []
+        self.died = False
+        self._dies_after: int | None = None
+        self._again = False
+        self._numbers = itertools.count(100)
+        self.own: Manifest = {}
+
+    # What the operator does.
+
+    def decide(self) -> Plan:
+        raise NotImplementedError
+
+    def turn(self, *, dies_after: int | None = None) -> Plan:
+        """Decide and act; with `dies_after`, only so many writes are let through."""
+        plan = self.decide()
+        self._dies_after = dies_after
+        self.died = False
+        self._again = plan.wake_at is not None and plan.wake_at <= self.now
+        try:
+            self._carry_out(plan)
+        except Died:
+            self.died = True
+        except Lost:
+            self._again = True
+        finally:
+            self._dies_after = None
+        return plan
+
+    def settle(self) -> Plan:
+        """One turn, and more only as long as the plans ask for them; then there must be rest.
+
+        The operator does not hear of its own writes: a plan that needs another turn says so by
+        its `wake_at`.
+        """
+        for _ in range(12):
+            plan = self.turn()
+            if not self._again:
+                rest = self.decide()
+                assert is_quiet(rest), f"nobody would have woken the operator for {rest}"
+                return plan
+        raise AssertionError(f"no rest after 12 turns: {plan}")
+
+    def _carry_out(self, plan: Plan) -> None:
+        for action in plan.actions:
+            if self.obstacle is None or isinstance(action, WriteOutcome):
+                self._perform(action)
+        if self.crowded and any(isinstance(action, CreateRun) for action in plan.actions):
+            self._again = True
+            return
+        if plan.status is not None:
+            self._write()
+            self.own["status"] = json.loads(json.dumps(plan.status))
+        for action in plan.final_actions:
+            self._perform(action)
+        self.events.extend(plan.events)
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case AddFinalizer():
+                self._write()
+                self.own["metadata"].setdefault("finalizers", []).append(FINALIZER)
+            case RemoveFinalizer():
+                self._write()
+                self.own["metadata"]["finalizers"].remove(FINALIZER)
+                self.collect_garbage()
+            case TakeClaim(lease):
+                self._take_claim(lease)
+            case OwnVersion(references):
+                self._write()
+                self.own["metadata"]["ownerReferences"] = [dict(item) for item in references]
+            case CreateRun(dataset, job):
+                self._create(self.datasets, dataset)
+                self._create_job(job, self.datasets[dataset["metadata"]["name"]])
+            case CreateRunJob(facts, job):
+                self._create_job(job, self.datasets[facts.name])
+            case CreateTableCheck(job):
+                self._create(self.jobs, job)
+            case WriteOutcome(facts, outcome):
+                self._write()
+                dataset = self.datasets[facts.name]
+                if "outcome" in dataset["status"]:
+                    raise Lost
+                self.commit(
+                    facts.name,
+                    str(outcome.result),
+                    message=outcome.message,
+                    partialFailures=[
+                        {"code": item.code, "message": item.message}
+                        for item in outcome.partial_failures
+                    ],
+                )
+            case DeleteJob(facts):
+                self._write()
+                self.deleted_jobs.append(facts.name)
+                self.remove_job(facts.name)
+            case DeleteDataset(facts):
+                self._write()
+                self.remove_dataset(facts.name)
+
+    def _take_claim(self, lease: Mapping[str, Any]) -> None:
+        self._write()
+        if self.lease is not None:
+            given = lease["metadata"].get("resourceVersion")
+            if given != self.lease["metadata"]["resourceVersion"]:
+                raise Lost
+        self.lease = merged(lease, {"metadata": {"resourceVersion": self._number()}})
+
+    def _create(self, place: dict[str, Manifest], body: Mapping[str, Any]) -> None:
+        name = body["metadata"]["name"]
+        if name in place:
+            return
+        self._write()
+        meta = {
+            "uid": f"uid-{name}-{self._number()}",
+            "resourceVersion": self._number(),
+            "creationTimestamp": format_time(self.now),
+        }
+        place[name] = merged(body, {"metadata": meta, "status": {}})
+
+    def _create_job(self, body: Mapping[str, Any], dataset: Manifest) -> None:
+        name = body["metadata"]["name"]
+        owner = body["metadata"]["ownerReferences"][0] | {"uid": dataset["metadata"]["uid"]}
+        if name not in self.jobs:
+            self._create(self.jobs, merged(body, {"metadata": {"ownerReferences": [owner]}}))
+            self.created_jobs.append(name)
+
+    def _write(self) -> None:
+        if self._dies_after is not None:
+            if self._dies_after == 0:
+                raise Died
+            self._dies_after -= 1
+        self.writes += 1
+
+    def _number(self) -> str:
+        return str(next(self._numbers))
+
+    # What others do.
+
+    def commit(self, name: str, result: str, **more: Any) -> None:
+        """The one write that ends a run; the pod's or the operator's."""
+        status = self.datasets[name]["status"]
+        assert "outcome" not in status, "an outcome is written once"
+        status["outcome"] = {"result": result, "time": format_time(self.now), **more}
+
+    def succeed(self, name: str, figure: float = 0.9) -> None:
+        """The pod publishes, and its Job completes."""
+        self.commit(
+            name, "Succeeded", evaluation=name, meanAveragePrecision=figure, evaluatedItemCount=10
+        )
+        self.complete_job(name)
+
+    def complete_job(self, name: str) -> None:
+        if name in self.jobs:
+            self.jobs[name]["status"]["conditions"] = [{"type": "Complete", "status": "True"}]
+
+    def start_pod(self, name: str, phase: str = "Running", **status: Any) -> None:
+        state = {"running": {}} if phase == "Running" else {}
+        self._add_pod(name, phase, [{"state": state}] if state else [], status)
+
+    def fail(
+        self,
+        name: str,
+        message: str = "the table is gone",
+        *,
+        code: int = 14,
+        reason: str = "TableGone",
+        job_reason: str = "BackoffLimitExceeded",
+        partial_failures: int = 0,
+    ) -> None:
+        """The pod ends with words of its own, and its Job fails."""
+        said = {
+            "code": code,
+            "message": message,
+            "reason": reason,
+            "partialFailures": [{"code": 3, "message": message}] * partial_failures,
+        }
+        ended = {"exitCode": 70, "message": json.dumps(said), "finishedAt": format_time(self.now)}
+        self.pods.pop(name, None)
+        self._add_pod(name, "Failed", [{"state": {"terminated": ended}}], {})
+        self.fail_job(name, job_reason)
+
+    def fail_job(self, name: str, reason: str = "BackoffLimitExceeded") -> None:
+        failed = {"type": "Failed", "status": "True", "reason": reason, "message": "it failed"}
+        self.jobs[name]["status"]["conditions"] = [failed]
+
+    def _add_pod(self, job: str, phase: str, containers: list[Manifest], status: Manifest) -> None:
+        pods = self.pods.setdefault(job, [])
+        name = f"{job}-{len(pods)}"
+        meta = {
+            "name": name,
+            "namespace": "fruit",
+            "uid": f"uid-{name}",
+            "resourceVersion": self._number(),
+            "ownerReferences": [{"uid": self.jobs[job]["metadata"]["uid"], "controller": True}],
+        }
+        pods.append(
+            {"metadata": meta, "status": {"phase": phase, "containerStatuses": containers} | status}
+        )
+
+    def remove_job(self, name: str) -> None:
+        self.jobs.pop(name, None)
+        self.pods.pop(name, None)
+
+    def remove_dataset(self, name: str) -> None:
+        self.datasets.pop(name, None)
+        self.remove_job(name)
+
+    def collect_garbage(self) -> None:
+        for name in list(self.datasets):
+            self.remove_dataset(name)
+
+    def delete(self) -> None:
+        """What `kubectl delete` does to the object that is being reconciled."""
+        self.own["metadata"]["deletionTimestamp"] = format_time(self.now)
+
+    def edit(self, **spec: Any) -> None:
+        self.own = merged(self.own, {"spec": spec})
+        self.own["metadata"]["generation"] += 1
+
+    # What can be seen.
+
+    def run_of(self, dataset: Manifest) -> Run:
+        facts = DatasetFacts.from_body(dataset)
+        job = self.jobs.get(facts.name)
+        return Run(facts, JobFacts.from_body(job) if job else None, self._pod_facts(facts.name))
+
+    def _pod_facts(self, name: str) -> tuple[PodFacts, ...]:
+        return tuple(PodFacts.from_body(pod) for pod in self.pods.get(name, ()))
+
+    @property
+    def status(self) -> Manifest:
+        found: Manifest = self.own.get("status") or {}
+        return found
+
+    def condition(self, kind: str) -> Manifest:
+        conditions = self.status.get("conditions", [])
+        return next((item for item in conditions if item["type"] == kind), {})
+
+    def final_state(self) -> Manifest:
+        """What must be the same whatever way led here."""
+        return {
+            "status": self.status,
+            "finalizers": self.own["metadata"].get("finalizers", []),
+            "datasets": {
+                name: (item["spec"], item["status"]) for name, item in self.datasets.items()
+            },
+            "jobs": sorted(self.jobs),
+            "lease": self.lease["spec"] if self.lease else None,
+        }
+
+
+class JobWorld(World):
+    """An EvaluationJob whose namespace, table and labels are there unless a test takes them."""
+
+    def __init__(self, *, checked: bool = True, **spec: Any) -> None:
+        super().__init__()
+        self.own = stored(make_evaluation_job(spec={"schedule": "every 1 days"} | spec))
+        self.labels: tuple[str, ...] | None = ("ripe", "unripe")
+        self.namespace_lacks: tuple[str, ...] = ()
+        self.instruction_found = True
+        self.holder_exists = True
+        if checked:
+            self.settle()
+            self.complete_check()
+            self.settle()
+
+    @property
+    def job(self) -> EvaluationJob:
+        return EvaluationJob.from_dict(self.own)
+
+    @property
+    def check_name(self) -> str:
+        return next(name for name in self.jobs if name.startswith("evc-"))
+
+    def complete_check(self) -> None:
+        self.complete_job(self.check_name)
+
+    def snapshot(self) -> JobSnapshot:
+        uid = self.own["metadata"]["uid"]
+        owned = [
+            item
+            for item in self.datasets.values()
+            if item["metadata"]["ownerReferences"][0]["uid"] == uid
+        ]
+        checks = [item for name, item in self.jobs.items() if name.startswith("evc-")]
+        check = JobFacts.from_body(checks[0]) if checks else None
+        return JobSnapshot(
+            job=self.job,
+            runs=tuple(self.run_of(item) for item in owned),
+            claim=self._claim(),
+            labels=self.labels,
+            instruction_found=self.instruction_found,
+            namespace_lacks=self.namespace_lacks,
+            table_check=TableCheck(check, self._pod_facts(check.name)) if check else None,
+            obstacle=self.obstacle,
+        )
+
+    def _claim(self) -> Claim | None:
+        if self.lease is None:
+            return None
+        holder = self.lease["spec"]["holderIdentity"]
+        mine = holder == self.own["metadata"]["uid"]
+        return Claim(
+            name=self.lease["metadata"]["name"],
+            holder_uid=holder,
+            holder_name=self.lease["metadata"]["ownerReferences"][0]["name"],
+            holder_exists=mine or self.holder_exists,
+            resource_version=self.lease["metadata"]["resourceVersion"],
+        )
+
+    def decide(self) -> Plan:
+        return decide_job(self.snapshot(), self.now, self.policy)
+
+    def at_slot(self, day: int = 0, *, seconds: float = 1) -> Plan:
+        """The clock comes to the slot so many days after the first, and the operator works."""
+        self.now = FIRST_RUN + day * DAY + timedelta(seconds=seconds)
+        return self.settle()
+
+    @property
+    def active(self) -> list[str]:
+        return [item["name"] for item in self.status.get("active", [])]
+
+    def newest(self) -> str:
+        """The run that was created last."""
+        return max(self.datasets, key=lambda name: self.datasets[name]["spec"]["scheduledTime"])
+
+    def windows(self, name: str) -> list[Window]:
+        return list(DatasetFacts.from_body(self.datasets[name]).windows)
+
+    def spans(self, field: str) -> list[Window]:
+        return [
+            Window(
+                parse_time(item["startTime"]), parse_time(item["endTime"]), item.get("failures", 0)
+            )
+            for item in self.status.get(field, [])
+        ]
+
+
+class VersionWorld(World):
+    """An EvaluationJobVersion of a job that is ready."""
+
+    def __init__(self, *, job_spec: Mapping[str, Any] | None = None, **spec: Any) -> None:
+        super().__init__()
+        self.own = stored(make_version(spec=spec))
+        ready = {"type": "Ready", "status": "True", "reason": "Ready"} | {
+            "lastTransitionTime": format_time(CREATED)
+        }
+        job = stored(make_evaluation_job(spec=dict(job_spec or {})))
+        self.job: Manifest | None = merged(job, {"status": {"conditions": [ready]}})
+        self.siblings: tuple[Sibling, ...] = ()
+        self.labels: tuple[str, ...] | None = ("ripe", "unripe")
+        self.source_dataset_found = False
+
+    @property
+    def run_name(self) -> str:
+        return f"evjv-{self.own['metadata']['name']}"
+
+    def snapshot(self) -> VersionSnapshot:
+        dataset = self.datasets.get(self.run_name)
+        return VersionSnapshot(
+            version=EvaluationJobVersion.from_dict(self.own),
+            job=EvaluationJob.from_dict(self.job) if self.job else None,
+            siblings=self.siblings,
+            run=self.run_of(dataset) if dataset else None,
+            labels=self.labels,
+            source_dataset_found=self.source_dataset_found,
+            obstacle=self.obstacle,
+        )
+
+    def decide(self) -> Plan:
+        return decide_version(self.snapshot(), self.now, self.policy)
+
+
+def is_quiet(plan: Plan) -> bool:
+    """Whether the plan writes nothing at all."""
+    return plan.status is None and not plan.actions and not plan.final_actions
