@@ -711,7 +711,7 @@ BAD: dict[str, Bad] = {
         make_version(spec={"scoreThresholds": [0.5, 1.01]}), "scoreThresholds[1]"
     ),
     "the same threshold twice": refused(
-        make_version(spec={"scoreThresholds": [0.5, 0.5]}), "scoreThresholds[1]"
+        make_version(spec={"scoreThresholds": [0.5, 0.5]}), "scoreThresholds has a value twice"
     ),
     "the same label twice in a version": refused(
         make_version(spec={"labels": ["ripe", "ripe"]}), "labels[1]"
@@ -838,6 +838,9 @@ EDITS: dict[str, Edit] = {
     ),
     "a version's thresholds may not change": edit_version(
         {"scoreThresholds": [0.1]}, {"scoreThresholds": [0.2]}, "scoreThresholds is immutable"
+    ),
+    "whole thresholds that stay are no change": edit_version(
+        {"scoreThresholds": [0, 0.5, 1]}, {"scoreThresholds": [0, 0.5, 1], "terminate": True}
     ),
     "a version's Dataset may not change": edit_version(
         {"dataset": "a"}, {}, "dataset is immutable"

@@ -50,6 +50,14 @@ class EvaluationJobVersionSpec(Model):
             message="terminate cannot be taken back: create another EvaluationJobVersion",
             reason="FieldValueForbidden",
         ),
+        # Not a list of type set: the API server compares those as unequal to themselves when a
+        # whole number, like 0, is among them, and then every write would break immutability.
+        Rule(
+            rule="!has(self.scoreThresholds) || self.scoreThresholds.all(one, "
+            "self.scoreThresholds.exists_one(other, other == one))",
+            message="scoreThresholds has a value twice: leave one of them out",
+            field_path=".scoreThresholds",
+        ),
         Rule(
             rule="!has(self.window) || !has(self.dataset)",
             message="window and dataset exclude each other: leave one of them out",
@@ -80,7 +88,6 @@ class EvaluationJobVersionSpec(Model):
         description="Score thresholds, from 0 to 1, at which the curve is given. "
         "Default: 0.00 to 0.95 by 0.05, then 0.96 to 0.99.",
         max_length=101,
-        json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     window: TimeSpan | None = Field(
         default=None,
