@@ -7,7 +7,7 @@ should have; anything else in its place is an obstacle that a person has to remo
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from evaluation_operator.api.base import format_time
@@ -49,6 +49,8 @@ from evaluation_operator.kube import (
 from evaluation_operator.kube.resources import Resource
 
 Body = dict[str, Any]
+Learn = Callable[[Key | None, str, Mapping[str, Any]], None]
+"""(who knows it already, kind, object as the API server showed it)"""
 
 
 class Obstructed(Exception):
@@ -60,12 +62,18 @@ class Obstructed(Exception):
 
 
 class Actor:
-    """Performs actions for one object after another; what was written is known to the store."""
+    """Performs actions for one object after another.
 
-    def __init__(self, kube: Kube, store: Store, claims: Claims) -> None:
+    `learn` takes in what the API server answered. The watch that shows it later is no news any
+    more, so it is `learn` that has to wake everybody whom it concerns: the others, when the
+    object was written for this key; this key too, when it was found there.
+    """
+
+    def __init__(self, kube: Kube, store: Store, claims: Claims, learn: Learn) -> None:
         self._kube = kube
         self._store = store
         self._claims = claims
+        self._learn = learn
 
     async def perform(self, key: Key, action: Action) -> list[EventRecord]:
         """Events that the action gives rise to; raises Obstructed, Conflict or another ApiError."""
@@ -77,7 +85,7 @@ class Actor:
             case CreateTableCheck(job):
                 await self._create_check(key, job)
             case WriteOutcome(dataset_facts, outcome):
-                await self._write_outcome(dataset_facts, outcome)
+                await self._write_outcome(key, dataset_facts, outcome)
             case TakeClaim(lease):
                 await self._take_claim(key, lease)
             case AddFinalizer():
@@ -109,7 +117,8 @@ class Actor:
             "spec": stored.parse()["spec"],
             "status": dict(status),
         }
-        self._learn(resource.kind, await self._kube.replace_status(resource, key.namespace, body))
+        body = await self._kube.replace_status(resource, key.namespace, body)
+        self._learn(key, resource.kind, body)
 
     async def _create_run(
         self, key: Key, dataset: Mapping[str, Any], job: Mapping[str, Any]
@@ -117,20 +126,20 @@ class Actor:
         name = dataset["metadata"]["name"]
         owner = controller_uid(dataset["metadata"])
         body, created = await self._create(DATASETS, key, dataset, owner)
-        self._learn("Dataset", body)
+        self._learn(key if created else None, "Dataset", body)
         await self._create_job(key, job, body["metadata"]["uid"])
         return [EventRecord(Reason.RUN_CREATED, f"created run {name}")] if created else []
 
     async def _create_job(self, key: Key, job: Mapping[str, Any], owner: str) -> None:
         wanted = copy.deepcopy(dict(job))
         wanted["metadata"]["ownerReferences"][0]["uid"] = owner
-        body, _ = await self._create(JOBS, key, wanted, owner)
-        self._learn("Job", body)
+        body, created = await self._create(JOBS, key, wanted, owner)
+        self._learn(key if created else None, "Job", body)
 
     async def _create_check(self, key: Key, job: Mapping[str, Any]) -> None:
         """Shared by all jobs with the same table, so whoever comes second finds it there."""
-        body, _ = await self._create(JOBS, key, job, owner="")
-        self._learn("Job", body)
+        body, created = await self._create(JOBS, key, job, owner="")
+        self._learn(key if created else None, "Job", body)
 
     async def _create(
         self, resource: Resource, key: Key, wanted: Mapping[str, Any], owner: str
@@ -153,15 +162,15 @@ class Actor:
             raise Obstructed(Obstacle(Reason.NAME_CONFLICT, text))
         return existing, False
 
-    async def _write_outcome(self, dataset: DatasetFacts, outcome: Outcome) -> None:
+    async def _write_outcome(self, key: Key, dataset: DatasetFacts, outcome: Outcome) -> None:
         """Raises Conflict when the run has committed in the meantime: its word stands."""
         body = await self._kube.get(DATASETS, dataset.namespace, dataset.name)
         if body["metadata"]["uid"] != dataset.uid or (body.get("status") or {}).get("outcome"):
-            self._learn("Dataset", body)
+            self._learn(key, "Dataset", body)
             raise Conflict(f"Dataset {dataset.name} has an outcome already")
         body["status"] = (body.get("status") or {}) | {"outcome": _outcome_body(outcome)}
         body = await self._kube.replace_status(DATASETS, dataset.namespace, body)
-        self._learn("Dataset", body)
+        self._learn(key, "Dataset", body)
 
     async def _take_claim(self, key: Key, lease: Mapping[str, Any]) -> None:
         name = lease["metadata"]["name"]
@@ -188,7 +197,7 @@ class Actor:
         except NotFound:
             return
         if not body["metadata"].get("deletionTimestamp") or wanted:
-            self._learn(resource.kind, body)
+            self._learn(key, resource.kind, body)
 
     async def _own_version(self, key: Key, owner_references: tuple[Mapping[str, Any], ...]) -> None:
         resource, stored = self._own(key)
@@ -197,7 +206,7 @@ class Actor:
             "ownerReferences": [dict(item) for item in owner_references],
         }
         body = await self._kube.patch(resource, key.namespace, key.name, {"metadata": metadata})
-        self._learn(resource.kind, body)
+        self._learn(key, resource.kind, body)
 
     async def _delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         """Gone already, or replaced by a namesake, is as good as deleted."""
@@ -216,9 +225,6 @@ class Actor:
         if stored is None:
             raise NotFound(f"{key} is gone")
         return (EVALUATION_JOBS if job else EVALUATION_JOB_VERSIONS), stored
-
-    def _learn(self, kind: str, body: Mapping[str, Any]) -> None:
-        self._store.apply(kind, body)
 
 
 def obstacle_of(error: ApiError) -> Obstacle | None:

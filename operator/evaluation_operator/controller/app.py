@@ -21,7 +21,7 @@ from evaluation_operator.controller.settings import Settings
 from evaluation_operator.controller.store import Store
 from evaluation_operator.controller.sweep import Sweeper
 from evaluation_operator.controller.telemetry import Telemetry
-from evaluation_operator.controller.watching import watch_for_ever
+from evaluation_operator.controller.watching import WATCHED, watch_for_ever
 from evaluation_operator.controller.workqueue import WorkQueue
 from evaluation_operator.kube import ApiError, Conflict, Kube
 from evaluation_operator.kube.leader import lead_for_ever
@@ -56,8 +56,8 @@ class Operator:
         )
         self._publisher = EventPublisher(kube, clock, self._uid_of, component=settings.identity)
         self._reconciler = Reconciler(
-            Gatherer(self.store, kube, claims, settings.policy),
-            Actor(kube, self.store, claims),
+            Gatherer(self.store, kube, claims, settings.policy, self._learn),
+            Actor(kube, self.store, claims, self._learn),
             self._publisher,
             clock,
             settings.policy,
@@ -104,14 +104,26 @@ class Operator:
         await _cancel([first, stopped])
         if self.stop.is_set():
             return
+        await self._await_discovery()
         await watch_for_ever(
             self.kube,
             self._take_in,
             self.stop,
             namespaces=self.settings.namespaces,
             connections=self.settings.watch_connections,
+            interrupted=self.sweeper.watch_is_behind,
             on_restart=self._watching_interrupted,
         )
+
+    async def _await_discovery(self) -> None:
+        """Kopf leaves out, for good, what discovery does not show yet when it starts."""
+        while not self.stop.is_set():
+            try:
+                if await self.kube.serves(WATCHED):
+                    return
+            except ApiError as error:
+                logger.warning("discovery fails: %s", error.message)
+            await asyncio.sleep(0.2)
 
     async def _lead(self) -> None:
         if not self.settings.leader_election:
@@ -136,6 +148,10 @@ class Operator:
     def _take_in(self, kind: str, body: Mapping[str, Any], deleted: bool) -> None:
         for key in self.store.apply(kind, body, deleted=deleted):
             self.queue.add(key)
+
+    def _learn(self, key: Key | None, kind: str, body: Mapping[str, Any]) -> None:
+        for other in self.store.apply(kind, body) - {key}:
+            self.queue.add(other)
 
     def _watching_interrupted(self) -> None:
         self.telemetry.restarts.inc()

@@ -13,6 +13,7 @@ from evaluation_operator.api.names import (
     parse_instruction_name,
     parse_model_version,
 )
+from evaluation_operator.controller.act import Learn
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.store import Store
@@ -42,11 +43,14 @@ PRESENCE_SECONDS = 60.0
 class Gatherer:
     """Reads what a decision needs. What exists is believed for a minute; what lacks never is."""
 
-    def __init__(self, store: Store, kube: Kube, claims: Claims, policy: Policy) -> None:
+    def __init__(
+        self, store: Store, kube: Kube, claims: Claims, policy: Policy, learn: Learn
+    ) -> None:
         self._store = store
         self._kube = kube
         self._claims = claims
         self._policy = policy
+        self._learn = learn
         self._present: dict[tuple[str, str, str], float] = {}
 
     async def job(self, key: Key, obstacle: Obstacle | None) -> JobSnapshot | None:
@@ -56,16 +60,16 @@ class Gatherer:
             return None
         job = EvaluationJob.from_dict(stored.parse())
         if job.metadata.deletion_timestamp is not None:
-            return JobSnapshot(job, runs=tuple(await self._runs(job)))
+            return JobSnapshot(job, runs=tuple(await self._runs(key, job)))
         check = self._check(job)
         return JobSnapshot(
             job=job,
-            runs=tuple(await self._runs(job)),
+            runs=tuple(await self._runs(key, job)),
             claim=await self._claim(job),
             labels=self._labels(job),
             instruction_found=self._instruction_found(job),
             namespace_lacks=tuple(await self._namespace_lacks(job)),
-            table_check=await self._with_verdict(check) if check is not None else None,
+            table_check=await self._with_verdict(key, check) if check is not None else None,
             obstacle=obstacle,
         )
 
@@ -84,45 +88,45 @@ class Gatherer:
             version=version,
             job=job,
             siblings=tuple(self._siblings(version)),
-            run=await self._run(dataset) if dataset is not None else None,
+            run=await self._run(key, dataset) if dataset is not None else None,
             labels=self._labels(job) if job is not None else None,
             source_dataset_found=self._source_found(version, job),
             obstacle=obstacle,
         )
 
-    async def _runs(self, job: EvaluationJob) -> Sequence[Run]:
+    async def _runs(self, key: Key, job: EvaluationJob) -> Sequence[Run]:
         datasets = {item.name: item for item in self._store.datasets.owned_by(job.metadata.uid)}
         for active in job.status.active:
             if active.name not in datasets:
                 # The watch may lag behind our own write: ask before believing that it is gone.
-                found = await self._read_dataset(job.metadata.namespace, active.name)
+                found = await self._read_dataset(key, active.name)
                 if found is not None and found.owner_uid == job.metadata.uid:
                     datasets[found.name] = found
-        return [await self._run(dataset) for dataset in datasets.values()]
+        return [await self._run(key, dataset) for dataset in datasets.values()]
 
-    async def _read_dataset(self, namespace: str, name: str) -> DatasetFacts | None:
+    async def _read_dataset(self, key: Key, name: str) -> DatasetFacts | None:
         try:
-            body = await self._kube.get(DATASETS, namespace, name)
+            body = await self._kube.get(DATASETS, key.namespace, name)
         except NotFound:
             return None
-        self._store.apply("Dataset", body)
+        self._learn(key, "Dataset", body)
         return DatasetFacts.from_body(body)
 
-    async def _run(self, dataset: DatasetFacts) -> Run:
+    async def _run(self, key: Key, dataset: DatasetFacts) -> Run:
         jobs = self._store.batch_jobs.owned_by(dataset.uid)
         job = jobs[-1] if jobs else None
         pods = self._pods(job) if job is not None else ()
         if job is not None and job.failed and dataset.outcome is None and not _told(pods):
-            pods = await self._list_pods(job, f"{LABEL_DATASET}={dataset.name}")
+            pods = await self._list_pods(key, job, f"{LABEL_DATASET}={dataset.name}")
         return Run(dataset, job, pods)
 
     def _pods(self, job: JobFacts) -> tuple[PodFacts, ...]:
         return tuple(self._store.pods.owned_by(job.uid))
 
-    async def _list_pods(self, job: JobFacts, selector: str) -> tuple[PodFacts, ...]:
+    async def _list_pods(self, key: Key, job: JobFacts, selector: str) -> tuple[PodFacts, ...]:
         """Pods and Jobs are watched apart: the Job may be seen to fail before its pod is."""
         async for body in self._kube.list(PODS, job.namespace, label_selector=selector):
-            self._store.apply("Pod", body)
+            self._learn(key, "Pod", body)
         return self._pods(job)
 
     def _check(self, job: EvaluationJob) -> TableCheck | None:
@@ -130,11 +134,11 @@ class Gatherer:
         found = self._store.batch_jobs.get((job.metadata.namespace, table_check_name(digest)))
         return TableCheck(found, self._pods(found)) if found is not None else None
 
-    async def _with_verdict(self, check: TableCheck) -> TableCheck:
+    async def _with_verdict(self, key: Key, check: TableCheck) -> TableCheck:
         if not check.job.failed or _told(check.pods):
             return check
         selector = f"batch.kubernetes.io/job-name={check.job.name}"
-        return TableCheck(check.job, await self._list_pods(check.job, selector))
+        return TableCheck(check.job, await self._list_pods(key, check.job, selector))
 
     async def _claim(self, job: EvaluationJob) -> Claim | None:
         namespace = job.metadata.namespace

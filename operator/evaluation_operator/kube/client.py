@@ -7,7 +7,7 @@ answer into hundreds of objects that nobody reads.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ import aiohttp
 from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
 
-from evaluation_operator.kube.errors import Transient, from_response
+from evaluation_operator.kube.errors import NotFound, Transient, from_response
 from evaluation_operator.kube.resources import Resource
 
 Body = dict[str, Any]
@@ -105,6 +105,21 @@ class Kube:
             if not token:
                 return
             query["continue"] = token
+
+    async def serves(self, resources: Iterable[Resource]) -> bool:
+        """Whether discovery shows all of these kinds; that may lag behind their being served."""
+        wanted: dict[str, set[str]] = {}
+        for resource in resources:
+            root = resource.path(None).rpartition("/")[0]
+            wanted.setdefault(root, set()).add(resource.plural)
+        for root, plurals in wanted.items():
+            try:
+                found = await self._call("GET", root)
+            except NotFound:
+                return False
+            if not plurals <= {item["name"] for item in found.get("resources") or []}:
+                return False
+        return True
 
     async def create(self, resource: Resource, namespace: str, body: Body) -> Body:
         """Raises AlreadyExists when the name is taken."""
