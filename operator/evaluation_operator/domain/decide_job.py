@@ -20,7 +20,7 @@ from evaluation_operator.domain import naming
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.cover import Window, plan_runs, subtract, uncovered
 from evaluation_operator.domain.draft import JobDraft
-from evaluation_operator.domain.facts import Failure, Outcome, Result
+from evaluation_operator.domain.facts import Result
 from evaluation_operator.domain.manifests import build_dataset, build_run_job
 from evaluation_operator.domain.plan import (
     AddFinalizer,
@@ -35,7 +35,13 @@ from evaluation_operator.domain.plan import (
     WriteOutcome,
 )
 from evaluation_operator.domain.policy import Policy
-from evaluation_operator.domain.progress import HELD_BY_QUEUE, INTERNAL, Phase, Progress, observe
+from evaluation_operator.domain.progress import (
+    HELD_BY_QUEUE,
+    Phase,
+    Progress,
+    never_created,
+    observe,
+)
 from evaluation_operator.domain.readiness import Readiness, judge
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.recording import (
@@ -114,7 +120,11 @@ def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: 
         if is_recorded(snapshot.job.status, run.dataset):
             continue
         progress = observe(run.dataset, run.job, run.pods, now)
-        outcome = progress.outcome or progress.failure or _never_created(run, snapshot, now, policy)
+        outcome = (
+            progress.outcome
+            or progress.failure
+            or never_created(run, snapshot.obstacle, now, policy)
+        )
         if outcome is None:
             active.append(_active_run(run, progress))
             _ensure_job(draft, snapshot, run, policy)
@@ -153,21 +163,6 @@ def _job_body_for(job: EvaluationJob, run: Run, policy: Policy) -> dict[str, Any
     dataset = build_dataset(job, run.dataset.scheduled_time, run.dataset.windows, labels=())
     dataset["metadata"] |= {"name": run.dataset.name, "uid": run.dataset.uid}
     return build_run_job(dataset, job, job.spec.run_template, policy)
-
-
-def _never_created(
-    run: Run, snapshot: JobSnapshot, now: datetime, policy: Policy
-) -> Outcome | None:
-    """A Job that the API server keeps refusing is a failed run, not a wait for ever."""
-    obstacle = snapshot.obstacle
-    if run.job is not None or obstacle is None or obstacle.reason is not Reason.CREATE_REFUSED:
-        return None
-    dataset = run.dataset
-    patience = max(dataset.scheduled_time, dataset.create_time) + policy.create_deadline
-    if not obstacle.permanent and now < patience:
-        return None
-    failure = Failure(INTERNAL, obstacle.message)
-    return Outcome(Result.FAILED, now, message=obstacle.message, partial_failures=(failure,))
 
 
 def _check_table_again(draft: JobDraft, snapshot: JobSnapshot, now: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from evaluation_operator.api.base import RpcStatus
+from evaluation_operator.api.base import Condition, RpcStatus
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import (
     FINAL_VERSION_STATES,
@@ -31,7 +31,7 @@ from evaluation_operator.domain.plan import (
     WriteOutcome,
 )
 from evaluation_operator.domain.policy import Policy
-from evaluation_operator.domain.progress import CANCELLED, Phase, observe
+from evaluation_operator.domain.progress import CANCELLED, Phase, Progress, never_created, observe
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Run, VersionSnapshot
 from evaluation_operator.domain.stalled import stalled_version_faults
@@ -176,30 +176,43 @@ def _waits_for(
 
 def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Policy) -> None:
     progress = observe(run.dataset, run.job, run.pods, draft.now)
-    outcome = progress.outcome or progress.failure
+    outcome = (
+        progress.outcome
+        or progress.failure
+        or never_created(run, snapshot.obstacle, draft.now, policy)
+    )
     draft.update(dataset=run.dataset.name)
     if outcome is not None:
         if run.dataset.outcome is None:
             draft.actions.append(WriteOutcome(run.dataset, outcome))
-        _record(draft, outcome)
+        _record(draft, run, outcome)
         return
+    state = _state(draft, run, progress)
     wants_end = bool(draft.version.spec.terminate)
-    if wants_end and (progress.phase is not Phase.RUNNING or policy.allow_terminate_running):
+    if wants_end and (state is not VersionState.RUNNING or policy.allow_terminate_running):
         _terminate(draft, run)
         return
+    reason, message = progress.reason, progress.message
     if run.job is None and snapshot.job is not None:
-        _ensure_job(draft, snapshot, snapshot.job, run, policy)
-    if progress.phase is Phase.RUNNING and draft.status.start_time is None:
+        _ensure_job(draft, snapshot.job, run, policy)
+        if snapshot.obstacle is not None:
+            reason, message = snapshot.obstacle.reason, snapshot.obstacle.message
+            draft.wake_at = draft.now + policy.retry
+    if state is VersionState.RUNNING and draft.status.start_time is None:
         draft.update(start_time=draft.now)
-    _report(draft, STATES[progress.phase], progress.reason, progress.message, refused=wants_end)
+    _report(draft, state, reason, message, refused=wants_end)
 
 
-def _ensure_job(
-    draft: _Draft, snapshot: VersionSnapshot, job: EvaluationJob, run: Run, policy: Policy
-) -> None:
+def _state(draft: _Draft, run: Run, progress: Progress) -> VersionState:
+    """Running has no way back to Queuing but that of a queue which takes its place away."""
+    suspended = run.job is not None and run.job.suspended
+    if draft.version.status.state is VersionState.RUNNING and not suspended:
+        return VersionState.RUNNING
+    return STATES[progress.phase]
+
+
+def _ensure_job(draft: _Draft, job: EvaluationJob, run: Run, policy: Policy) -> None:
     version = draft.version
-    if snapshot.obstacle is not None:
-        draft.wake_at = draft.now + policy.retry
     dataset = build_version_dataset(version, job, draft.status.number or 1, draft.now, labels=())
     dataset["metadata"]["uid"] = run.dataset.uid
     template = version.spec.run_template or job.spec.run_template
@@ -212,12 +225,10 @@ def _terminate(draft: _Draft, run: Run) -> None:
     failure = Failure(CANCELLED, message)
     outcome = Outcome(Result.FAILED, draft.now, message=message, partial_failures=(failure,))
     draft.actions.append(WriteOutcome(run.dataset, outcome))
-    if run.job is not None and not run.job.deleting:
-        draft.actions.append(DeleteJob(run.job))
-    _end(draft, VersionState.TERMINATED, Reason.TERMINATED, message)
+    _record(draft, run, outcome)
 
 
-def _record(draft: _Draft, outcome: Outcome) -> None:
+def _record(draft: _Draft, run: Run, outcome: Outcome) -> None:
     if outcome.result is Result.FAILED:
         failures = outcome.partial_failures or (Failure(2, outcome.message),)
         cancelled = draft.version.spec.terminate and failures[0].code == CANCELLED
@@ -227,6 +238,8 @@ def _record(draft: _Draft, outcome: Outcome) -> None:
                 for item in failures[:10]
             ]
         )
+        if cancelled and run.job is not None and not run.job.deleting:
+            draft.actions.append(DeleteJob(run.job))
         state = VersionState.TERMINATED if cancelled else VersionState.FAILED
         reason = Reason.TERMINATED if cancelled else Reason.FAILED
         _end(draft, state, reason, outcome.message or failures[0].message)
@@ -244,7 +257,8 @@ def _record(draft: _Draft, outcome: Outcome) -> None:
 
 def _end(draft: _Draft, state: VersionState, reason: Reason, message: str) -> None:
     draft.update(completion_time=draft.now)
-    _report(draft, state, reason, message)
+    refused = bool(draft.version.spec.terminate) and state is not VersionState.TERMINATED
+    _report(draft, state, reason, message, refused=refused)
     failed = state is VersionState.FAILED
     draft.events.append(EventRecord(reason, message or state, warning=failed))
 
@@ -255,7 +269,29 @@ def _report_ended(draft: _Draft) -> None:
     assert status.state is not None, "a final state"
     draft.update(observed_generation=version.metadata.generation)
     if version.spec.terminate and status.state is not VersionState.TERMINATED:
-        _report(draft, status.state, Reason.COMPLETED, status.message or "", refused=True)
+        others = [item for item in status.conditions if item.type != "TerminateRefused"]
+        draft.update(conditions=[*others, _terminate_refused(draft, status.state)])
+
+
+def _terminate_refused(draft: _Draft, state: VersionState) -> Condition:
+    text = (
+        f"spec.terminate is honoured in Creating and Queuing, and the version is {state}: "
+        "FAILED_PRECONDITION; delete the version to be rid of it"
+    )
+    return _condition(draft, "TerminateRefused", True, Reason.TERMINATE_REFUSED, text)
+
+
+def _condition(draft: _Draft, kind: str, value: bool, reason: Reason, message: str) -> Condition:
+    version = draft.version
+    return condition(
+        kind,
+        value,
+        reason,
+        message,
+        generation=version.metadata.generation,
+        now=draft.now,
+        before=version.status.conditions,
+    )
 
 
 def _report(
@@ -275,23 +311,7 @@ def _report(
         ("Reconciling", not ended and not failed, reason, "" if ended else message),
         ("Stalled", failed, reason if failed else Reason.SETTLED, message if failed else ""),
     ]
+    conditions = [_condition(draft, *value) for value in values]
     if refused:
-        text = (
-            f"spec.terminate is honoured in Creating and Queuing, and the version is {state}: "
-            "FAILED_PRECONDITION; delete the version to stop it"
-        )
-        values.append(("TerminateRefused", True, Reason.TERMINATE_REFUSED, text))
-    draft.update(
-        conditions=[
-            condition(
-                kind,
-                value,
-                why,
-                text,
-                generation=draft.version.metadata.generation,
-                now=draft.now,
-                before=draft.version.status.conditions,
-            )
-            for kind, value, why, text in values
-        ]
-    )
+        conditions.append(_terminate_refused(draft, state))
+    draft.update(conditions=conditions)

@@ -15,7 +15,10 @@ from evaluation_operator.domain.facts import (
     PodFacts,
     Result,
 )
+from evaluation_operator.domain.plan import Obstacle
+from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
+from evaluation_operator.domain.snapshot import Run
 
 DEADLINE_EXCEEDED = 4
 CANCELLED = 1
@@ -70,6 +73,20 @@ def observe(
     if job.suspended:
         return Progress(Phase.QUEUING, Reason.QUEUED, HELD_BY_QUEUE)
     return _from_pods(pods)
+
+
+def never_created(
+    run: Run, obstacle: Obstacle | None, now: datetime, policy: Policy
+) -> Outcome | None:
+    """A Job that the API server keeps refusing is a failed run, not a wait for ever."""
+    if run.job is not None or obstacle is None or obstacle.reason is not Reason.CREATE_REFUSED:
+        return None
+    dataset = run.dataset
+    patience = max(dataset.scheduled_time, dataset.create_time) + policy.create_deadline
+    if not obstacle.permanent and now < patience:
+        return None
+    failure = Failure(INTERNAL, obstacle.message)
+    return Outcome(Result.FAILED, now, message=obstacle.message, partial_failures=(failure,))
 
 
 def _from_pods(pods: Sequence[PodFacts]) -> Progress:

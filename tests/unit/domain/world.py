@@ -1,7 +1,7 @@
 """A cluster in memory: applies plans to facts as the API server and its controllers would.
 
-Only what decisions can tell apart is there. A turn may be cut off after any single write, which
-is what a crash of the operator looks like from outside.
+Only what decisions can tell apart is there. `dies_at` cuts a turn off before that write, which is
+what a crash of the operator looks like from outside.
 """
 
 from __future__ import annotations
@@ -76,8 +76,7 @@ class World:
         self.events: list[EventRecord] = []
         self.writes = 0
         self.created_jobs: list[str] = []
-        self.died = False
-        self._dies_after: int | None = None
+        self.dies_at: int | None = None
         self._again = False
         self._numbers = itertools.count(100)
         self.own: Manifest = {}
@@ -87,20 +86,14 @@ class World:
     def decide(self) -> Plan:
         raise NotImplementedError
 
-    def turn(self, *, dies_after: int | None = None) -> Plan:
-        """Decide and act; with `dies_after`, only so many writes are let through."""
+    def turn(self) -> Plan:
+        """Decide and act; what is left undone is taken up by the next turn."""
         plan = self.decide()
-        self._dies_after = dies_after
-        self.died = False
         self._again = plan.wake_at is not None and plan.wake_at <= self.now
         try:
             self._carry_out(plan)
-        except Died:
-            self.died = True
-        except Lost:
+        except (Died, Lost):
             self._again = True
-        finally:
-            self._dies_after = None
         return plan
 
     def settle(self) -> Plan:
@@ -200,12 +193,12 @@ class World:
         if name not in self.jobs:
             self._create(self.jobs, merged(body, {"metadata": {"ownerReferences": [owner]}}))
             self.created_jobs.append(name)
+            self._again = True  # the Job controller's answer is an event
 
     def _write(self) -> None:
-        if self._dies_after is not None:
-            if self._dies_after == 0:
-                raise Died
-            self._dies_after -= 1
+        if self.writes == self.dies_at:
+            self.dies_at = None
+            raise Died
         self.writes += 1
 
     def _number(self) -> str:
