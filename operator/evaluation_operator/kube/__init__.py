@@ -10,6 +10,7 @@ from evaluation_operator.kube.errors import (
     Rejected,
     Transient,
 )
+from evaluation_operator.kube.kubeconfig import NoCluster, connect_as_kubectl
 from evaluation_operator.kube.resources import (
     ANNOTATION_SPEC_SETS,
     CLAIMS,
@@ -44,8 +45,10 @@ __all__ = [
     "Conflict",
     "Forbidden",
     "Kube",
+    "NoCluster",
     "NotFound",
     "Rejected",
     "Resource",
     "Transient",
+    "connect_as_kubectl",
 ]

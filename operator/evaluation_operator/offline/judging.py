@@ -99,7 +99,7 @@ def validate_manifests(
         if faults or manifest.get("kind") != EvaluationJob.KIND:
             continue
         job = EvaluationJob.from_dict(_admitted(manifest))
-        home = job.namespace or namespace or _believed_namespace(job)
+        home = job.namespace or namespace or believed_namespace(job)
         version = parse_model_version(job.spec.model_version, namespace=home)
         holder = holders.setdefault((home, version.model, version.version), job.name)
         if holder != job.name:
@@ -179,7 +179,7 @@ def _stalled_faults(
 ) -> list[Fault]:
     if kind is EvaluationJob:
         job = EvaluationJob.from_dict(_admitted(manifest))
-        home = job.namespace or namespace or _believed_namespace(job)
+        home = job.namespace or namespace or believed_namespace(job)
         return stalled_faults(job, home, limits=limits)
     if kind is EvaluationJobVersion:
         version = EvaluationJobVersion.from_dict(_admitted(manifest))
@@ -192,7 +192,7 @@ def _admitted(manifest: Manifest) -> dict[str, object]:
     return {key: without_nulls(part) for key, part in manifest.items() if key != "status"}
 
 
-def _believed_namespace(job: EvaluationJob) -> str:
+def believed_namespace(job: EvaluationJob) -> str:
     """The namespace of a manifest that names none: the first project that it speaks of."""
     for name in (job.spec.model_version, job.spec.annotation_spec_set):
         if match := re.match("projects/([^/]+)/", name):

@@ -1,0 +1,165 @@
+"""The Dataset of a run on a laptop, from manifests alone.
+
+The operator's own functions build it, so that a run here computes what a run in the cluster
+does. What only the API server knows (uid, creationTimestamp) is taken from the manifests where
+they come from a cluster, and else is made up, the same every time.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from evaluation_operator.api.annotation_spec_set import AnnotationSpecSet
+from evaluation_operator.api.base import API_VERSION, Resource, TimeSpan
+from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.api.names import parse_annotation_spec_set_name
+from evaluation_operator.cli.errors import NOT_FOUND, CliError
+from evaluation_operator.domain.cover import Window
+from evaluation_operator.domain.manifests import build_dataset, build_version_dataset
+from evaluation_operator.offline import (
+    Manifest,
+    believed_namespace,
+    read_manifests,
+    validate_manifests,
+)
+
+R = TypeVar("R", bound=Resource)
+Body = dict[str, Any]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line sets anew; None and () leave it as the manifests say."""
+
+    job: str | None = None
+    table_uri: str | None = None
+    results_uri: str | None = None
+    window: TimeSpan | None = None
+    thresholds: Sequence[float] = field(default=())
+    labels: Sequence[str] = field(default=())
+
+
+def build_laptop_dataset(files: Iterable[str], wishes: Wishes, now: datetime) -> Dataset:
+    """The Dataset that the manifests describe; CliError for what is missing or wrong.
+
+    A Dataset manifest is taken as it is; else an EvaluationJob with its AnnotationSpecSet is
+    needed, and an EvaluationJobVersion of it may be there. Without a window: all rows.
+    """
+    bodies = _valid_bodies(files)
+    datasets = _of_kind(bodies, Dataset)
+    if datasets:
+        body = _only(datasets, "Dataset").to_dict()
+        if wishes.window is not None:
+            raise CliError("--window: a Dataset has its windows: leave the option or it out")
+    else:
+        body = _of_job(bodies, wishes, now)
+    _apply(body["spec"], wishes)
+    return Dataset.from_dict(body)
+
+
+def _valid_bodies(files: Iterable[str]) -> list[Mapping[str, Any]]:
+    manifests: list[Manifest] = []
+    for file in files:
+        try:
+            manifests += read_manifests(file)
+        except ValueError as error:
+            raise CliError(f"{error}; write YAML or JSON") from error
+    ours = [it for it in manifests if it.body.get("apiVersion") == API_VERSION]
+    found = validate_manifests([it.body for it in ours])
+    faults = [
+        f"{manifest.file}: {manifest.title}: {fault}"
+        for manifest, of_one in zip(ours, found, strict=True)
+        for fault in of_one
+    ]
+    if faults:
+        raise CliError("the manifests are not valid; correct what stands here", details=faults)
+    return [it.body for it in ours]
+
+
+def _of_kind(bodies: Iterable[Mapping[str, Any]], kind: type[R]) -> list[R]:
+    return [kind.from_dict(body) for body in bodies if body.get("kind") == kind.KIND]
+
+
+def _only(found: Sequence[R], what: str, cure: str = "give the files of one") -> R:
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise CliError(f"-f: no {what} in these files: add the file that has it", code=NOT_FOUND)
+    names = ", ".join(item.name for item in found)
+    raise CliError(f"-f: {len(found)} of {what} in these files ({names}): {cure}")
+
+
+def _of_job(bodies: Sequence[Mapping[str, Any]], wishes: Wishes, now: datetime) -> Body:
+    jobs = [it for it in _of_kind(bodies, EvaluationJob) if wishes.job in (None, it.name)]
+    what = f"EvaluationJob {wishes.job}" if wishes.job else "EvaluationJob"
+    job = _identified(_only(jobs, what, "choose one with --job"))
+    labels = _labels(bodies, job)
+    unknown = [label for label in wishes.labels if label not in labels]
+    if unknown:
+        raise CliError(f"--label: {unknown[0]!r} is none of the labels {', '.join(labels)}")
+    versions = _of_kind(bodies, EvaluationJobVersion)
+    versions = [it for it in versions if it.spec.evaluation_job == job.name]
+    if versions:
+        version = _identified(_only(versions, "EvaluationJobVersion"), job.namespace)
+        number = version.status.number or 1
+        body = build_version_dataset(version, job, number, now, labels=labels)
+        if wishes.window is not None:
+            body["spec"].pop("sourceDataset", None)
+    else:
+        body = build_dataset(job, now, (), labels=labels)
+        body["spec"]["allRows"] = True
+    if wishes.window is not None:
+        window = Window(wishes.window.start_time, wishes.window.end_time)
+        body["spec"] |= {"windows": [_span(window)], "allRows": False}
+    # Which rows came late is told of a job's own runs alone.
+    body["spec"]["cover"] = []
+    return body
+
+
+def _span(window: Window) -> Body:
+    return TimeSpan(start_time=window.start, end_time=window.end).to_dict()
+
+
+def _labels(bodies: Sequence[Mapping[str, Any]], job: EvaluationJob) -> list[str]:
+    name = parse_annotation_spec_set_name(job.spec.annotation_spec_set, namespace=job.namespace)
+    sets = [it for it in _of_kind(bodies, AnnotationSpecSet) if it.name == name]
+    return _only(sets, f"AnnotationSpecSet {name}").labels()
+
+
+def _identified(item: R, namespace: str = "") -> R:
+    """The object with what the API server would have given it."""
+    metadata = item.metadata
+    home = metadata.namespace or namespace
+    if not home and isinstance(item, EvaluationJob):
+        home = believed_namespace(item)
+    name = metadata.name or f"{metadata.generate_name}laptop"
+    made_up = uuid.uuid5(uuid.NAMESPACE_DNS, f"{home}.{name}.{item.PLURAL}.evaluations.dev")
+    known = {
+        "name": name,
+        "namespace": home,
+        "uid": metadata.uid or str(made_up),
+        "creation_timestamp": metadata.creation_timestamp or EPOCH,
+    }
+    return item.model_copy(update={"metadata": metadata.model_copy(update=known)})
+
+
+def _apply(spec: Body, wishes: Wishes) -> None:
+    if wishes.table_uri is not None:
+        config = spec["inputConfigs"][0]
+        config.pop("bigquerySource", None)
+        config["tableSource"] = {"inputUri": wishes.table_uri}
+    if wishes.thresholds:
+        spec["scoreThresholds"] = list(wishes.thresholds)
+    if wishes.labels:
+        spec["sliceLabels"] = list(wishes.labels)
+    # The kind wants a place for results; without --results nothing is written there.
+    spec["resultsUri"] = wishes.results_uri or spec.get("resultsUri") or Path("/").as_uri()

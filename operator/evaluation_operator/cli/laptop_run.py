@@ -1,0 +1,92 @@
+"""A run on a laptop: the function of the pods, with nothing told to a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.api.evaluation import Evaluation
+from evaluation_operator.cli.errors import FAILED_PRECONDITION, NOT_FOUND, CliError
+from evaluation_operator.cli.tables import local_path
+from evaluation_operator.evaluator.errors import RunError
+from evaluation_operator.evaluator.main import table_problems
+from evaluation_operator.evaluator.results import Folder, run_folder
+from evaluation_operator.evaluator.run import RunOptions, RunResult, evaluate_dataset
+from evaluation_operator.tables.open import open_table
+from evaluation_operator.tables.protocol import TableOptions
+
+
+def evaluate_here(dataset: Dataset, *, keeps_results: bool, now: datetime) -> Evaluation:
+    """The Evaluation of the Dataset. `keeps_results`: the full result goes to its resultsUri.
+
+    A Dataset whose run has cut its rows is computed with the labels of that time.
+    """
+    uri = _table_uri(dataset)
+    folder = _results_folder(dataset, now) if keeps_results else None
+    cut = dataset.status.cut
+    as_of = cut.time if cut is not None and cut.time is not None else now
+    with run_problems(), tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
+        result = _evaluate(dataset, uri, folder, Path(scratch), as_of)
+    if result.evaluation is None:
+        raise CliError(_no_rows(dataset, uri), code=FAILED_PRECONDITION)
+    if folder is not None:
+        return result.evaluation
+    spec = result.evaluation.spec.model_copy(update={"results_uri": ""})
+    return result.evaluation.model_copy(update={"spec": spec})
+
+
+def _evaluate(
+    dataset: Dataset, uri: str, folder: Folder | None, scratch: Path, as_of: datetime
+) -> RunResult:
+    threads = os.cpu_count() or 1
+    options = RunOptions(scratch, threads=threads, now=lambda: as_of)
+    table_options = replace(TableOptions(), threads=threads, temp_directory=scratch)
+    with table_problems(), contextlib.closing(open_table(uri, options=table_options)) as table:
+        return evaluate_dataset(dataset, table, folder, options)
+
+
+@contextlib.contextmanager
+def run_problems() -> Iterator[None]:
+    """Errors of runs, as the command line speaks of them."""
+    try:
+        yield
+    except RunError as error:
+        details = [failure.message for failure in error.partial_failures]
+        raise CliError(error.message, code=error.code, details=details) from error
+
+
+def _table_uri(dataset: Dataset) -> str:
+    source = dataset.spec.input_configs[0].table_source
+    if source is None:
+        raise CliError("inputConfig has no tableSource: name the table with --table")
+    path = local_path(source.input_uri)
+    if path is not None and not path.is_dir():
+        raise CliError(
+            f"{source.input_uri}: no such folder here; name the table's folder or URI with --table",
+            code=NOT_FOUND,
+        )
+    return source.input_uri
+
+
+def _results_folder(dataset: Dataset, now: datetime) -> Folder:
+    """A Dataset's own folder, whose cut is used again; a new one for what is computed anew."""
+    name = dataset.metadata.name
+    if not dataset.metadata.uid:
+        name = f"{name}-{now:%Y%m%dT%H%M%S.%f}"
+    with run_problems():
+        return run_folder(dataset.spec.results_uri, dataset.spec.evaluation_job.uid, name)
+
+
+def _no_rows(dataset: Dataset, uri: str) -> str:
+    spec = dataset.spec
+    where = "" if spec.all_rows else " in its windows"
+    return (
+        f"{uri} has no rows of {spec.model_version}{where}: check --table, --window and "
+        "spec.modelVersion"
+    )

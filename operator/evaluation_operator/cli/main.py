@@ -1,0 +1,36 @@
+"""The program `kubectl-evaluations`, which kubectl also finds as `kubectl evaluations`.
+
+What a command needs beyond its options is imported when it runs: `--help` stays quick.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from evaluation_operator.cli import schedule_commands
+from evaluation_operator.cli.evaluate_command import evaluate
+from evaluation_operator.cli.output import PROGRAM
+from evaluation_operator.cli.validate_command import validate
+
+app = typer.Typer(
+    name=PROGRAM,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Evaluate served models: schedules, manifests, runs and results.",
+)
+app.add_typer(schedule_commands.app, name="schedule")
+app.command("validate", epilog="Example: kubectl evaluations validate -f manifests/")(validate)
+app.command(
+    "evaluate", epilog="Example: kubectl evaluations evaluate -f job.yaml --table ./predictions"
+)(evaluate)
+
+
+def main() -> None:
+    """Exit codes: 0 done; 1 it failed, or is not valid; 2 usage; 3 a version has not ended well."""
+    app(prog_name="kubectl evaluations")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""How answers and errors are written: for people, or as JSON or YAML for programs.
+
+Answers go to stdout. An error goes to stderr as a line, or to stdout as an object where the
+caller asked for one, so that a program always reads what it asked for. Progress goes to stderr.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, ParamSpec
+
+import typer
+
+from evaluation_operator.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+P = ParamSpec("P")
+
+PROGRAM = "kubectl-evaluations"
+_WIDE = 10_000
+
+
+class Output(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
+    """Show a CliError in the form that the command's `output` asks for, and exit with its code."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        output = kwargs.get("output")
+        try:
+            command(*args, **kwargs)
+        except BrokenPipeError:
+            raise
+        except (CliError, OSError) as problem:
+            error = problem if isinstance(problem, CliError) else _of_file(problem)
+            _show_error(error, output if isinstance(output, Output) else Output.TABLE)
+            raise typer.Exit(error.exit_code) from None
+
+    return run
+
+
+def _of_file(error: OSError) -> CliError:
+    where = f"{error.filename}: " if error.filename else ""
+    return CliError(f"{where}{error.strerror or error}; name a file that can be read and written")
+
+
+def _show_error(error: CliError, output: Output) -> None:
+    if output is not Output.TABLE:
+        write(error.to_dict(), output)
+        return
+    for line in (error.message, *error.details):
+        say(f"error: {line}" if line is error.message else f"  {line}")
+
+
+def write(content: Mapping[str, object], output: Output) -> None:
+    """A JSON or YAML document."""
+    if output is Output.JSON:
+        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        return
+    import yaml
+
+    typer.echo(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=_WIDE), nl=False)
+
+
+def say(line: str) -> None:
+    """A line for people that is not the answer."""
+    typer.echo(line, err=True)
+
+
+def console() -> Console:
+    """For answers. Where nobody looks, a line is as long as it has to be."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else _WIDE
+    return Console(width=width, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """`Name:  value` lines; what has no value is left out, and a name is not repeated."""
+    shown = [(name, value) for name, value in fields if value]
+    width = max((len(name) for name, _ in shown), default=0) + 3
+    last = ""
+    for name, value in shown:
+        title = "" if name == last else f"{name}:"
+        typer.echo(f"{title:<{width}}{value}")
+        last = name
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 day`, `2 days`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def print_title(title: str) -> None:
+    typer.echo(f"\n{title}:")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], indent: int = 0) -> None:
+    """Columns without lines, as kubectl prints them; `#` before a name aligns to the right."""
+    from rich.padding import Padding
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    for column in columns:
+        justify = "right" if column.startswith("#") else "left"
+        table.add_column(column.removeprefix("#"), justify=justify)  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*row)
+    console().print(Padding(table, (0, 0, 0, indent), expand=False))

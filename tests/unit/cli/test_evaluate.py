@@ -1,0 +1,171 @@
+"""`evaluate`: the Evaluation from manifests and a table, with no cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from evaluation_operator.offline import validate_manifest
+from tests.builders import Manifest, make_dataset, make_evaluation_job, make_spec_set, make_version
+
+from .running import json_of, make_table, run_cli, write_manifests
+
+# Four of five are right: the last row is taken for ripe, at 0.7.
+ROWS = [(0.9, "ripe"), (0.8, "ripe"), (0.3, "unripe"), (0.1, "unripe"), (0.7, "unripe")]
+JOB = make_evaluation_job(spec={"evaluationJobConfig": {"exampleSamplePercentage": 1}})
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> str:
+    return make_table(tmp_path / "table", ROWS)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> str:
+    return write_manifests(tmp_path / "job.yaml", JOB, make_spec_set())
+
+
+def evaluation(*arguments: str) -> Any:
+    result = run_cli("evaluate", *arguments, "-o", "json")
+    assert result.exit_code == 0, result.output
+    return json_of(result)
+
+
+def test_the_evaluation_is_a_valid_resource_with_the_figures(table: str, files: str) -> None:
+    found = evaluation("-f", files, "--table", table)
+    assert (found["apiVersion"], found["kind"]) == ("evaluations.dev/v1beta1", "Evaluation")
+    assert found["metadata"]["namespace"] == "fruit"
+    assert validate_manifest(found) == []
+    spec = found["spec"]
+    assert (spec["evaluatedItemCount"], spec["accuracy"]) == (5, 0.8)
+    curve = spec["evaluationMetrics"]["classificationMetrics"]["prCurve"]
+    assert curve["meanAveragePrecision"] == pytest.approx(1.0)
+    assert len(curve["confidenceMetricsEntries"]) == 24
+    assert spec["resultsUri"] == ""
+
+
+def test_people_see_figures_curve_and_confusions(table: str, files: str) -> None:
+    result = run_cli("evaluate", "-f", files, "--table", table)
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert result.exit_code == 0
+    assert ["Accuracy:", "0.8000"] in lines
+    assert ["unripe", "ripe", "1"] in lines
+    assert ["0.5", "0.8000", "0.8000", "0.8000", "0.8000", "0.8000"] in lines
+
+
+def test_the_same_rows_give_the_same_digest(table: str, files: str, tmp_path: Path) -> None:
+    again = make_table(tmp_path / "copy", list(ROWS))
+    other = make_table(tmp_path / "other", [*ROWS[:4], (0.7, "ripe")])
+    digests = [
+        evaluation("-f", files, "--table", place)["spec"]["digest"]
+        for place in (table, again, other)
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_window_a_label_and_thresholds_narrow_it(table: str, files: str) -> None:
+    spec = evaluation(
+        *("-f", files, "--table", table, "--label", "ripe", "--thresholds", "0.9,0.5"),
+        *("--window", "2026-03-01/2026-03-01T00:04:00Z"),
+    )["spec"]
+    assert spec["evaluatedItemCount"] == 4
+    assert [line["displayName"] for line in spec["labelMetrics"]] == ["ripe"]
+    entries = spec["evaluationMetrics"]["classificationMetrics"]["prCurve"][
+        "confidenceMetricsEntries"
+    ]
+    assert [entry["confidenceThreshold"] for entry in entries] == [0.5, 0.9]
+
+
+def test_a_version_brings_its_own_options(table: str, files: str, tmp_path: Path) -> None:
+    window = {"startTime": "2026-03-01T00:00:00Z", "endTime": "2026-03-01T00:02:00Z"}
+    version = write_manifests(tmp_path / "v.yaml", make_version(spec={"window": window}))
+    found = evaluation("-f", files, "-f", version, "--table", table)
+    assert found["metadata"]["name"] == "evjv-ripeness-again"
+    assert found["spec"]["evaluationJobVersion"] == "ripeness-again"
+    assert found["spec"]["evaluatedItemCount"] == 2
+
+
+def test_a_dataset_is_computed_again_with_the_labels_of_its_time(
+    table: str, tmp_path: Path
+) -> None:
+    cut = {"uri": "file:///gone", "rowCount": 5, "time": "2026-03-04T10:00:00Z"}
+    window = {"startTime": "2026-03-01T00:01:00Z", "endTime": "2026-03-03T10:00:00Z"}
+    dataset = make_dataset(spec={"windows": [window]}, status={"cut": cut})
+    found = evaluation("-f", write_manifests(tmp_path / "dataset.yaml", dataset), "--table", table)
+    assert found["spec"]["evaluatedItemCount"] == 4
+    assert found["spec"]["labelCutoffTime"] == "2026-03-04T10:00:00Z"
+
+
+def test_the_full_result_is_kept_where_asked(table: str, files: str, tmp_path: Path) -> None:
+    found = evaluation("-f", files, "--table", table, "--results", str(tmp_path / "kept"))
+    folder = Path(found["spec"]["resultsUri"].removeprefix("file://"))
+    assert folder.is_relative_to(tmp_path / "kept")
+    assert pq.read_table(folder / "rows.parquet").num_rows == 5
+    assert (folder / "manifest.json").exists()
+
+
+def test_labels_that_come_between_two_runs_count(table: str, files: str, tmp_path: Path) -> None:
+    results = ("--results", str(tmp_path / "kept"))
+    evaluation("-f", files, "--table", table, *results)
+    make_table(tmp_path / "table" / "more", [(0.2, "unripe")])
+    found = evaluation("-f", files, "--table", table, *results)
+    # The new row has the id of another and differs from it: both are named, none is counted.
+    assert found["spec"]["itemCounts"]["faulty"] > 0
+
+
+BAD_INPUT: dict[str, tuple[list[Manifest], list[str], str]] = {
+    "no spec set": ([JOB], [], "no AnnotationSpecSet ripeness in these files"),
+    "no job": ([make_spec_set()], [], "no EvaluationJob in these files"),
+    "two jobs": (
+        [JOB, make_evaluation_job("other", spec={"modelVersion": "models/m/versions/v"})],
+        [],
+        "choose one with --job",
+    ),
+    "unknown label": ([JOB, make_spec_set()], ["--label", "rotten"], "'rotten' is none of"),
+    "bad threshold": ([JOB, make_spec_set()], ["--thresholds", "1.5"], "numbers from 0 to 1"),
+    "bad window": ([JOB, make_spec_set()], ["--window", "march"], "write START/END"),
+    "naive window": (
+        [JOB, make_spec_set()],
+        ["--window", "2026-03-01T10:00/2026-03-02"],
+        "add Z for UTC",
+    ),
+    "window the wrong way round": (
+        [JOB, make_spec_set()],
+        ["--window", "2026-03-02/2026-03-01"],
+        "ends before it starts",
+    ),
+    "no rows": (
+        [JOB, make_spec_set()],
+        ["--window", "2025-03-02/2025-03-03"],
+        "has no rows of models/ripeness/versions/v1 in its windows",
+    ),
+    "unknown scheme": ([JOB, make_spec_set()], ["--table", "ftp://x/y"], '"ftp" is unknown'),
+    "no such folder": ([JOB, make_spec_set()], ["--table", "/no/table"], "no such folder here"),
+    "results nowhere": ([JOB, make_spec_set()], ["--results", "ftp://x/y"], "results go to file"),
+    "faulty manifest": (
+        [make_evaluation_job(spec={"schedule": "hourly"}), make_spec_set()],
+        [],
+        "EvaluationJob/ripeness: spec.schedule",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_named_with_its_cure(case: str, table: str, tmp_path: Path) -> None:
+    manifests, options, message = BAD_INPUT[case]
+    file = write_manifests(tmp_path / "bad.yaml", *manifests)
+    where = [] if "--table" in options else ["--table", table]
+    result = run_cli("evaluate", "-f", file, *where, *options)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert message in result.stderr
+
+
+def test_rows_without_ground_truth_say_how_to_import_it(files: str, tmp_path: Path) -> None:
+    table = make_table(tmp_path / "bare", [(0.9, None)])
+    result = run_cli("evaluate", "-f", files, "--table", table)
+    assert result.exit_code == 1
+    assert "kubectl evaluations labels import" in result.stderr
