@@ -111,7 +111,7 @@ class Operator:
             self.stop,
             namespaces=self.settings.namespaces,
             connections=self.settings.watch_connections,
-            interrupted=self.sweeper.watch_is_behind,
+            interrupted=self.sweeper.watch_is_silent,
             on_restart=self._watching_interrupted,
         )
 
@@ -146,6 +146,7 @@ class Operator:
         )
 
     def _take_in(self, kind: str, body: Mapping[str, Any], deleted: bool) -> None:
+        self.sweeper.told(kind)
         for key in self.store.apply(kind, body, deleted=deleted):
             self.queue.add(key)
 

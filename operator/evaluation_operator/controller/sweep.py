@@ -21,6 +21,8 @@ from evaluation_operator.kube.resources import Resource
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
+PATIENCE_SECONDS = 10.0
+"""How long a watch may lag behind a list."""
 CHUNK_PAUSE_EVERY = 200
 
 
@@ -45,6 +47,8 @@ class Sweeper:
         self._period = period_seconds
         self._again = asyncio.Event()
         self.first = asyncio.Event()
+        self.watch_is_silent = asyncio.Event()
+        self._told: dict[str, float] = {}
         self.last_attempt = time.monotonic()
         self.last_success: float | None = None
 
@@ -52,13 +56,17 @@ class Sweeper:
         """Sweep without waiting for the period: watching has just been interrupted."""
         self._again.set()
 
+    def told(self, kind: str) -> None:
+        """A watch has told something of that kind."""
+        self._told[kind] = time.monotonic()
+
     async def run(self) -> None:
         """Runs for ever."""
         while True:
             self._again.clear()
             pause = self._period
             try:
-                await self.sweep()
+                await self._sweep_and_compare()
             except ApiError as error:
                 logger.warning("the sweep failed and is repeated: %s", error.message)
                 pause = RETRY_SECONDS
@@ -69,11 +77,28 @@ class Sweeper:
             except TimeoutError:
                 continue
 
-    async def sweep(self) -> None:
-        """One comparison of everything; queues every key the first time, then what differs."""
+    async def _sweep_and_compare(self) -> None:
+        """A watch that stays silent on what a list has shown is dead, whatever it seems."""
+        started, first = time.monotonic(), not self.first.is_set()
+        news = await self.sweep()
+        if first or not news:
+            return
+        await asyncio.sleep(PATIENCE_SECONDS)
+        silent = sorted(kind for kind in news if self._told.get(kind, 0.0) < started)
+        if silent:
+            logger.warning("no watch has told of changed %s", ", ".join(silent))
+            self.watch_is_silent.set()
+
+    async def sweep(self) -> set[str]:
+        """One comparison of everything; gives the kinds of which something was news.
+
+        Queues every key the first time, then what differs.
+        """
+        news: set[str] = set()
         for namespace in self._namespaces:
             for resource in WATCHED:
                 for key in await self._sweep_kind(resource, namespace):
+                    news.add(resource.kind)
                     self._queue.add(key)
             await self._claims.refresh(namespace)
         if not self.first.is_set():
@@ -81,6 +106,7 @@ class Sweeper:
                 self._queue.add(key)
             self.first.set()
         self.last_success = time.monotonic()
+        return news
 
     async def _sweep_kind(self, resource: Resource, namespace: str | None) -> set[Key]:
         started = time.monotonic()

@@ -8,9 +8,10 @@ process, with everything that is known kept.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
 import kopf
@@ -144,27 +145,49 @@ async def watch_for_ever(
     sink: EventSink,
     stop: asyncio.Event,
     *,
+    interrupted: asyncio.Event,
     namespaces: tuple[str, ...] = (),
     connections: int,
     on_restart: Callable[[], None],
 ) -> None:
-    """Returns when `stop` is set or the process is told to end; anything else starts it anew."""
+    """Returns when `stop` is set or the process is told to end; anything else starts it anew.
+
+    `interrupted` is set by whoever finds that a watch does not tell what it should.
+    """
     delays = iter(EndlessBackoff())
     while not stop.is_set():
+        interrupted.clear()
         try:
-            await kopf.operator(
-                registry=build_registry(kube, sink, connections),
-                settings=build_settings(),
-                clusterwide=not namespaces,
-                namespaces=namespaces,
-                standalone=True,
-                identity=IDENTITY,
-                stop_flag=stop,
-            )
-            return
+            async with _either(stop, interrupted) as halt:
+                await kopf.operator(
+                    registry=build_registry(kube, sink, connections),
+                    settings=build_settings(),
+                    clusterwide=not namespaces,
+                    namespaces=namespaces,
+                    standalone=True,
+                    identity=IDENTITY,
+                    stop_flag=halt,
+                )
+            if not interrupted.is_set():
+                return  # by `stop`, or by a signal, which Kopf answers itself
+            logger.warning("a watch is silent; watching starts anew")
         except asyncio.CancelledError:
             raise
         except Exception:
             logger.exception("watching ended; it starts anew")
-            on_restart()
-            await asyncio.sleep(next(delays))
+        on_restart()
+        await asyncio.sleep(next(delays))
+
+
+@contextlib.asynccontextmanager
+async def _either(*flags: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+    """A flag that is set as soon as one of the others is."""
+    either = asyncio.Event()
+    tasks = [asyncio.create_task(flag.wait()) for flag in flags]
+    for task in tasks:
+        task.add_done_callback(lambda _: either.set())
+    try:
+        yield either
+    finally:
+        for task in tasks:
+            task.cancel()
