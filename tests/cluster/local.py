@@ -59,7 +59,8 @@ class LocalCluster:
         with locked(_LOCK):
             if not self.is_up():
                 if STATE_DIR.exists() and not self._is_ours():
-                    self._remove()
+                    with step("Removing a cluster of other sources or of an earlier boot"):
+                        self._remove()
                 STATE_DIR.mkdir(parents=True, exist_ok=True)
                 _ORIGIN.write_text(self._origin())
                 with step("Starting the control plane"):

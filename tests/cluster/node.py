@@ -53,6 +53,11 @@ _FILTERS = (
     ("filter", "FORWARD", f"-i {BRIDGE} -j ACCEPT"),
     ("filter", "FORWARD", f"-o {BRIDGE} -j ACCEPT"),
 )
+# What the kubelet leaves behind; kube-proxy removes its own.
+_KUBELET_FILTERS = (
+    ("filter", "INPUT", "-j KUBE-FIREWALL"),
+    ("filter", "OUTPUT", "-j KUBE-FIREWALL"),
+)
 _PACKAGES = {
     "containerd": "containerd",
     "ctr": "containerd",
@@ -318,9 +323,11 @@ def _tear_down_network(control_plane: ControlPlane) -> None:
         run(["ip", "link", "delete", BRIDGE])
     if not find_program("iptables"):
         return
-    for table, chain, rule in _FILTERS:
+    for table, chain, rule in (*_FILTERS, *_KUBELET_FILTERS):
         while succeeds(["iptables", "-t", table, "-D", chain, *rule.split()]):
             pass
+    for command in ("-F", "-X"):
+        succeeds(["iptables", command, "KUBE-FIREWALL"])
     subprocess.run([control_plane.binary.path, "kube-proxy", "--cleanup"], capture_output=True)
 
 
