@@ -300,8 +300,11 @@ def _kube_proxy_configuration(kubeconfig: Path) -> dict[str, object]:
 
 
 def _write_json(path: Path, content: Mapping[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1))
+    """Write a file unless it says this already: kube-proxy ends when its own is written to."""
+    text = json.dumps(content, indent=1)
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 def _set_up_network() -> None:
