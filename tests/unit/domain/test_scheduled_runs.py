@@ -526,3 +526,42 @@ def test_pruned_runs_go_after_the_status_that_counts_them() -> None:
 
     assert plan.status is not None
     assert [type(action) for action in plan.final_actions] == [DeleteDataset]
+
+
+def test_a_slot_that_was_cut_off_is_completed_without_repeating_what_failed_meanwhile() -> None:
+    """The operator ended between two runs of a slot, and the first had failed when it came back."""
+    world = JobWorld()
+    for day in range(3):
+        world.at_slot(day)
+        world.fail(name_at(day))
+        world.settle()
+    world.now = FIRST_RUN + 3 * DAY
+    world.dies_at = world.writes + 2
+    world.turn()
+    assert name_at(3) in world.datasets
+    assert name_at(3, 1) not in world.datasets
+
+    world.fail(name_at(3))
+    world.settle()
+    assert world.active == [name_at(3, 1)]
+    assert world.windows(name_at(3, 1)) == [Window(CREATED, FIRST_RUN, 3)]
+    assert world.status["failedRuns"] == 4
+
+
+def test_a_slot_that_has_run_does_not_run_again_for_an_edited_schedule() -> None:
+    """The clock stepped back, a new schedule promised the same slot, and its run was pruned."""
+    world = JobWorld()
+    succeed_until(world, 2)
+    world.at_slot(2)
+    world.fail(name_at(2))
+    world.settle()
+    world.remove_dataset(name_at(2))
+
+    world.now -= 25 * HOUR
+    world.edit(schedule="every 2 days")
+    world.settle()
+    assert world.status["nextRunTime"] == "2026-03-04T10:00:00Z"
+    world.at_slot(2)
+    assert name_at(2) not in world.datasets
+    world.at_slot(4)
+    assert world.windows(name_at(4))[0] == Window(FIRST_RUN + DAY, FIRST_RUN + 2 * DAY, 1)

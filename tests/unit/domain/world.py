@@ -212,7 +212,7 @@ class World:
         assert "outcome" not in status, "an outcome is written once"
         status["outcome"] = {"result": result, "time": format_time(self.now), **more}
 
-    def succeed(self, name: str, figure: float = 0.9) -> None:
+    def succeed(self, name: str, figure: float | None = 0.9) -> None:
         """The pod publishes, and its Job completes."""
         self.commit(
             name, "Succeeded", evaluation=name, meanAveragePrecision=figure, evaluatedItemCount=10

@@ -1,0 +1,211 @@
+"""Why a job does not run, in the order in which people should mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from evaluation_operator.domain.plan import CreateTableCheck, DeleteJob, Obstacle
+from evaluation_operator.domain.reasons import Reason
+from tests.builders import ABSENT, make_human_job, merged, stored
+from tests.unit.domain.world import DAY, FIRST_RUN, JobWorld
+
+
+@dataclass(frozen=True)
+class Hindrance:
+    change: Callable[[JobWorld], None]
+    want_reason: Reason
+    want_words: tuple[str, ...]
+    want_stalled: bool = False
+
+
+def bad_schedule(world: JobWorld) -> None:
+    world.edit(schedule="every full moon")
+
+
+def taken(world: JobWorld) -> None:
+    assert world.lease is not None
+    world.lease = merged(
+        world.lease,
+        {
+            "metadata": {"ownerReferences": [{"uid": "uid-other", "name": "older-job"}]},
+            "spec": {"holderIdentity": "uid-other"},
+        },
+    )
+
+
+def obstructed(world: JobWorld) -> None:
+    world.obstacle = Obstacle(Reason.NAME_CONFLICT, "Job 'x' exists: kubectl delete")
+
+
+def bigquery(world: JobWorld) -> None:
+    source = {"tableSource": ABSENT, "bigquerySource": {"inputUri": "bq://p/d/t"}}
+    world.edit(evaluationJobConfig={"inputConfig": source}, resultsUri="s3://bucket/results")
+
+
+def without_labels(world: JobWorld) -> None:
+    world.labels = None
+
+
+def bare_namespace(world: JobWorld) -> None:
+    world.namespace_lacks = ("ServiceAccount 'evaluation-runner'", "PersistentVolumeClaim 'p'")
+
+
+def another_table(world: JobWorld) -> None:
+    """Only a job that is new, or whose Secrets changed, has a table that nobody has checked."""
+    world.edit(runTemplate={"envFrom": [{"secretRef": {"name": "evaluation-db"}}]})
+    world.jobs.clear()
+
+
+HINDRANCES = {
+    "a schedule that cannot be read": Hindrance(
+        bad_schedule, Reason.INVALID_SPEC, ("spec.schedule",), want_stalled=True
+    ),
+    "a model version that another job holds": Hindrance(
+        taken, Reason.MODEL_VERSION_TAKEN, ("older-job", "delete one"), want_stalled=True
+    ),
+    "something in the way": Hindrance(obstructed, Reason.NAME_CONFLICT, ("kubectl delete",)),
+    "a table without a backend": Hindrance(
+        bigquery, Reason.BACKEND_UNAVAILABLE, ("bq://", "tableSource")
+    ),
+    "no labels": Hindrance(without_labels, Reason.SPEC_SET_NOT_FOUND, ("'ripeness'", "apply it")),
+    "a bare namespace": Hindrance(
+        bare_namespace,
+        Reason.NAMESPACE_NOT_READY,
+        ("evaluation-runner", "PersistentVolumeClaim", "kubectl apply -n fruit -k"),
+    ),
+    "a table that is being checked": Hindrance(
+        another_table, Reason.TABLE_CHECKING, ("predictions",)
+    ),
+}
+
+
+@pytest.mark.parametrize("hindrance", HINDRANCES.values(), ids=HINDRANCES.keys())
+def test_what_keeps_a_job_from_running_is_said(hindrance: Hindrance) -> None:
+    world = JobWorld()
+    hindrance.change(world)
+    plan = world.turn()
+
+    ready, stalled = world.condition("Ready"), world.condition("Stalled")
+    assert ready["status"] == "False"
+    assert ready["reason"] == hindrance.want_reason
+    assert all(word in ready["message"] for word in hindrance.want_words), ready["message"]
+    assert (stalled["status"] == "True") == hindrance.want_stalled
+    assert world.condition("Reconciling")["status"] == str(not hindrance.want_stalled)
+    assert ("state" in world.status) != hindrance.want_stalled
+    told = [event.reason for event in plan.events]
+    passing = hindrance.want_reason is Reason.TABLE_CHECKING
+    assert told == ([] if passing else [hindrance.want_reason])
+
+
+def test_hindrances_are_named_in_the_order_of_the_table() -> None:
+    world = JobWorld()
+    names = list(HINDRANCES)
+    for name in reversed(names):
+        HINDRANCES[name].change(world)
+        world.turn()
+        assert world.condition("Ready")["reason"] == HINDRANCES[name].want_reason
+
+
+def test_a_job_for_people_waits_for_its_backend() -> None:
+    world = JobWorld()
+    status = world.own["status"]
+    world.own = stored(make_human_job(), finalizers=["evaluations.dev/operator"])
+    world.own["status"] = status
+    world.turn()
+
+    assert world.condition("Ready")["reason"] == Reason.BACKEND_UNAVAILABLE
+    assert "labels import" in world.condition("Ready")["message"]
+
+
+def test_the_first_word_on_a_new_job_comes_when_it_has_its_model_version() -> None:
+    world = JobWorld(checked=False)
+    plan = world.turn()
+
+    assert world.lease is not None
+    assert "status" not in world.own
+    assert plan.wake_at == world.now
+
+
+def test_a_model_version_is_taken_over_when_its_holder_is_gone() -> None:
+    world = JobWorld()
+    taken(world)
+    world.settle()
+    assert world.condition("Stalled")["status"] == "True"
+
+    world.holder_exists = False
+    world.settle()
+    assert world.lease is not None
+    assert world.lease["spec"]["holderIdentity"] == world.own["metadata"]["uid"]
+    assert world.status["state"] == "SCHEDULED"
+
+
+def test_one_check_serves_until_the_table_is_defined_anew() -> None:
+    world = JobWorld()
+    world.jobs.clear()
+    world.now = FIRST_RUN - DAY
+    assert not any(isinstance(a, CreateTableCheck) for a in world.settle().actions)
+
+    another_table(world)
+    world.settle()
+    world.complete_check()
+    world.settle()
+    assert world.condition("Ready")["status"] == "True"
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    said: str
+    reason: str
+    want_reason: Reason
+
+
+CHECKS = {
+    "a wrong schema": FailedCheck("column `time` is text", "TableInvalid", Reason.TABLE_INVALID),
+    "a server that is away": FailedCheck(
+        "connection refused", "TableUnavailable", Reason.TABLE_UNAVAILABLE
+    ),
+    "a word that nobody knows": FailedCheck("hm", "Odd", Reason.TABLE_UNAVAILABLE),
+}
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS.keys())
+def test_a_failed_check_is_told_and_repeated_after_a_while(check: FailedCheck) -> None:
+    world = JobWorld(checked=False)
+    world.settle()
+    world.fail(world.check_name, check.said, reason=check.reason)
+    plan = world.settle()
+    assert world.condition("Ready")["reason"] == check.want_reason
+    assert world.condition("Ready")["message"] == check.said
+    assert plan.wake_at == world.now + world.policy.table_check_retry
+
+    world.now += world.policy.table_check_retry
+    plan = world.turn()
+    assert any(isinstance(action, DeleteJob) for action in plan.actions)
+    world.settle()
+    world.complete_check()
+    world.settle()
+    assert world.condition("Ready")["status"] == "True"
+
+
+def test_a_check_that_left_no_word_is_told_by_its_job() -> None:
+    world = JobWorld(checked=False)
+    world.settle()
+    world.fail_job(world.check_name, "DeadlineExceeded")
+    world.settle()
+
+    assert world.condition("Ready")["reason"] == Reason.TABLE_UNAVAILABLE
+    assert "it failed" in world.condition("Ready")["message"]
+
+
+def test_readiness_is_told_once_in_an_event() -> None:
+    world = JobWorld()
+    without_labels(world)
+    for _ in range(3):
+        world.settle()
+    reasons = [event.reason for event in world.events]
+
+    assert reasons.count(Reason.SPEC_SET_NOT_FOUND) == 1
+    assert reasons.count(Reason.READY) == 1

@@ -1,0 +1,158 @@
+"""Conditions, quality, names, and what a run's pod may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from evaluation_operator.domain.conditions import clip, condition
+from evaluation_operator.domain.facts import PodFacts
+from evaluation_operator.domain.naming import model_version_lease_name, run_name, table_digest
+from evaluation_operator.domain.reasons import Reason
+from tests.unit.domain.world import CREATED, DAY, FIRST_RUN, JobWorld
+
+ALERT = {
+    "evaluationJobAlertConfig": {
+        "email": "owner@example.com",
+        "minAcceptableMeanAveragePrecision": 0.8,
+    }
+}
+
+
+def test_a_conditions_time_moves_only_with_its_status() -> None:
+    def at(hour: int, value: bool, reason: Reason, before: list[Any]) -> Any:
+        now = CREATED + timedelta(hours=hour)
+        return condition("Ready", value, reason, "m", generation=1, now=now, before=before)
+
+    first = at(0, True, Reason.READY, [])
+    same = at(1, True, Reason.PAUSED, [first])
+    other = at(2, False, Reason.TABLE_INVALID, [same])
+
+    assert same.last_transition_time == CREATED
+    assert same.reason == Reason.PAUSED
+    assert other.last_transition_time == CREATED + timedelta(hours=2)
+
+
+@pytest.mark.parametrize("text", ["short", "x" * 100, "ü" * 100, "🍎" * 100])
+def test_clipping_counts_bytes_and_cuts_no_letter(text: str) -> None:
+    clipped = clip(text, 50)
+
+    assert len(clipped.encode()) <= 50
+    assert text.startswith(clipped.removesuffix("…"))
+
+
+@dataclass(frozen=True)
+class Quality:
+    figure: float | None
+    want_status: str
+    want_reason: Reason
+
+
+QUALITIES = {
+    "above the threshold": Quality(0.81, "True", Reason.QUALITY_ACCEPTABLE),
+    "at the threshold": Quality(0.8, "True", Reason.QUALITY_ACCEPTABLE),
+    "below it": Quality(0.7999, "False", Reason.QUALITY_BELOW_THRESHOLD),
+    "without a figure": Quality(None, "Unknown", Reason.QUALITY_UNKNOWN),
+}
+
+
+@pytest.mark.parametrize("quality", QUALITIES.values(), ids=QUALITIES.keys())
+def test_quality_is_judged_by_the_newest_evaluation(quality: Quality) -> None:
+    world = JobWorld(evaluationJobConfig=ALERT)
+    assert world.condition("QualityAcceptable")["reason"] == Reason.NO_EVALUATION
+    world.at_slot(0)
+    world.succeed(world.active[0], figure=quality.figure)
+    world.settle()
+
+    told = world.condition("QualityAcceptable")
+    assert told["status"] == quality.want_status
+    assert told["reason"] == quality.want_reason
+    assert world.condition("Ready")["status"] == "True", "a low score is no fault of the job"
+    reasons = [event.reason for event in world.events]
+    assert reasons.count(Reason.QUALITY_BELOW_THRESHOLD) == int(quality.want_status == "False")
+
+
+def test_quality_is_unknown_when_evaluations_stay_away() -> None:
+    world = JobWorld(evaluationJobConfig=ALERT)
+    world.at_slot(0)
+    world.succeed(world.active[0])
+    plan = world.settle()
+    assert plan.wake_at is not None
+
+    world.edit(paused=True)
+    plan = world.settle()
+    assert plan.wake_at == FIRST_RUN + 2 * DAY
+    world.now = plan.wake_at
+    world.settle()
+    assert world.condition("QualityAcceptable")["reason"] == Reason.STALE
+
+
+def test_a_job_without_a_threshold_is_not_judged() -> None:
+    assert JobWorld().condition("QualityAcceptable") == {}
+
+
+def test_names_are_functions_of_what_they_lock() -> None:
+    assert run_name("j", FIRST_RUN) == "evj-j-29540760"
+    assert model_version_lease_name("a", "bc") != model_version_lease_name("ab", "c")
+    assert table_digest("a", "") != table_digest("", "a")
+
+
+def test_a_runs_pod_keeps_the_restricted_profile_whatever_the_template_says() -> None:
+    world = JobWorld(
+        runTemplate={
+            "nodeSelector": {"gpu": "yes"},
+            "tolerations": [{"key": "gpu", "operator": "Exists"}],
+            "envFrom": [{"secretRef": {"name": "evaluation-db"}}],
+            "priorityClassName": "low",
+        }
+    )
+    world.at_slot(0)
+    job = world.jobs[world.active[0]]
+    pod = job["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["serviceAccountName"] == "evaluation-runner"
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["envFrom"] == [{"secretRef": {"name": "evaluation-db"}}]
+    assert pod["nodeSelector"] == {"gpu": "yes"}
+    assert job["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"] == [2, 65, 66]
+    assert "ttlSecondsAfterFinished" not in job["spec"]
+
+
+def test_a_table_check_gets_no_token() -> None:
+    world = JobWorld()
+    pod = world.jobs[world.check_name]["spec"]["template"]["spec"]
+
+    assert [volume["name"] for volume in pod["volumes"]] == ["scratch", "table"]
+
+
+VERDICTS = {
+    "its own words": ('{"code": 9, "message": "no label", "reason": "NoLabel"}', 9),
+    "no words": ("", None),
+    "a stack trace": ("Traceback (most recent call last):", None),
+    "another JSON": ("[1, 2]", None),
+    "a code that is no number": ('{"code": "9"}', None),
+}
+
+
+@pytest.mark.parametrize(("message", "want_code"), VERDICTS.values(), ids=VERDICTS.keys())
+def test_a_termination_message_is_read_or_ignored(message: str, want_code: int | None) -> None:
+    ended = {"terminated": {"exitCode": 65, "message": message}}
+    pod = PodFacts.from_body(
+        {
+            "metadata": {"name": "p", "namespace": "n", "uid": "u", "resourceVersion": "1"},
+            "status": {"phase": "Failed", "containerStatuses": [{"state": ended}]},
+        }
+    )
+
+    assert (pod.verdict.failure.code if pod.verdict else None) == want_code
