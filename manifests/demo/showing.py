@@ -1,0 +1,91 @@
+"""The demo's last page: both Evaluations side by side, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from evaluation_operator.api.base import format_time
+from evaluation_operator.api.evaluation import Evaluation
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.cli.summary import (
+    mean_average_precision,
+    number,
+    weakest_labels,
+    worst_confusions,
+)
+
+
+def show_comparison(
+    console: Console, jobs: Sequence[EvaluationJob], evaluations: Mapping[str, Evaluation]
+) -> None:
+    """A column a job; `evaluations` by the job's name."""
+    table = Table(title="Handwritten digits, two model versions", title_justify="left")
+    table.add_column("")
+    for job in jobs:
+        table.add_column(job.name)
+    found = [evaluations[job.name] for job in jobs]
+    lines: list[tuple[str, list[str]]] = [
+        ("What it is", [job.spec.description for job in jobs]),
+        ("State", [str(job.status.state) for job in jobs]),
+        ("Schedule", [job.status.schedule_explanation or job.spec.schedule for job in jobs]),
+        ("Next run", [_time(job) for job in jobs]),
+        ("Items evaluated", [str(it.spec.evaluated_item_count) for it in found]),
+        ("Mean average precision", [number(mean_average_precision(it)) for it in found]),
+        ("Accuracy", [number(it.spec.accuracy) for it in found]),
+        ("Area under the curve", [number(_area(it)) for it in found]),
+        ("Weakest labels", [_weakest(it) for it in found]),
+        ("Worst confusions", [_confusions(it) for it in found]),
+        ("Evaluation", [it.name for it in found]),
+        ("Digest", [it.spec.digest[:19] for it in found]),
+    ]
+    for title, cells in lines:
+        table.add_row(title, *cells)
+    console.print(table)
+
+
+def show_next_steps(console: Console, kubeconfig: Path) -> None:
+    console.print(
+        f"""
+The cluster stays up. What to type next:
+
+  export KUBECONFIG={kubeconfig} PATH=$PWD/.venv/bin:$PATH
+  kubectl-evaluations list -n digits
+  kubectl-evaluations describe digits-v2 -n digits
+  kubectl-evaluations run digits-v1 -n digits --wait --label 8 --label 9
+  kubectl-evaluations pause digits-v1 -n digits
+  kubectl get evaluations -n digits -o wide
+
+  kubectl apply -n evaluations-trial -f manifests/samples/image-classification.yaml
+
+  make cluster-down                               removes the cluster and all that is in it
+""",
+        highlight=False,
+    )
+
+
+def _time(job: EvaluationJob) -> str:
+    due = job.status.next_run_time
+    return format_time(due) if due is not None else "-"
+
+
+def _area(evaluation: Evaluation) -> float | None:
+    metrics = evaluation.spec.evaluation_metrics
+    classification = metrics.classification_metrics if metrics is not None else None
+    curve = classification.pr_curve if classification is not None else None
+    return curve.area_under_curve if curve is not None else None
+
+
+def _weakest(evaluation: Evaluation) -> str:
+    labels = weakest_labels(evaluation.spec.label_metrics)[:3]
+    return "\n".join(f"{it.display_name}  {number(it.average_precision)}" for it in labels)
+
+
+def _confusions(evaluation: Evaluation) -> str:
+    metrics = evaluation.spec.evaluation_metrics
+    classification = metrics.classification_metrics if metrics is not None else None
+    worst = worst_confusions(classification.confusion_matrix if classification else None)
+    return "\n".join(f"{truth} taken for {taken}: {items}" for truth, taken, items in worst)
