@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import typer
 
-from evaluation_operator.cli import schedule_commands
+from evaluation_operator.cli import job_commands, schedule_commands
 from evaluation_operator.cli.evaluate_command import evaluate
 from evaluation_operator.cli.output import PROGRAM
+from evaluation_operator.cli.run_command import run
 from evaluation_operator.cli.validate_command import validate
+
+_EXAMPLE = "Example: kubectl evaluations"
 
 app = typer.Typer(
     name=PROGRAM,
@@ -20,11 +23,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Evaluate served models: schedules, manifests, runs and results.",
 )
+app.command("list", epilog=f"{_EXAMPLE} list -A")(job_commands.list_jobs)
+app.command("describe", epilog=f"{_EXAMPLE} describe digits-v1 -n digits")(job_commands.describe)
+app.command("run", epilog=f"{_EXAMPLE} run digits-v1 -n digits --label 3 --label 8 --wait")(run)
+app.command("pause", epilog=f"{_EXAMPLE} pause digits-v1 -n digits")(job_commands.pause)
+app.command("resume", epilog=f"{_EXAMPLE} resume digits-v1 -n digits")(job_commands.resume)
 app.add_typer(schedule_commands.app, name="schedule")
-app.command("validate", epilog="Example: kubectl evaluations validate -f manifests/")(validate)
-app.command(
-    "evaluate", epilog="Example: kubectl evaluations evaluate -f job.yaml --table ./predictions"
-)(evaluate)
+app.command("validate", epilog=f"{_EXAMPLE} validate -f manifests/samples")(validate)
+app.command("evaluate", epilog=f"{_EXAMPLE} evaluate -f job.yaml --table ./predictions")(evaluate)
 
 
 def main() -> None:

@@ -12,6 +12,15 @@ from yaml import YAMLError
 from evaluation_operator.kube.client import Kube
 
 DEFAULT_NAMESPACE = "default"
+# A file that is no kubeconfig at all fails anywhere in the library.
+_UNREADABLE = (
+    kubernetes_config.ConfigException,
+    YAMLError,
+    OSError,
+    AttributeError,
+    KeyError,
+    TypeError,
+)
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -38,14 +47,14 @@ async def connect_as_kubectl(
             client_configuration=configuration,
             persist_config=False,
         )
-        namespace = loader.current_context["context"].safe_get("namespace")
-    except (kubernetes_config.ConfigException, YAMLError, OSError, AttributeError) as error:
+    except _UNREADABLE as error:
         pod_namespace = _pod_namespace()
         if kubeconfig is not None or context is not None or pod_namespace is None:
             raise NoCluster(_no_cluster(error, kubeconfig, context)) from error
         kubernetes_config.load_incluster_config(client_configuration=configuration)
-        namespace = pod_namespace
-    return Kube(configuration), str(namespace or DEFAULT_NAMESPACE)
+        return Kube(configuration), pod_namespace
+    namespace = loader.current_context["context"].get("namespace")
+    return Kube(configuration), namespace or DEFAULT_NAMESPACE
 
 
 def _check_file(kubeconfig: str | None) -> None:

@@ -10,8 +10,7 @@ import pytest
 
 from evaluation_operator.offline import validate_manifest
 from tests.builders import Manifest, make_dataset, make_evaluation_job, make_spec_set, make_version
-
-from .running import json_of, make_table, run_cli, write_manifests
+from tests.unit.cli.running import json_of, make_table, run_cli, write_manifests
 
 # Four of five are right: the last row is taken for ripe, at 0.7.
 ROWS = [(0.9, "ripe"), (0.8, "ripe"), (0.3, "unripe"), (0.1, "unripe"), (0.7, "unripe")]

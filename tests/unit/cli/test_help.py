@@ -10,8 +10,7 @@ import typer.main
 from typer.core import TyperGroup
 
 from evaluation_operator.cli.main import app
-
-from .running import run_cli
+from tests.unit.cli.running import run_cli
 
 HEAVY = ("pydantic", "yaml", "croniter", "kubernetes", "duckdb", "ibis", "pyarrow", "numpy")
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 import yaml
 
-from .running import json_of, run_cli
+from tests.unit.cli.running import json_of, run_cli
 
 INTERVALS = [
     ("every 24 hours", "english", 1),

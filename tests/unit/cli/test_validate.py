@@ -8,8 +8,7 @@ from pathlib import Path
 import yaml
 
 from tests.builders import ABSENT, make_evaluation_job, make_spec_set
-
-from .running import json_of, run_cli, write_manifests
+from tests.unit.cli.running import json_of, run_cli, write_manifests
 
 TOO_OFTEN = make_evaluation_job("hourly", spec={"schedule": "every 1 hours"})
 NO_LABELS = make_spec_set("empty", spec={"annotationSpecs": ABSENT})

@@ -1,0 +1,223 @@
+"""EvaluationJobs as the cluster has them, read and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+
+from evaluation_operator.api.base import Condition, RpcStatus, format_time
+from evaluation_operator.api.evaluation import Evaluation
+from evaluation_operator.api.evaluation_job import EvaluationJob, EvaluationJobStatus
+from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.cli.errors import one_line
+from evaluation_operator.cli.output import (
+    PROGRAM,
+    plural,
+    print_fields,
+    print_table,
+    print_title,
+)
+from evaluation_operator.cli.summary import count, number, print_evaluation
+from evaluation_operator.kube import (
+    EVALUATION_JOB_VERSIONS,
+    EVALUATION_JOBS,
+    EVALUATIONS,
+    Kube,
+    NotFound,
+)
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job with what belongs to it; versions by their number."""
+
+    job: Body
+    versions: Sequence[Body]
+    evaluation: Body | None
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "evaluationJob": self.job,
+            "evaluationJobVersions": list(self.versions),
+            "latestEvaluation": self.evaluation,
+        }
+
+
+async def read_jobs(kube: Kube, namespace: str | None) -> tuple[list[Body], str | None]:
+    """All jobs of a namespace, or of all of them, by namespace and name; and where it looked."""
+    found = [body async for body in kube.list(EVALUATION_JOBS, namespace)]
+    found.sort(key=lambda body: (body["metadata"]["namespace"], body["metadata"]["name"]))
+    return found, namespace
+
+
+async def read_job(kube: Kube, namespace: str, name: str) -> JobView:
+    """Raises NotFound when there is no such job."""
+    body = await kube.get(EVALUATION_JOBS, namespace, name)
+    versions = [
+        version
+        async for version in kube.list(EVALUATION_JOB_VERSIONS, namespace)
+        if version["spec"]["evaluationJob"] == name
+    ]
+    versions.sort(key=lambda version: version["metadata"]["creationTimestamp"])
+    latest = EvaluationJob.from_dict(body).status.latest_evaluation
+    evaluation = await _evaluation(kube, namespace, latest.name) if latest is not None else None
+    return JobView(body, versions, evaluation)
+
+
+async def _evaluation(kube: Kube, namespace: str, name: str) -> Body | None:
+    """None when it has been deleted: the job's status remembers it for longer."""
+    try:
+        return await kube.get(EVALUATIONS, namespace, name)
+    except NotFound:
+        return None
+
+
+async def set_paused(kube: Kube, namespace: str, name: str, *, paused: bool) -> Body:
+    """Touches spec.paused alone, always as the same field manager, so that its owner is plain."""
+    patch = {"spec": {"paused": paused}}
+    return await kube.patch(EVALUATION_JOBS, namespace, name, patch, field_manager=PROGRAM)
+
+
+def print_jobs(bodies: Sequence[Body], namespace: str | None) -> None:
+    if not bodies:
+        where = f"in namespace {namespace}" if namespace else "in any namespace"
+        typer.echo(f"no EvaluationJobs {where}")
+        return
+    columns = ["NAME", "STATE", "READY", "INTERVAL", "NEXT RUN", "#mAP", "#ACTIVE", "AGE"]
+    rows = [_job_line(EvaluationJob.from_dict(body)) for body in bodies]
+    if namespace is None:
+        columns.insert(0, "NAMESPACE")
+        for body, row in zip(bodies, rows, strict=True):
+            row.insert(0, body["metadata"]["namespace"])
+    print_table(columns, rows)
+
+
+def print_job(view: JobView) -> None:
+    job = EvaluationJob.from_dict(view.job)
+    print_fields(_fields(job))
+    _print_conditions(job.status.conditions)
+    _print_runs(job.status)
+    _print_failures(job.status)
+    _print_versions([EvaluationJobVersion.from_dict(body) for body in view.versions])
+    if view.evaluation is not None:
+        print_title("Latest Evaluation")
+        print_evaluation(Evaluation.from_dict(view.evaluation))
+
+
+def state_of(job: EvaluationJob) -> str:
+    """The state; a stalled job has none."""
+    stalled = any(it.type == "Stalled" and it.status == "True" for it in job.status.conditions)
+    return "Stalled" if stalled else str(job.status.state or "-")
+
+
+def _job_line(job: EvaluationJob) -> list[str]:
+    status = job.status
+    latest = status.latest_evaluation
+    ready = next((str(it.status) for it in status.conditions if it.type == "Ready"), "-")
+    return [
+        job.name,
+        state_of(job),
+        ready,
+        plural(status.interval_days, "day") if status.interval_days else "-",
+        _time(status.next_run_time) or "-",
+        number(latest.mean_average_precision if latest else None),
+        str(len(status.active)),
+        _age(job.created),
+    ]
+
+
+def _fields(job: EvaluationJob) -> list[tuple[str, str]]:
+    spec, status = job.spec, job.status
+    return [
+        ("Name", job.name),
+        ("Namespace", job.namespace),
+        ("Description", one_line(spec.description)),
+        ("Model version", spec.model_version),
+        ("Labels", spec.annotation_spec_set),
+        ("State", state_of(job)),
+        ("Schedule", status.schedule_explanation or spec.schedule),
+        *(("Warning", warning) for warning in status.schedule_warnings),
+        ("Interval", plural(status.interval_days, "day") if status.interval_days else ""),
+        ("Next run", _time(status.next_run_time)),
+        ("Last run", _time(status.last_run_time)),
+        ("Last success", _time(status.last_success_time)),
+        ("Failed runs", str(status.failed_runs or "")),
+        ("Late rows", str(status.late_rows or "")),
+        ("Created", _time(job.created)),
+    ]
+
+
+def _print_conditions(conditions: Sequence[Condition]) -> None:
+    if conditions:
+        print_title("Conditions")
+        rows = [(it.type, str(it.status), it.reason, it.message) for it in conditions]
+        print_table(("TYPE", "STATUS", "REASON", "MESSAGE"), rows, indent=2)
+
+
+def _print_runs(status: EvaluationJobStatus) -> None:
+    if status.active:
+        print_title("Active runs")
+        rows = [
+            (run.name, _time(run.scheduled_time), str(run.phase or ""), run.message or "")
+            for run in status.active
+        ]
+        print_table(("NAME", "DUE", "PHASE", "MESSAGE"), rows, indent=2)
+
+
+def _print_failures(status: EvaluationJobStatus) -> None:
+    if status.attempts:
+        total = status.total_attempts or len(status.attempts)
+        print_title(f"Attempts ({total} in all, newest last)")
+        rows = [
+            (_time(attempt.attempt_time), attempt.dataset or "", failure)
+            for attempt in status.attempts
+            for failure in failure_lines(attempt.partial_failures)
+        ]
+        print_table(("TIME", "RUN", "WHAT WENT WRONG"), rows, indent=2)
+    if status.abandoned_windows:
+        print_title("Rows given up")
+        windows = [
+            (_time(it.start_time), _time(it.end_time), str(it.failures), it.dataset or "")
+            for it in status.abandoned_windows
+        ]
+        print_table(("FROM", "TO", "#FAILURES", "LAST RUN"), windows, indent=2)
+
+
+def _print_versions(versions: Sequence[EvaluationJobVersion]) -> None:
+    if versions:
+        print_title("Versions")
+        rows = [
+            (
+                count(version.status.number),
+                version.name,
+                str(version.status.state or "-"),
+                number(version.status.mean_average_precision),
+                count(version.status.evaluated_item_count),
+                version.status.message or "",
+            )
+            for version in versions
+        ]
+        print_table(("#NO", "NAME", "STATE", "#mAP", "#ITEMS", "MESSAGE"), rows, indent=2)
+
+
+def failure_lines(failures: Iterable[RpcStatus]) -> list[str]:
+    return [one_line(failure.message) for failure in failures] or ["-"]
+
+
+def _time(time: datetime | None) -> str:
+    return format_time(time) if time is not None else ""
+
+
+def _age(created: datetime) -> str:
+    """As kubectl says it, in one unit."""
+    seconds = max(int((datetime.now(UTC) - created).total_seconds()), 0)
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
