@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
-from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -51,12 +50,7 @@ class FileTable:
     def __init__(self, uri: str, options: TableOptions) -> None:
         self._uri = uri
         self._options = options
-        self._temp = tempfile.TemporaryDirectory(prefix="table-", dir=options.temp_directory)
-        try:
-            self._storage = open_storage(uri, Path(self._temp.name))
-        except BaseException:
-            self._temp.cleanup()
-            raise
+        self._storage = open_storage(uri, options)
 
     def ensure(self) -> TableState:
         with storage_errors(self._uri):
@@ -78,7 +72,7 @@ class FileTable:
         if not footers:
             return
         label_footers = self._label_footers()
-        with self._engine() as engine:
+        with self.engine() as engine:
             rows = self._relation(engine, "rows", footers, ROW_COLUMNS)
             labels = (
                 self._relation(engine, "labels", label_footers, LABEL_COLUMNS)
@@ -93,7 +87,7 @@ class FileTable:
         footers = self._footers()
         if not footers:
             return 0
-        with self._engine() as engine:
+        with self.engine() as engine:
             engine.con.register("known", pa.RecordBatchReader.from_batches(ID_SCHEMA, known_ids))
             engine.raw_sql("CREATE TEMP TABLE known_ids AS SELECT DISTINCT id FROM known")
             rows = self._relation(engine, "rows", footers, ROW_COLUMNS)
@@ -101,7 +95,7 @@ class FileTable:
             return int(engine.raw_sql(ibis.to_sql(late, dialect="duckdb")).fetchall()[0][0])
 
     def close(self) -> None:
-        self._temp.cleanup()
+        """Nothing outlives a call."""
 
     @property
     def _label_folder(self) -> str:
@@ -122,9 +116,11 @@ class FileTable:
         return footers
 
     @contextmanager
-    def _engine(self) -> Iterator[Expression]:
+    def engine(self) -> Iterator[Expression]:
         """A DuckDB that reads this table's files and nothing else, within its bounds."""
-        with tempfile.TemporaryDirectory(dir=self._temp.name) as spill:
+        with tempfile.TemporaryDirectory(
+            prefix="table-", dir=self._options.temp_directory
+        ) as spill:
             engine = ibis.duckdb.connect()
             try:
                 filesystem = self._storage.engine_filesystem()

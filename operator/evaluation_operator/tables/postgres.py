@@ -50,6 +50,10 @@ _CONNECT_SECONDS: Final = 10
 _KEEPALIVE: Final = (
     "keepalives_idle=20 keepalives_interval=10 keepalives_count=3 tcp_user_timeout=60000"
 )
+# Labels are joined by hash: planners take the newest ones for few, and would loop over them.
+_SESSION: Final = (
+    "SET TimeZone = 'UTC'; SET standard_conforming_strings = on; SET enable_nestloop = off"
+)
 
 
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
@@ -200,7 +204,7 @@ class PostgresTable:
                 connect_timeout=_CONNECT_SECONDS,
                 autocommit=True,
             ) as connection:
-                connection.execute("SET TimeZone = 'UTC'; SET standard_conforming_strings = on")
+                connection.execute(_SESSION)
                 yield connection
         except (
             psycopg.OperationalError,

@@ -88,7 +88,7 @@ def create_labels(connection: Connection, name: TableName) -> None:
     connection.execute(
         sql.SQL(
             "CREATE UNIQUE INDEX ON {} "
-            "(id, labeled_at, coalesce(labeler, ''), sha256(convert_to(groundtruth, 'UTF8')))"
+            "(id, labeled_at, coalesce(labeler, ''), hashtextextended(groundtruth, 0))"
         ).format(table)
     )
 

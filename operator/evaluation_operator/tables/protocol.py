@@ -52,15 +52,17 @@ class TableState:
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """Bounds on what a table's engine takes, in this process.
+    """Bounds on what a table takes in this process, and what its URI does not say.
 
-    `temp_directory` is where sorting spills to; None makes one that goes with the table.
+    `temp_directory` is where sorting spills to, for as long as a call lasts; None is the system's.
+    `s3_endpoint` is the address of an S3 service that is not Amazon's, such as AWS_ENDPOINT_URL.
     """
 
     memory_limit_bytes: int = 512 * 2**20
     threads: int = 2
     temp_directory: Path | None = None
     batch_rows: int = 2048
+    s3_endpoint: str | None = None
 
 
 class Table(Protocol):
@@ -89,4 +91,4 @@ class Table(Protocol):
         """
 
     def close(self) -> None:
-        """Give back connections and temporary files; the table cannot be used any more."""
+        """Give back what is held; the table cannot be used any more."""

@@ -52,8 +52,8 @@ def select_rows(
         found = found.mutate(labeled_at=ibis.null(TIMESTAMP))
     else:
         found = _with_labels(found, _newest_labels(labels, query.label_cutoff, dialect))
-    order = (dialect.byte_order(found.id), found.time)
-    return found.order_by(order).select(READ_SCHEMA.names)
+    found = found.select(READ_SCHEMA.names)
+    return found.order_by(dialect.byte_order(found.id), found.time)
 
 
 def count_late_rows(

@@ -19,6 +19,7 @@ import pyarrow.fs as pafs
 from fsspec.implementations.arrow import ArrowFSWrapper  # type: ignore[import-untyped]
 
 from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+from evaluation_operator.tables.protocol import TableOptions
 
 _S3_CONNECT_SECONDS = 10
 _S3_REQUEST_SECONDS = 60
@@ -78,27 +79,35 @@ class LocalStorage:
 
 
 class _S3ForDuckDB(ArrowFSWrapper):  # type: ignore[misc]
-    """DuckDB's own S3 support is an extension that it would have to download."""
+    """DuckDB's own S3 support is an extension that it would have to download, and asks for as soon
+    as it hears `s3://`; so that it does not, buckets have another name there."""
 
-    protocol = "s3"
+    protocol = "bucket"
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return path.removeprefix(f"{cls.protocol}://")
 
 
 class S3Storage:
     """A bucket, or what begins with a prefix in one.
 
-    Address and credentials of the service are the AWS SDK's usual variables (AWS_ENDPOINT_URL,
-    AWS_REGION, AWS_ACCESS_KEY_ID, …) or the pod's identity; the SDK reads them itself.
+    Credentials and region are the AWS SDK's usual variables (AWS_ACCESS_KEY_ID, AWS_REGION, …) or
+    the pod's identity, which the SDK finds by itself; the address of another service than Amazon's
+    it does not, so that is an option.
     """
 
-    def __init__(self, root: str, temp_directory: Path) -> None:
+    def __init__(self, root: str, options: TableOptions) -> None:
         self.filesystem = pafs.S3FileSystem(
-            connect_timeout=_S3_CONNECT_SECONDS, request_timeout=_S3_REQUEST_SECONDS
+            endpoint_override=options.s3_endpoint,
+            connect_timeout=_S3_CONNECT_SECONDS,
+            request_timeout=_S3_REQUEST_SECONDS,
         )
         self.root = root
-        self._temp_directory = temp_directory
+        self._temp_directory = options.temp_directory
 
     def address(self, path: str) -> str:
-        return f"s3://{path}"
+        return f"{_S3ForDuckDB.protocol}://{path}"
 
     def make(self) -> bool:
         """A prefix needs no making, and a bucket is for its owner to make."""
@@ -121,7 +130,7 @@ class S3Storage:
         return _S3ForDuckDB(self.filesystem)
 
 
-def open_storage(uri: str, temp_directory: Path) -> Storage:
+def open_storage(uri: str, options: TableOptions) -> Storage:
     """The storage behind a `file://` or `s3://` URI; TableInvalid if it is not well formed."""
     parts = urlsplit(uri)
     path = unquote(parts.path).rstrip("/")
@@ -140,7 +149,7 @@ def open_storage(uri: str, temp_directory: Path) -> Storage:
     if not parts.netloc or ":" in parts.netloc:
         raise TableInvalid(f'uri: "{uri}" names no bucket; write s3://bucket/prefix')
     try:
-        return S3Storage(parts.netloc + path, temp_directory)
+        return S3Storage(parts.netloc + path, options)
     except OSError as error:
         raise TableUnavailable(f"{uri}: {error}") from error
 

@@ -93,7 +93,7 @@ class TableContract:
 
     def test_hundreds_of_windows_are_one_query(self, made: Table) -> None:
         made.append_rows([row_batch(*(make_row(number) for number in range(40)))])
-        windows = tuple(window(2 * i, 2 * i + 1) for i in range(300))
+        windows = tuple(window(2 * i, 2 * i + 1) for i in range(100))
         assert len(read(made, windows=windows, paused_spans=windows)) == 20
 
     def test_only_rows_of_the_model_version_are_read(self, made: Table) -> None:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+from evaluation_operator.tables.files import FileTable
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import Table
+from evaluation_operator.tables.protocol import Table, TableOptions
 from tests.unit.tables.contract import Fill, TableContract
-from tests.unit.tables.making import write_parquet
+from tests.unit.tables.making import (
+    at,
+    foreign_table,
+    make_foreign_row,
+    make_row,
+    query,
+    read,
+    read_ids,
+    row_batch,
+    window,
+    write_parquet,
+)
 
 
 @pytest.fixture
@@ -33,3 +48,184 @@ class TestFileTable(TableContract):
             write_parquet(root / "2026" / "rows.parquet", rows)
 
         return write
+
+
+def test_files_of_others_and_ours_lie_side_by_side(root: Path, table: Table) -> None:
+    """Four layouts: ours, the six, without ground truth, and with pandas' habits."""
+    table.ensure()
+    table.append_rows([row_batch(make_row(0))])
+    write_parquet(root / "a" / "six.parquet", foreign_table(make_foreign_row(1)))
+    write_parquet(
+        root / "few.parquet",
+        foreign_table(make_foreign_row(2))
+        .drop_columns(["groundtruth"])
+        .append_column("region", pa.array([7])),
+    )
+    habits = foreign_table(make_foreign_row(3))
+    habits = (
+        habits.set_column(0, "model", habits["model"].dictionary_encode())
+        .set_column(2, "time", habits["time"].cast(pa.timestamp("ns")))
+        .set_column(3, "raw_data", habits["raw_data"].cast(pa.large_string()))
+        .set_column(5, "groundtruth", pa.nulls(1))
+    )
+    write_parquet(root / "habits.parquet", habits)
+    assert {row["time"] for row in read(table)} == {at(number) for number in range(4)}
+    assert len(read(table, windows=(window(3, 4),))) == 1
+
+
+def test_what_is_hidden_or_underscored_is_no_row(root: Path, table: Table) -> None:
+    for name in ("_results/r/rows.parquet", ".half.parquet", "_x.parquet", ".t/a.parquet", "a.pq"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"PAR1 and nothing more")
+    assert table.ensure().is_created is False
+    assert read(table) == []
+
+
+def test_names_that_look_like_patterns_are_names(root: Path, table: Table) -> None:
+    for number, name in enumerate(
+        ["x[1]*.parquet", "x1.parquet", "?.parquet", "model=q/%41.parquet"]
+    ):
+        write_parquet(root / name, foreign_table(make_foreign_row(number)))
+    assert len(read(table)) == 4
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: b"",
+        lambda content: content[:-4] + b"PARX",
+        lambda content: b"a,b\n1,2\n",
+    ],
+    ids=["half written", "empty", "without its end", "no Parquet"],
+)
+def test_a_file_that_cannot_be_read_is_named_not_skipped(
+    root: Path, table: Table, spoil: Callable[[bytes], bytes]
+) -> None:
+    table.append_rows([row_batch(make_row(0))])
+    path = write_parquet(root / "other.parquet", foreign_table(make_foreign_row(1)))
+    path.write_bytes(spoil(path.read_bytes()))
+    for use in (table.ensure, lambda: read(table), lambda: table.count_late(query(), [])):
+        with pytest.raises(TableUnavailable, match=r"other.parquet.* half written .* finish or"):
+            use()
+    path.unlink()
+    assert len(read(table)) == 1
+
+
+def test_a_file_spoilt_in_the_middle_is_noticed(root: Path, table: Table) -> None:
+    rows = [make_foreign_row(number, raw_data=f"{number}" * 50) for number in range(2000)]
+    path = write_parquet(root / "other.parquet", foreign_table(*rows))
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 3
+    content[middle : middle + 4000] = bytes(4000)
+    path.write_bytes(content)
+    with pytest.raises(TableUnavailable, match="reading failed"):
+        read(table)
+
+
+def test_a_file_of_other_columns_is_refused_field_by_field(root: Path, table: Table) -> None:
+    rows = foreign_table(make_foreign_row(0))
+    rows = (
+        rows.set_column(2, "time", rows["time"].cast(pa.string()))
+        .set_column(3, "raw_data", rows["raw_data"].cast(pa.binary()))
+        .set_column(1, "model_version", pa.array([1]))
+        .drop_columns(["raw_prediction"])
+        .append_column("p", pa.array([0.5], pa.float32()))
+        .append_column("Model", pa.array(["x"]))
+    )
+    write_parquet(root / "other.parquet", rows)
+    for use in (table.ensure, lambda: read(table)):
+        with pytest.raises(TableInvalid, match=r"other\.parquet") as refused:
+            use()
+    assert {difference.column: difference.found for difference in refused.value.differences} == {
+        "model_version": "type int64",
+        "time": "type string",
+        "raw_data": "type binary",
+        "raw_prediction": "missing",
+        "p": "type float",
+        "Model": 'like "model" but for case',
+    }
+    assert 'column "time": type string, expected timestamp[us, tz=UTC]; convert it' in str(
+        refused.value
+    )
+
+
+def test_labels_of_other_columns_are_refused(root: Path, table: Table) -> None:
+    labels = pa.table({"id": ["a"], "groundtruth": ["b"]})
+    write_parquet(root / "_labels" / "mine.parquet", labels)
+    with pytest.raises(TableInvalid, match=r'mine.parquet.*column "labeled_at": missing'):
+        table.ensure()
+
+
+def test_rows_of_one_id_that_differ_stay_side_by_side(root: Path, table: Table) -> None:
+    """Which one counts is not for the table to say; the same one twice is one."""
+    for number, truth in enumerate(["a", "b", "a"]):
+        rows = row_batch(make_row(0), make_row(1, groundtruth=truth), make_row(2))
+        write_parquet(root / f"{number}.parquet", pa.Table.from_batches([rows]))
+    assert read_ids(table) == ["row-0000", "row-0001", "row-0001", "row-0002"]
+
+
+def test_a_folder_appended_to_holds_only_whole_files(root: Path, table: Table) -> None:
+    """Row groups are bounded, what is written is named by its content, and no draft is left."""
+    seen_while_writing: list[int] = []
+    one = row_batch(*[make_row(0)] * 20_000)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for start in range(0, 140_000, one.num_rows):
+            ids = pa.array([f"{number:06}" for number in range(start, start + one.num_rows)])
+            yield one.set_column(one.schema.get_field_index("id"), "id", ids)
+            seen_while_writing.append(len(list(root.glob("[!.]*"))))
+
+    for _ in range(2):
+        table.append_rows(batches())
+    assert set(seen_while_writing[:7]) == {0}
+    (file,) = root.iterdir()
+    metadata = pq.ParquetFile(file).metadata
+    assert metadata.num_rows == 140_000
+    assert max(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)) <= 80_000
+    assert metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+def test_a_draft_that_a_killed_writer_left_is_no_row(root: Path, table: Table) -> None:
+    table.append_rows([row_batch(make_row(0))])
+    (root / ".draft-1.tmp").write_bytes(b"PAR1")
+    assert read_ids(table) == ["row-0000"]
+
+
+def test_a_file_in_place_of_the_folder_is_refused(root: Path, table: Table) -> None:
+    root.write_text("")
+    with pytest.raises(TableInvalid, match="give a folder"):
+        table.ensure()
+
+
+def test_the_engine_reaches_nothing_but_the_table(root: Path, tmp_path: Path) -> None:
+    secret = write_parquet(tmp_path / "secret.parquet", foreign_table(make_foreign_row(0)))
+    root.mkdir()
+    around = f"{root}/../secret.parquet".replace("'", "''")
+    with closing(FileTable(root.as_uri(), TableOptions())) as table, table.engine() as engine:
+        for statement in (
+            f"SELECT * FROM read_parquet('{secret}')",
+            f"SELECT * FROM read_parquet('{around}')",
+            f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
+            f"ATTACH '{tmp_path}/out.db'",
+            "INSTALL httpfs",
+            "SET enable_external_access = true",
+            "SET memory_limit = '100GB'",
+            "SELECT * FROM secret",
+        ):
+            with pytest.raises(duckdb.Error):
+                engine.con.execute(statement)
+        limits = engine.con.execute(
+            "SELECT current_setting('memory_limit'), current_setting('threads')"
+        ).fetchone()
+        assert limits == ("512.0 MiB", 2)
+
+
+def test_nothing_is_left_where_it_spilled(root: Path, tmp_path: Path) -> None:
+    spill = tmp_path / "spill"
+    spill.mkdir()
+    with closing(open_table(root.as_uri(), options=TableOptions(temp_directory=spill))) as table:
+        table.append_rows([row_batch(make_row(0))])
+        read(table)
+    assert list(spill.iterdir()) == []

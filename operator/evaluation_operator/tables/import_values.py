@@ -1,0 +1,112 @@
+"""The values of one line of a file to import: read strictly, each fault with its cure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
+
+from evaluation_operator.tables.import_files import Fault, Line
+from evaluation_operator.tables.schema import LABEL_COLUMNS, ROW_COLUMNS, Column, ColumnKind
+
+# What of a column may be given as JSON in place of a text that holds JSON.
+_DOCUMENTS: Final = ("raw_data", "raw_prediction", "groundtruth")
+_MAXIMUM_SHOWN: Final = 60
+Values: TypeAlias = dict[str, str | float | datetime | None]
+
+
+def parse_row(line: Line) -> Values:
+    values = _parse(line, ROW_COLUMNS, optional=("id",))
+    _check_between(values, "priority", "at least 0 and below 1", lambda x: 0 <= x < 1)
+    _check_between(values, "p", "above 0 and at most 1", lambda x: 0 < x <= 1)
+    return values
+
+
+def parse_label(line: Line, labeled_at: datetime) -> Values:
+    values = _parse(line, LABEL_COLUMNS, optional=("labeled_at",))
+    if values["labeled_at"] is None:
+        values["labeled_at"] = labeled_at
+    return values
+
+
+def _parse(line: Line, columns: tuple[Column, ...], *, optional: tuple[str, ...]) -> Values:
+    names = [column.name for column in columns]
+    given_values = line.values
+    unknown = [name for name in given_values if name not in names]
+    if unknown:
+        raise Fault(
+            f'column "{unknown[0]}" is unknown; remove it, or rename it to one of '
+            + ", ".join(names)
+        )
+    values: Values = {}
+    for column in columns:
+        given = given_values.get(column.name)
+        is_missing = given is None or (given == "" and not column.is_nullable)
+        if is_missing and not column.is_nullable and column.name not in optional:
+            raise Fault(f'column "{column.name}": no value; give one')
+        values[column.name] = None if is_missing else _value(column, given)
+    return values
+
+
+def _value(column: Column, given: object) -> str | float | datetime:
+    match column.kind:
+        case ColumnKind.TEXT:
+            return _text(column.name, given)
+        case ColumnKind.NUMBER:
+            return _number(column.name, given)
+        case ColumnKind.TIME:
+            return _time(column.name, given)
+
+
+def _text(name: str, given: object) -> str:
+    if name in _DOCUMENTS and isinstance(given, dict | list):
+        # Keys in order, so that the same document is the same text and the same row id.
+        text = json.dumps(given, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    elif isinstance(given, str):
+        text = given
+    else:
+        raise Fault(f'column "{name}": {_shown(given)} is no text; quote it')
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Fault(
+            f'column "{name}": half of a surrogate pair is no character; remove it'
+        ) from None
+    return text
+
+
+def _number(name: str, given: object) -> float:
+    if isinstance(given, int | float | str) and not isinstance(given, bool):
+        with suppress(ValueError, OverflowError):
+            return float(given)
+    raise Fault(f'column "{name}": {_shown(given)} is no number; give one, such as 0.5')
+
+
+def _time(name: str, given: object) -> datetime:
+    """Without a zone it is UTC. Numbers are refused: seconds, or milliseconds, of what?"""
+    if isinstance(given, str):
+        with suppress(ValueError):
+            given = datetime.fromisoformat(given)
+    if not isinstance(given, datetime):
+        raise Fault(
+            f'column "{name}": {_shown(given)} is no time; give one such as 2026-03-01T10:00:00Z'
+        )
+    try:
+        return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+    except OverflowError:
+        raise Fault(f'column "{name}": {given} is before the year 1 in UTC; correct it') from None
+
+
+def _check_between(
+    values: Values, name: str, bounds: str, is_inside: Callable[[float], bool]
+) -> None:
+    value = values[name]
+    if isinstance(value, float) and not is_inside(value):
+        raise Fault(f'column "{name}": {value} must be {bounds}; correct it')
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _MAXIMUM_SHOWN else text[:_MAXIMUM_SHOWN] + "…"

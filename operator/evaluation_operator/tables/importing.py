@@ -1,0 +1,146 @@
+"""Files that people bring: rows and labels as JSONL, CSV or Parquet.
+
+The whole file is judged before the first row is given out, so that of a file with a bad line
+nothing is imported. It is read twice for that; what is held of it are eight bytes a row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from evaluation_operator.tables.errors import ImportInvalid
+from evaluation_operator.tables.import_files import Fault, Line, read_lines
+from evaluation_operator.tables.import_values import Values, parse_label, parse_row
+from evaluation_operator.tables.schema import (
+    LABEL_SCHEMA,
+    ROW_SCHEMA,
+    numbered_id,
+    row_digest,
+)
+
+_BATCH_ROWS: Final = 2048
+_MOST_FAULTS: Final = 10
+Parse: TypeAlias = Callable[[Line], Values]
+
+
+def read_row_file(path: Path) -> Iterator[pa.RecordBatch]:
+    """Rows of a file as ROW_SCHEMA. One without `id` gets that of its content, numbered among
+    equals; one without `sampled_at` is like a row of others: windows run on its `time`.
+
+    Raises ImportInvalid at once, before any row is given, with the first faults.
+    """
+    return _read(path, parse_row, ROW_SCHEMA)
+
+
+def read_label_file(path: Path, *, labeled_at: datetime) -> Iterator[pa.RecordBatch]:
+    """Labels of a file as LABEL_SCHEMA; `labeled_at` is for lines that have none of their own.
+
+    Raises ImportInvalid as above, also for two labels of one row and one instant.
+    """
+    return _read(path, lambda line: parse_label(line, labeled_at), LABEL_SCHEMA)
+
+
+def _read(path: Path, parse: Parse, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    repeated = _repeated_keys(path, parse)
+    _refuse_repeats(path, parse, repeated)
+    return _batches(path, parse, schema, repeated)
+
+
+def _parsed(path: Path, parse: Parse) -> Iterator[tuple[Line, Values]]:
+    """Every line's values; all are read before the faults of some are raised."""
+    faults: list[str] = []
+    for line in read_lines(path):
+        try:
+            yield line, parse(line)
+        except Fault as fault:
+            faults.append(f"{line.place}: {fault}")
+            if len(faults) == _MOST_FAULTS:
+                break
+    if faults:
+        raise ImportInvalid(faults)
+
+
+def _key(values: Values) -> str:
+    """What must differ from row to row: the id; for labels with their time; else the content."""
+    if values["id"] is not None:
+        return f"id {values['id']} {values.get('labeled_at', '')}"
+    return _digest(values)
+
+
+def _digest(values: Values) -> str:
+    time = values["time"]
+    assert isinstance(time, datetime)
+    texts = (values[name] for name in ("model", "model_version", "raw_data", "raw_prediction"))
+    model, version, data, prediction = (None if text is None else str(text) for text in texts)
+    return row_digest(model, version, time, data, prediction)
+
+
+def _short(key: str) -> int:
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
+
+
+def _repeated_keys(path: Path, parse: Parse) -> frozenset[int]:
+    """Keys, shortened, that come more than once; judges every line on the way."""
+    chunks: list[pa.Array] = []
+    held: list[int] = []
+    for _, values in _parsed(path, parse):
+        held.append(_short(_key(values)))
+        if len(held) == _BATCH_ROWS:
+            chunks.append(pa.array(held, pa.int64()))
+            held = []
+    counts = pc.value_counts(pa.chunked_array([*chunks, pa.array(held, pa.int64())]))
+    several = pc.greater(pc.struct_field(counts, "counts"), 1)
+    return frozenset(pc.struct_field(counts.filter(several), "values").to_pylist())
+
+
+def _refuse_repeats(path: Path, parse: Parse, repeated: frozenset[int]) -> None:
+    """An id that is given twice: nobody could say which of the two counts."""
+    if not repeated:
+        return
+    first: dict[str, str] = {}
+    faults: list[str] = []
+    for line, values in _parsed(path, parse):
+        key = _key(values)
+        if values["id"] is None or _short(key) not in repeated:
+            continue
+        if key in first and len(faults) < _MOST_FAULTS:
+            cure = (
+                "give each label its own labeled_at" if "labeled_at" in values else "give it once"
+            )
+            faults.append(
+                f'{line.place}: column "id": "{values["id"]}" stands at {first[key]} too; {cure}'
+            )
+        first.setdefault(key, line.place)
+    if faults:
+        raise ImportInvalid(faults)
+
+
+def _batches(
+    path: Path, parse: Parse, schema: pa.Schema, repeated: frozenset[int]
+) -> Iterator[pa.RecordBatch]:
+    seen: Counter[str] = Counter()
+    held: list[Values] = []
+    for _, values in _parsed(path, parse):
+        if values["id"] is None:
+            digest = _digest(values)
+            values["id"] = numbered_id(digest, seen[digest])
+            if _short(digest) in repeated:
+                seen[digest] += 1
+        held.append(values)
+        if len(held) == _BATCH_ROWS:
+            yield _batch(held, schema)
+            held = []
+    if held:
+        yield _batch(held, schema)
+
+
+def _batch(rows: Iterable[Values], schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(list(rows), schema=schema)

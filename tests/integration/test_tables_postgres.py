@@ -1,0 +1,295 @@
+"""Tables in a real PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+
+import psycopg
+import pyarrow as pa
+import pytest
+from psycopg import sql
+
+from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+from evaluation_operator.tables.open import open_table
+from evaluation_operator.tables.protocol import Table, TableOptions
+from tests.cluster.postgres import DATABASE, USER, PostgreSQL
+from tests.unit.tables.contract import Fill, TableContract
+from tests.unit.tables.making import (
+    label_batch,
+    make_label,
+    make_row,
+    query,
+    read,
+    read_ids,
+    row_batch,
+)
+
+pytestmark = pytest.mark.integration
+
+_TABLE_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as running:
+        yield running
+
+
+@pytest.fixture
+def admin(server: PostgreSQL) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def name() -> str:
+    return f"Rows_{next(_TABLE_NUMBERS)}"
+
+
+@pytest.fixture
+def uri(server: PostgreSQL, name: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("PGPASSWORD", server.password)
+    return f"postgresql://{USER}@{server.host}:{server.port}/{DATABASE}/public.{name}"
+
+
+@pytest.fixture
+def table(uri: str) -> Iterator[Table]:
+    with closing(open_table(uri)) as opened:
+        yield opened
+
+
+def _create(admin: psycopg.Connection, name: str, columns: str) -> None:
+    admin.execute(
+        sql.SQL("CREATE TABLE {} ({})").format(
+            sql.Identifier(name),
+            sql.SQL(columns),  # type: ignore[arg-type]
+        )
+    )
+
+
+SIX_COLUMNS = (
+    "model text, model_version varchar(80), time timestamptz, raw_data text, "
+    "raw_prediction text, groundtruth text"
+)
+
+
+class TestPostgresTable(TableContract):
+    @pytest.fixture
+    def fill(self, admin: psycopg.Connection, name: str) -> Fill:
+        def insert(rows: pa.Table) -> None:
+            _create(admin, name, SIX_COLUMNS)
+            statement = sql.SQL("INSERT INTO {} VALUES (%s, %s, %s, %s, %s, %s)")
+            with admin.cursor() as cursor:
+                cursor.executemany(
+                    statement.format(sql.Identifier(name)),
+                    [tuple(row.values()) for row in rows.to_pylist()],
+                )
+
+        return insert
+
+
+def test_the_order_is_that_of_bytes_whatever_the_locale(
+    table: Table, admin: psycopg.Connection, name: str
+) -> None:
+    """ICU orders `a-b`, `a_b`, `ab`, `B` otherwise, and files know no locale."""
+    _create(
+        admin,
+        name,
+        f'{SIX_COLUMNS}, id text COLLATE "en-x-icu" PRIMARY KEY, priority double precision, '
+        "p double precision, sampled_at timestamptz, interval_start timestamptz, job_uid text",
+    )
+    ids = ["ab", "B", "a-b", "é", "a_b", "A"]
+    table.append_rows([row_batch(*(make_row(0, id=row_id) for row_id in ids))])
+    assert read_ids(table) == sorted(ids)
+
+
+def test_times_without_zone_are_utc(table: Table, admin: psycopg.Connection, name: str) -> None:
+    admin.execute("ALTER ROLE evaluation SET TimeZone = 'Asia/Tokyo'")
+    try:
+        _create(admin, name, SIX_COLUMNS.replace("timestamptz", "timestamp"))
+        admin.execute(
+            sql.SQL("INSERT INTO {} VALUES ('flowers', 'v1', '2026-03-01 10:00', '', '')").format(
+                sql.Identifier(name)
+            )
+        )
+        assert [row["time"] for row in read(table)] == [make_row(0)["time"]]
+    finally:
+        admin.execute("ALTER ROLE evaluation RESET TimeZone")
+
+
+def test_a_table_of_other_columns_is_refused_field_by_field(
+    table: Table, admin: psycopg.Connection, name: str
+) -> None:
+    _create(
+        admin,
+        name,
+        "model text, model_version integer, time text, raw_data jsonb, id text, p real",
+    )
+    with pytest.raises(TableInvalid, match=name) as refused:
+        table.ensure()
+    assert {difference.column: difference.found for difference in refused.value.differences} == {
+        "model_version": "type integer",
+        "time": "type text",
+        "raw_data": "type jsonb",
+        "raw_prediction": "missing",
+        "p": "type real",
+    }
+    assert 'column "time": type text, expected timestamp with time zone; convert it' in str(
+        refused.value
+    )
+    with pytest.raises(TableInvalid):
+        read(table)
+
+
+def test_labels_of_other_columns_are_refused(
+    table: Table, admin: psycopg.Connection, name: str
+) -> None:
+    _create(admin, name, SIX_COLUMNS)
+    _create(admin, f"{name}_labels", "id text, groundtruth text")
+    for use in (table.ensure, lambda: table.append_labels([]), lambda: read(table)):
+        with pytest.raises(TableInvalid, match=r'_labels" .*column "labeled_at": missing'):
+            use()
+
+
+def test_rows_cannot_be_appended_to_a_table_that_others_fill(
+    table: Table, admin: psycopg.Connection, name: str
+) -> None:
+    _create(admin, name, SIX_COLUMNS)
+    with pytest.raises(TableInvalid, match='no column "id", so others fill it'):
+        table.append_rows([row_batch(make_row(0))])
+
+
+def test_a_table_that_nobody_made_is_missing(table: Table, name: str) -> None:
+    for use in (
+        lambda: read(table),
+        lambda: table.append_rows([]),
+        lambda: table.append_labels([label_batch(make_label("a", "b"))]),
+    ):
+        with pytest.raises(TableInvalid, match=f'"public.{name}(_labels)?" does not exist'):
+            use()
+
+
+def test_a_missing_schema_is_named(uri: str) -> None:
+    table = open_table(uri.replace("/public.", "/elsewhere."))
+    with pytest.raises(TableInvalid, match='schema "elsewhere" does not exist'):
+        table.ensure()
+
+
+def test_a_user_who_may_only_read_can_evaluate(
+    uri: str, admin: psycopg.Connection, name: str, server: PostgreSQL
+) -> None:
+    """A database of others: their table serves, though no labels can be put beside it."""
+    _create(admin, name, SIX_COLUMNS)
+    secret = sql.Literal(server.password)
+    admin.execute(sql.SQL("CREATE ROLE reader LOGIN PASSWORD {}").format(secret))
+    table = open_table(uri.replace(f"//{USER}@", "//reader@"))
+    with pytest.raises(TableInvalid, match=r"permission denied .* GRANT this user the right"):
+        read(table)
+    admin.execute(sql.SQL("GRANT SELECT ON {} TO reader").format(sql.Identifier(name)))
+    assert not table.ensure().has_labels
+    assert read(table) == []
+    assert table.count_late(query(), []) == 0
+
+
+def test_two_checks_at_once_make_one_table(uri: str) -> None:
+    states: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: states.append(open_table(uri).ensure().is_created))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(states) == [False, False, False, True]
+
+
+def test_what_is_written_while_rows_are_read_is_not_seen(uri: str) -> None:
+    table = open_table(uri, options=TableOptions(batch_rows=2))
+    table.ensure()
+    table.append_rows([row_batch(*(make_row(number) for number in range(6)))])
+    batches = table.read_rows(query())
+    first = next(batches)
+    table.append_rows([row_batch(make_row(9))])
+    table.append_labels([label_batch(make_label("row-0005", "late"))])
+    rest = list(batches)
+    assert sum(batch.num_rows for batch in (first, *rest)) == 6
+    assert rest[-1].column("groundtruth")[-1].as_py() is None
+    assert len(read(table)) == 7
+
+
+def test_an_index_serves_the_windows_of_a_run(
+    table: Table, admin: psycopg.Connection, name: str
+) -> None:
+    table.ensure()
+    admin.execute("SET enable_seqscan = off")
+    plan = admin.execute(
+        sql.SQL(
+            "EXPLAIN SELECT * FROM {} WHERE model = 'flowers' AND model_version = 'v1' "
+            "AND coalesce(sampled_at, time) >= now() AND coalesce(sampled_at, time) < now()"
+        ).format(sql.Identifier(name))
+    ).fetchall()
+    assert any("_coalesce_idx" in str(line) for line in plan)
+
+
+def test_a_text_that_the_database_cannot_hold_is_named(table: Table) -> None:
+    table.ensure()
+    with pytest.raises(TableInvalid, match="0x00"):
+        table.append_rows([row_batch(make_row(0, raw_data="a\0b"))])
+    assert read(table) == []
+
+
+def test_a_wrong_password_is_no_secret_told(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "canary-7731")
+    with pytest.raises(
+        TableUnavailable, match=r'database "evaluation" on 127\.0\.0\.1:'
+    ) as refused:
+        open_table(uri).ensure()
+    assert "password authentication failed" in str(refused.value)
+    assert "canary-7731" not in str(refused.value)
+
+
+def test_a_missing_database_is_named(uri: str) -> None:
+    with pytest.raises(TableUnavailable, match='database "nowhere" does not exist'):
+        open_table(uri.replace(f"/{DATABASE}/", "/nowhere/")).ensure()
+
+
+class TestADatabaseThatFails:
+    @pytest.fixture
+    def own_server(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgreSQL]:
+        with PostgreSQL() as running:
+            monkeypatch.setenv("PGPASSWORD", running.password)
+            yield running
+
+    def test_is_unavailable_until_it_is_back(self, own_server: PostgreSQL) -> None:
+        """It refuses, works, vanishes in the middle of a read and of a write, and is back."""
+        where = f"{own_server.host}:{own_server.port}"
+        uri = f"postgresql://{USER}@{where}/{DATABASE}/rows"
+        table = open_table(uri, options=TableOptions(batch_rows=10))
+        table.ensure()
+        # More than the sockets between the two can hold.
+        big = [make_row(number, raw_data="x" * 100_000) for number in range(200)]
+        table.append_rows([row_batch(*big)])
+
+        batches = table.read_rows(query())
+        next(batches)
+        own_server.kill()
+        with pytest.raises(TableUnavailable, match=where):
+            list(batches)
+        with pytest.raises(TableUnavailable, match=where):
+            table.ensure()
+
+        own_server.start()
+
+        def vanishing() -> Iterator[pa.RecordBatch]:
+            yield row_batch(make_row(1000))
+            own_server.kill()
+            yield row_batch(make_row(1001, raw_data="x" * 10_000_000))
+
+        with pytest.raises(TableUnavailable, match=where):
+            table.append_rows(vanishing())
+        own_server.start()
+        assert len(read(table)) == 200

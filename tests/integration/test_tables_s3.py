@@ -1,0 +1,153 @@
+"""Tables in a bucket, of a server that speaks S3."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+import pytest
+
+from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+from evaluation_operator.tables.open import open_table
+from evaluation_operator.tables.protocol import Table, TableOptions
+from tests.cluster.host import free_ports, wait_until
+from tests.unit.tables.contract import Fill, TableContract
+from tests.unit.tables.making import (
+    foreign_table,
+    make_foreign_row,
+    make_row,
+    read,
+    read_ids,
+    row_batch,
+)
+
+pytestmark = pytest.mark.integration
+
+_PREFIX_NUMBERS = count(1)
+BUCKET = "tables"
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Moto's server on loopback, with an empty bucket."""
+    (port,) = free_ports(1)
+    with (tmp_path_factory.mktemp("s3") / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            endpoint = f"http://127.0.0.1:{port}"
+            own = pafs.S3FileSystem(
+                access_key="key",
+                secret_key="secret",
+                region="us-east-1",
+                endpoint_override=endpoint,
+                allow_bucket_creation=True,
+                connect_timeout=1,
+            )
+
+            def has_bucket() -> bool:
+                assert server.poll() is None, log.name
+                try:
+                    own.create_dir(BUCKET)
+                except OSError:
+                    return False
+                return True
+
+            wait_until(has_bucket, "the S3 server", 60)
+            yield endpoint
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+@pytest.fixture
+def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> pafs.FileSystem:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-5512")
+    return pafs.SubTreeFileSystem(BUCKET, pafs.S3FileSystem(endpoint_override=endpoint))
+
+
+@pytest.fixture
+def prefix(bucket: pafs.FileSystem) -> str:
+    return f"team/table {next(_PREFIX_NUMBERS)}"
+
+
+@pytest.fixture
+def options(endpoint: str) -> TableOptions:
+    return TableOptions(s3_endpoint=endpoint)
+
+
+@pytest.fixture
+def table(prefix: str, options: TableOptions) -> Iterator[Table]:
+    with closing(open_table(f"s3://{BUCKET}/{prefix}", options=options)) as opened:
+        yield opened
+
+
+class TestTableInABucket(TableContract):
+    @pytest.fixture
+    def fill(self, bucket: pafs.FileSystem, prefix: str) -> Fill:
+        def write(rows: pa.Table) -> None:
+            pq.write_table(rows, f"{prefix}/2026/rows.parquet", filesystem=bucket)
+
+        return write
+
+    def test_a_missing_table_is_made_once(self, table: Table) -> None:
+        """A bucket knows no empty folders: the table is there once it has rows."""
+        assert table.ensure().is_created
+        assert read(table) == []
+        table.append_rows([row_batch(make_row(0))])
+        assert not table.ensure().is_created
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    table: Table, bucket: pafs.FileSystem, prefix: str
+) -> None:
+    with bucket.open_output_stream(f"{prefix}/half.parquet") as file:
+        file.write(b"PAR1 and nothing more")
+    with pytest.raises(TableUnavailable, match=r"half\.parquet.* half written"):
+        table.ensure()
+
+
+def test_results_and_names_with_wildcards(
+    table: Table, bucket: pafs.FileSystem, prefix: str
+) -> None:
+    names = ("_results/rows.parquet", "a [1]*.parquet", "a 1.parquet")
+    for number, name in enumerate(names):
+        rows = foreign_table(make_foreign_row(number))
+        pq.write_table(rows, f"{prefix}/{name}", filesystem=bucket)
+    assert len(read(table)) == 2
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_missing_bucket_is_named(options: TableOptions) -> None:
+    with pytest.raises(TableInvalid, match='bucket "nowhere" does not exist; create it'):
+        open_table("s3://nowhere/table", options=options).ensure()
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_server_that_is_down_is_unavailable_and_no_secret_told() -> None:
+    (port,) = free_ports(1)
+    nobody = TableOptions(s3_endpoint=f"http://127.0.0.1:{port}")
+    with pytest.raises(TableUnavailable, match="s3://tables/down") as refused:
+        read(open_table("s3://tables/down", options=nobody))
+    assert "canary-5512" not in str(refused.value)
+
+
+def test_the_same_rows_are_the_same_in_a_folder(table: Table, tmp_path: Path) -> None:
+    local = open_table(tmp_path.as_uri())
+    for each in (local, table):
+        each.append_rows([row_batch(*(make_row(number) for number in range(50)))])
+    assert read(table) == read(local)
+    assert read_ids(table)
+    local.close()
