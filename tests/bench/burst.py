@@ -154,8 +154,8 @@ async def _populate(kube: Kube, count: int) -> None:
 async def _settle(kube: Kube, kubeconfig: str, count: int) -> float:
     """Run the operator until every job is Ready, then watch it do nothing for a while."""
     async with _operator(kubeconfig, timedelta(0)) as process:
-        await _until(lambda: _finish_checks(kube), 60)
-        await _until(lambda: _all_ready(kube, count), 20)
+        await _until(lambda: _finish_checks(kube), 300)
+        await _until(lambda: _all_ready(kube, count), 600)
         before = await _writes(process)
         await asyncio.sleep(10)
         return await _writes(process) - before
@@ -299,7 +299,7 @@ class _operator:  # noqa: N801
             "KUBECONFIG": kubeconfig,
             "EVALUATION_LEADER_ELECTION": "false",
             "EVALUATION_HTTP_PORT": str(PORT),
-            "EVALUATION_LOG_LEVEL": "WARNING",
+            "EVALUATION_LOG_LEVEL": "ERROR",
             "EVALUATION_CLOCK_OFFSET_SECONDS": str(offset.total_seconds()),
             "EVALUATION_ALLOW_TEST_CLOCK": "true",
         }
