@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from evaluation_operator.api.base import format_time
+from evaluation_operator.api.base import ObjectMeta, format_time
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key
-from evaluation_operator.controller.store import Store, StoredObject
 from evaluation_operator.domain.facts import DatasetFacts, Outcome, controller_uid
 from evaluation_operator.domain.naming import FINALIZER
 from evaluation_operator.domain.plan import (
@@ -49,8 +49,8 @@ from evaluation_operator.kube import (
 from evaluation_operator.kube.resources import Resource
 
 Body = dict[str, Any]
-Learn = Callable[[Key | None, str, Mapping[str, Any]], None]
-"""(who knows it already, kind, object as the API server showed it)"""
+Learn = Callable[[Key | None, str, Mapping[str, Any], bool], None]
+"""(who knows it already, kind, object as the API server showed it, whether it is gone)"""
 
 
 class Obstructed(Exception):
@@ -61,6 +61,22 @@ class Obstructed(Exception):
         self.obstacle = obstacle
 
 
+@dataclass
+class Turn:
+    """The object that is worked on, as it was when the decision was made.
+
+    Every write of the object itself demands that nobody wrote in between: the store may have
+    learned of a newer version meanwhile, but the decision has not. Own writes move the mark.
+    """
+
+    key: Key
+    metadata: ObjectMeta
+
+    @property
+    def resource(self) -> Resource:
+        return EVALUATION_JOBS if self.key.kind == "EvaluationJob" else EVALUATION_JOB_VERSIONS
+
+
 class Actor:
     """Performs actions for one object after another.
 
@@ -69,14 +85,14 @@ class Actor:
     object was written for this key; this key too, when it was found there.
     """
 
-    def __init__(self, kube: Kube, store: Store, claims: Claims, learn: Learn) -> None:
+    def __init__(self, kube: Kube, claims: Claims, learn: Learn) -> None:
         self._kube = kube
-        self._store = store
         self._claims = claims
         self._learn = learn
 
-    async def perform(self, key: Key, action: Action) -> list[EventRecord]:
+    async def perform(self, turn: Turn, action: Action) -> list[EventRecord]:
         """Events that the action gives rise to; raises Obstructed, Conflict or another ApiError."""
+        key = turn.key
         match action:
             case CreateRun(dataset, job):
                 return await self._create_run(key, dataset, job)
@@ -89,36 +105,34 @@ class Actor:
             case TakeClaim(lease):
                 await self._take_claim(key, lease)
             case AddFinalizer():
-                await self._set_finalizers(key, lambda current: [*current, FINALIZER])
+                await self._patch_own(turn, finalizers=[*turn.metadata.finalizers, FINALIZER])
             case RemoveFinalizer():
-                await self._set_finalizers(
-                    key, lambda current: [item for item in current if item != FINALIZER]
-                )
+                kept = [item for item in turn.metadata.finalizers if item != FINALIZER]
+                await self._patch_own(turn, finalizers=kept)
             case OwnVersion(owner_references):
-                await self._own_version(key, owner_references)
+                owners = [dict(item) for item in owner_references]
+                await self._patch_own(turn, ownerReferences=owners)
             case DeleteJob(facts):
-                await self._delete(JOBS, key.namespace, facts.name, facts.uid)
+                await self._delete(key, JOBS, facts.name, facts.uid, dict(facts.labels))
             case DeleteDataset(facts):
-                await self._delete(DATASETS, key.namespace, facts.name, facts.uid)
+                await self._delete(key, DATASETS, facts.name, facts.uid, {})
         return []
 
-    async def write_status(self, key: Key, status: Mapping[str, Any]) -> None:
+    async def write_status(self, turn: Turn, status: Mapping[str, Any]) -> None:
         """One PUT of the whole status, on top of what the decision was made on."""
-        resource, stored = self._own(key)
         body = {
-            "apiVersion": resource.api_version,
-            "kind": resource.kind,
+            "apiVersion": turn.resource.api_version,
+            "kind": turn.resource.kind,
             "metadata": {
-                "name": key.name,
-                "namespace": key.namespace,
-                "uid": stored.uid,
-                "resourceVersion": stored.resource_version,
+                "name": turn.key.name,
+                "namespace": turn.key.namespace,
+                "uid": turn.metadata.uid,
+                "resourceVersion": turn.metadata.resource_version,
             },
-            "spec": stored.parse()["spec"],
             "status": dict(status),
         }
-        body = await self._kube.replace_status(resource, key.namespace, body)
-        self._learn(key, resource.kind, body)
+        body = await self._kube.replace_status(turn.resource, turn.key.namespace, body)
+        self._written(turn, body)
 
     async def _create_run(
         self, key: Key, dataset: Mapping[str, Any], job: Mapping[str, Any]
@@ -126,7 +140,7 @@ class Actor:
         name = dataset["metadata"]["name"]
         owner = controller_uid(dataset["metadata"])
         body, created = await self._create(DATASETS, key, dataset, owner)
-        self._learn(key if created else None, "Dataset", body)
+        self._learn(key if created else None, "Dataset", body, False)
         await self._create_job(key, job, body["metadata"]["uid"])
         return [EventRecord(Reason.RUN_CREATED, f"created run {name}")] if created else []
 
@@ -134,12 +148,12 @@ class Actor:
         wanted = copy.deepcopy(dict(job))
         wanted["metadata"]["ownerReferences"][0]["uid"] = owner
         body, created = await self._create(JOBS, key, wanted, owner)
-        self._learn(key if created else None, "Job", body)
+        self._learn(key if created else None, "Job", body, False)
 
     async def _create_check(self, key: Key, job: Mapping[str, Any]) -> None:
         """Shared by all jobs with the same table, so whoever comes second finds it there."""
         body, created = await self._create(JOBS, key, job, owner="")
-        self._learn(key if created else None, "Job", body)
+        self._learn(key if created else None, "Job", body, False)
 
     async def _create(
         self, resource: Resource, key: Key, wanted: Mapping[str, Any], owner: str
@@ -166,11 +180,11 @@ class Actor:
         """Raises Conflict when the run has committed in the meantime: its word stands."""
         body = await self._kube.get(DATASETS, dataset.namespace, dataset.name)
         if body["metadata"]["uid"] != dataset.uid or (body.get("status") or {}).get("outcome"):
-            self._learn(key, "Dataset", body)
+            self._learn(key, "Dataset", body, False)
             raise Conflict(f"Dataset {dataset.name} has an outcome already")
         body["status"] = (body.get("status") or {}) | {"outcome": _outcome_body(outcome)}
         body = await self._kube.replace_status(DATASETS, dataset.namespace, body)
-        self._learn(key, "Dataset", body)
+        self._learn(key, "Dataset", body, False)
 
     async def _take_claim(self, key: Key, lease: Mapping[str, Any]) -> None:
         name = lease["metadata"]["name"]
@@ -180,51 +194,37 @@ class Actor:
                 body = await self._kube.replace(LEASES, key.namespace, dict(lease))
             else:
                 body = await self._kube.create(LEASES, key.namespace, dict(lease))
-        except (Conflict, NotFound):
+        except NotFound as error:
+            self._claims.forget(key.namespace, name)
+            raise Conflict(f"Lease {name} is gone: {error.message}") from error
+        except Conflict:
             self._claims.forget(key.namespace, name)
             raise
         self._claims.remember(body)
 
-    async def _set_finalizers(self, key: Key, change: Any) -> None:
-        resource, stored = self._own(key)
-        current = (stored.parse()["metadata"].get("finalizers")) or []
-        wanted = change(current)
-        if wanted == current:
-            return
-        patch = {"metadata": {"resourceVersion": stored.resource_version, "finalizers": wanted}}
-        try:
-            body = await self._kube.patch(resource, key.namespace, key.name, patch)
-        except NotFound:
-            return
-        if not body["metadata"].get("deletionTimestamp") or wanted:
-            self._learn(key, resource.kind, body)
+    async def _patch_own(self, turn: Turn, **metadata: object) -> None:
+        patch = {"metadata": {"resourceVersion": turn.metadata.resource_version, **metadata}}
+        body = await self._kube.patch(turn.resource, turn.key.namespace, turn.key.name, patch)
+        self._written(turn, body)
 
-    async def _own_version(self, key: Key, owner_references: tuple[Mapping[str, Any], ...]) -> None:
-        resource, stored = self._own(key)
-        metadata = {
-            "resourceVersion": stored.resource_version,
-            "ownerReferences": [dict(item) for item in owner_references],
-        }
-        body = await self._kube.patch(resource, key.namespace, key.name, {"metadata": metadata})
-        self._learn(key, resource.kind, body)
+    def _written(self, turn: Turn, body: Body) -> None:
+        turn.metadata = ObjectMeta.from_dict(body["metadata"])
+        gone = turn.metadata.deletion_timestamp is not None and not turn.metadata.finalizers
+        self._learn(turn.key, turn.resource.kind, body, gone)
 
-    async def _delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+    async def _delete(
+        self, key: Key, resource: Resource, name: str, uid: str, labels: dict[str, str]
+    ) -> None:
         """Gone already, or replaced by a namesake, is as good as deleted."""
         try:
-            await self._kube.delete(resource, namespace, name, uid=uid)
+            await self._kube.delete(resource, key.namespace, name, uid=uid)
         except NotFound:
-            return
+            pass
         except Conflict as error:
             if "uid" not in error.message.lower():
                 raise
-
-    def _own(self, key: Key) -> tuple[Resource, StoredObject]:
-        job = key.kind == "EvaluationJob"
-        collection = self._store.jobs if job else self._store.versions
-        stored = collection.get((key.namespace, key.name))
-        if stored is None:
-            raise NotFound(f"{key} is gone")
-        return (EVALUATION_JOBS if job else EVALUATION_JOB_VERSIONS), stored
+        metadata = {"namespace": key.namespace, "name": name, "uid": uid, "labels": labels}
+        self._learn(key, resource.kind, {"metadata": metadata}, True)
 
 
 def obstacle_of(error: ApiError) -> Obstacle | None:

@@ -54,10 +54,12 @@ class Operator:
             namespaces=settings.namespaces,
             period_seconds=settings.sweep_seconds,
         )
-        self._publisher = EventPublisher(kube, clock, self._uid_of, component=settings.identity)
+        self._publisher = EventPublisher(
+            kube, clock, self._uid_of, component=settings.identity, on_event=telemetry.told
+        )
         self._reconciler = Reconciler(
             Gatherer(self.store, kube, claims, settings.policy, self._learn),
-            Actor(kube, self.store, claims, self._learn),
+            Actor(kube, claims, self._learn),
             self._publisher,
             clock,
             settings.policy,
@@ -150,8 +152,8 @@ class Operator:
         for key in self.store.apply(kind, body, deleted=deleted):
             self.queue.add(key)
 
-    def _learn(self, key: Key | None, kind: str, body: Mapping[str, Any]) -> None:
-        for other in self.store.apply(kind, body) - {key}:
+    def _learn(self, key: Key | None, kind: str, body: Mapping[str, Any], gone: bool) -> None:
+        for other in self.store.apply(kind, body, deleted=gone) - {key}:
             self.queue.add(other)
 
     def _watching_interrupted(self) -> None:

@@ -49,9 +49,12 @@ class Collection(Generic[T]):
         return [self._objects[name] for name in sorted(self._by_owner.get(uid, ()))]
 
     def put(self, name: Name, value: T) -> bool:
-        """Whether this is news: False for what is known, or older than that."""
+        """Whether this is news: False for what is known, or older than that.
+
+        That goes for namesakes too: late news of a deleted object must not hide its successor.
+        """
         known = self._objects.get(name)
-        if known is not None and known.uid == value.uid and not _newer(value, known):
+        if known is not None and not _newer(value, known):
             return False
         if known is not None:
             self.remove(name, known.uid)

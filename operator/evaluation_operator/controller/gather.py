@@ -109,7 +109,7 @@ class Gatherer:
             body = await self._kube.get(DATASETS, key.namespace, name)
         except NotFound:
             return None
-        self._learn(key, "Dataset", body)
+        self._learn(key, "Dataset", body, False)
         return DatasetFacts.from_body(body)
 
     async def _run(self, key: Key, dataset: DatasetFacts) -> Run:
@@ -126,7 +126,7 @@ class Gatherer:
     async def _list_pods(self, key: Key, job: JobFacts, selector: str) -> tuple[PodFacts, ...]:
         """Pods and Jobs are watched apart: the Job may be seen to fail before its pod is."""
         async for body in self._kube.list(PODS, job.namespace, label_selector=selector):
-            self._learn(key, "Pod", body)
+            self._learn(key, "Pod", body, False)
         return self._pods(job)
 
     def _check(self, job: EvaluationJob) -> TableCheck | None:

@@ -30,16 +30,19 @@ class EventPublisher:
         uid_of: Callable[[Key], str],
         *,
         component: str = "evaluation-operator",
+        on_event: Callable[[EventRecord], None] = lambda _: None,
     ) -> None:
         self._kube = kube
         self._clock = clock
         self._uid_of = uid_of
         self._component = component
+        self._on_event = on_event
         self._waiting: asyncio.Queue[tuple[Key, str, EventRecord]] = asyncio.Queue(WAITING_LIMIT)
         self.dropped = 0
 
     def publish(self, key: Key, events: Iterable[EventRecord]) -> None:
         for event in events:
+            self._on_event(event)
             try:
                 self._waiting.put_nowait((key, self._uid_of(key), event))
             except asyncio.QueueFull:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from evaluation_operator.controller.act import Actor, Obstructed, obstacle_of
+from evaluation_operator.controller.act import Actor, Obstructed, Turn, obstacle_of
 from evaluation_operator.controller.clock import Clock
 from evaluation_operator.controller.gather import Gatherer
 from evaluation_operator.controller.keys import Key
@@ -47,14 +47,15 @@ class Reconciler:
 
         What stands in the way is told, and then tried again.
         """
-        plan = await self._decide(key, None)
-        if plan is None:
+        decision = await self._decide(key, None)
+        if decision is None:
             return None
         try:
-            return await self._carry_out(key, plan)
+            return await self._carry_out(*decision)
         except NotFound as error:
+            # Mostly the object itself is gone, or its namespace goes: then the next turn is none.
             logger.info("%s: %s", key, error.message)
-            return None
+            return self._clock.now() + self._policy.retry
         except Obstructed as error:
             return await self._report_obstacle(key, error.obstacle)
         except (Forbidden, Rejected) as error:
@@ -62,49 +63,56 @@ class Reconciler:
             assert found is not None, "both kinds have one"
             return await self._report_obstacle(key, found)
 
-    async def _decide(self, key: Key, obstacle: Obstacle | None) -> Plan | None:
+    async def _decide(self, key: Key, obstacle: Obstacle | None) -> tuple[Turn, Plan] | None:
+        """None when there is nothing to decide on."""
         now = self._clock.now()
         try:
             if key.kind == "EvaluationJob":
-                snapshot = await self._gatherer.job(key, obstacle)
-                return decide_job(snapshot, now, self._policy) if snapshot else None
+                job = await self._gatherer.job(key, obstacle)
+                if job is None:
+                    return None
+                return Turn(key, job.job.metadata), decide_job(job, now, self._policy)
             version = await self._gatherer.version(key, obstacle)
-            return decide_version(version, now, self._policy) if version else None
+            if version is None:
+                return None
+            turn = Turn(key, version.version.metadata)
+            return turn, decide_version(version, now, self._policy)
         except ValidationError as error:
             # Only an object of another version of the CRD gets here: its schema admits no other.
             logger.error("%s cannot be read, update the CRDs: %s", key, error)
             return None
 
-    async def _carry_out(self, key: Key, plan: Plan) -> datetime | None:
+    async def _carry_out(self, turn: Turn, plan: Plan) -> datetime | None:
         events: list[EventRecord] = []
         for action in plan.actions:
-            events += await self._actor.perform(key, action)
+            events += await self._actor.perform(turn, action)
         created = any(isinstance(action, CreateRun) for action in plan.actions)
         if created and self._crowded():
             # Many runs are due at once: first all of their Jobs, then all the statuses. The next
             # turn finds the run and reports it.
-            self._publisher.publish(key, events)
+            self._publisher.publish(turn.key, events)
             return self._clock.now()
         if plan.status is not None:
-            await self._actor.write_status(key, plan.status)
+            await self._actor.write_status(turn, plan.status)
         for action in plan.final_actions:
-            events += await self._actor.perform(key, action)
-        self._publisher.publish(key, [*events, *plan.events])
+            events += await self._actor.perform(turn, action)
+        self._publisher.publish(turn.key, [*events, *plan.events])
         return plan.wake_at
 
     async def _report_obstacle(self, key: Key, obstacle: Obstacle) -> datetime | None:
         """Say it in the status; only a decision knows how, so decide again with it."""
         logger.warning("%s: %s: %s", key, obstacle.reason, obstacle.message)
         wake_at = self._clock.now() + self._policy.retry
-        plan = await self._decide(key, obstacle)
-        if plan is None:
+        decision = await self._decide(key, obstacle)
+        if decision is None:
             return None
+        turn, plan = decision
         try:
             for action in plan.actions:
                 if isinstance(action, WriteOutcome):
-                    await self._actor.perform(key, action)
+                    await self._actor.perform(turn, action)
             if plan.status is not None:
-                await self._actor.write_status(key, plan.status)
+                await self._actor.write_status(turn, plan.status)
                 self._publisher.publish(key, list(plan.events))
         except (ApiError, Obstructed) as error:
             logger.warning("%s: cannot report: %s", key, error)

@@ -83,9 +83,7 @@ class Store:
             changed = collection.remove(name, meta["uid"])
         else:
             changed = collection.put(name, _facts(kind, body))
-        if kind in ("EvaluationJob", "EvaluationJobVersion"):
-            self._index(kind, name)
-        return self._concerned(kind, name, meta) if changed else set()
+        return self._changed(kind, name, meta) if changed else set()
 
     def vanished(
         self, kind: str, names: set[Name], started: float, namespace: str | None
@@ -98,9 +96,7 @@ class Store:
                 continue
             collection.remove(name, value.uid)
             meta = {"namespace": name[0], "name": name[1], "labels": _labels_of(value)}
-            if kind in ("EvaluationJob", "EvaluationJobVersion"):
-                self._index(kind, name)
-            keys |= self._concerned(kind, name, meta)
+            keys |= self._changed(kind, name, meta)
         return keys
 
     def collection(self, kind: str) -> Collection[Any]:
@@ -139,6 +135,14 @@ class Store:
         if wanted:
             self._references[key] = wanted
 
+    def _changed(self, kind: str, name: Name, meta: Mapping[str, Any]) -> set[Key]:
+        """Whoever stood beside the object before, or stands there now."""
+        keys = self._concerned(kind, name, meta)
+        if kind in ("EvaluationJob", "EvaluationJobVersion"):
+            self._index(kind, name)
+            keys |= self._concerned(kind, name, meta)
+        return keys
+
     def _concerned(self, kind: str, name: Name, meta: Mapping[str, Any]) -> set[Key]:
         namespace, plain = name
         match kind:
@@ -146,8 +150,8 @@ class Store:
                 versions = self._referring_to(namespace, f"job/{plain}")
                 return {job_key(namespace, plain)} | versions | self._rivals(namespace, plain)
             case "EvaluationJobVersion":
-                siblings = self._siblings(namespace, self.versions.get(name))
-                return {version_key(namespace, plain)} | siblings
+                key = version_key(namespace, plain)
+                return {key} | self._siblings(key)
             case "AnnotationSpecSet":
                 return self._referring_to(namespace, f"set/{plain}")
             case "Instruction":
@@ -170,13 +174,10 @@ class Store:
             if name[0] == namespace and b'"ModelVersionTaken"' in other.body
         }
 
-    def _siblings(self, namespace: str, stored: StoredObject | None) -> set[Key]:
-        if stored is None:
-            return set()
-        keys: set[Key] = set()
-        for reference in stored.refers_to:
-            keys |= self._referring_to(namespace, reference)
-        return keys
+    def _siblings(self, key: Key) -> set[Key]:
+        """Versions that stand on the same job."""
+        places = self._references.get(key, frozenset())
+        return {other for place in places for other in self._referring.get(place, ())}
 
     def _labelled(self, namespace: str, labels: Mapping[str, str]) -> set[Key]:
         if table := labels.get(LABEL_TABLE):

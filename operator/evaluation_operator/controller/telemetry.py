@@ -11,6 +11,8 @@ from prometheus_client.registry import Collector
 
 from evaluation_operator.controller.store import Store
 from evaluation_operator.domain.facts import parse_time
+from evaluation_operator.domain.plan import EventRecord
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.kube.resources import Resource
 
 PREFIX = "evaluation_operator"
@@ -53,6 +55,10 @@ class Telemetry:
 
     def wrote(self, verb: str, resource: Resource) -> None:
         self.writes.labels(verb, resource.plural).inc()
+
+    def told(self, event: EventRecord) -> None:
+        if event.reason is Reason.NO_DATA:
+            self.no_data_runs.inc()
 
     def export(self, store: Store, gauges: dict[str, Callable[[], float]]) -> None:
         """Read the rest, quality included, from the store when somebody asks."""

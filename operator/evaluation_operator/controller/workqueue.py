@@ -102,9 +102,17 @@ class WorkQueue(Generic[K]):
         await self._idle.wait()
 
     async def release_due(self) -> None:
-        """Runs for ever: makes delayed keys ready when their time has come."""
+        """Runs for ever: makes delayed keys ready when their time has come.
+
+        When the clock steps back, all of them: what was to be tried again in a second must not
+        wait for a day, and whoever comes too early is told his time anew.
+        """
+        before = self._clock.now()
         while True:
             now = self._clock.now()
+            if now < before - timedelta(seconds=LONGEST_NAP_SECONDS):
+                self._release_all()
+            before = now
             while self._heap and self._heap[0][0] <= now:
                 when, _, key = heapq.heappop(self._heap)
                 if self._due.get(key) == when:
@@ -116,6 +124,12 @@ class WorkQueue(Generic[K]):
                     await self._sooner.wait()
             except TimeoutError:
                 continue
+
+    def _release_all(self) -> None:
+        for key in self._due:
+            self.add(key)
+        self._due.clear()
+        self._heap.clear()
 
     def _nap_seconds(self) -> float:
         if not self._heap:

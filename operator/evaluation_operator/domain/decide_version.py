@@ -142,7 +142,6 @@ def _create(draft: _Draft, snapshot: VersionSnapshot, number: int | None, policy
     name = dataset["metadata"]["name"]
     draft.update(dataset=name)
     _report(draft, VersionState.CREATING, Reason.STARTING, "the run is being created")
-    draft.events.append(EventRecord(Reason.RUN_CREATED, f"created run {name}"))
 
 
 def _waits_for(

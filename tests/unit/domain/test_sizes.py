@@ -114,7 +114,7 @@ def test_a_year_of_daily_runs_leaves_a_job_small() -> None:
                 world.fail(name, "the database was restarted")
             else:
                 world.succeed(name)
-        world.settle()
+        world.turn()
 
     assert len(world.status["cover"]) <= 2
     assert world.status["totalAttempts"] == 41

@@ -1,0 +1,75 @@
+"""Environment variables: what they set, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from evaluation_operator.controller.settings import SettingsError, from_environment
+
+
+def test_an_empty_environment_gives_what_is_documented() -> None:
+    settings = from_environment({})
+
+    assert settings.leader_election is True
+    assert settings.namespaces == ()
+    assert settings.policy.limits.allowed_service_accounts == ("evaluation-runner",)
+    assert settings.clock_offset == timedelta(0)
+
+
+def test_variables_are_read() -> None:
+    settings = from_environment(
+        {
+            "EVALUATION_NAMESPACES": "a, b,,",
+            "EVALUATION_RUN_IMAGE": "registry.example/run:1",
+            "EVALUATION_ALLOWED_IMAGES": "registry.example/*",
+            "EVALUATION_STRICT_SCHEDULE": "True",
+            "EVALUATION_ALLOW_TERMINATE_RUNNING": "true",
+            "EVALUATION_WORKERS": "8",
+            "EVALUATION_SWEEP_SECONDS": "1.5",
+            "EVALUATION_LOG_LEVEL": "debug",
+            "EVALUATION_LEADER_ELECTION": " false ",
+            "EVALUATION_TABLE_CHECK_RETRY_SECONDS": "5",
+            "POD_NAME": "operator-0",
+        }
+    )
+
+    assert settings.namespaces == ("a", "b")
+    assert settings.policy.image == "registry.example/run:1"
+    assert settings.policy.limits.allowed_images == ("registry.example/*",)
+    assert settings.policy.limits.strict_schedule is True
+    assert settings.policy.allow_terminate_running is True
+    assert settings.policy.table_check_retry == timedelta(seconds=5)
+    assert settings.workers == 8
+    assert settings.sweep_seconds == 1.5
+    assert settings.log_level == "DEBUG"
+    assert settings.leader_election is False
+    assert settings.identity == "operator-0"
+
+
+BAD = {
+    "EVALUATION_WORKERS": "many",
+    "EVALUATION_SWEEP_SECONDS": "soon",
+    "EVALUATION_LEADER_ELECTION": "yes",
+    "EVALUATION_HTTP_PORT": "80.5",
+    "EVALUATION_CLOCK_OFFSET_SECONDS": "3600",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_wrong_variable_is_named_with_its_value(name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        from_environment({name: BAD[name]})
+
+    assert name in str(caught.value)
+    assert BAD[name] in str(caught.value)
+
+
+def test_a_shifted_clock_needs_a_test_cluster() -> None:
+    environment = {"EVALUATION_CLOCK_OFFSET_SECONDS": "-90000"}
+    with pytest.raises(SettingsError, match="EVALUATION_ALLOW_TEST_CLOCK=true"):
+        from_environment(environment)
+
+    settings = from_environment(environment | {"EVALUATION_ALLOW_TEST_CLOCK": "true"})
+    assert settings.clock_offset == timedelta(hours=-25)

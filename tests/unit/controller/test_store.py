@@ -1,0 +1,212 @@
+"""The operator's picture of the cluster: never older than known, and it knows whom to wake."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.controller.keys import Key, job_key, version_key
+from evaluation_operator.controller.store import Store
+from evaluation_operator.domain.manifests import build_table_check
+from evaluation_operator.domain.policy import Policy
+from tests.builders import (
+    NAMESPACE,
+    Manifest,
+    make_dataset,
+    make_evaluation_job,
+    make_human_job,
+    make_instruction,
+    make_spec_set,
+    make_version,
+    merged,
+    stored,
+)
+
+JOB = job_key(NAMESPACE, "ripeness")
+
+
+def at(manifest: Manifest, version: int, **metadata: Any) -> Manifest:
+    return stored(manifest, resourceVersion=str(version), **metadata)
+
+
+def store_with(*manifests: Manifest) -> Store:
+    store = Store()
+    for manifest in manifests:
+        store.apply(manifest["kind"], manifest)
+    return store
+
+
+def description(store: Store) -> str:
+    found = store.jobs.get((NAMESPACE, "ripeness"))
+    assert found is not None
+    return str(found.parse()["spec"]["description"])
+
+
+def test_older_never_replaces_newer() -> None:
+    new = at(make_evaluation_job(spec={"description": "new"}), 10)
+    old = at(make_evaluation_job(spec={"description": "old"}), 9)
+    store = store_with(new)
+
+    assert store.apply("EvaluationJob", old) == set()
+    assert store.apply("EvaluationJob", new) == set(), "what is known is no news"
+    assert description(store) == "new"
+    assert store.apply("EvaluationJob", at(old, 11)) == {JOB}
+
+
+def test_late_news_of_a_namesake_hides_nothing() -> None:
+    """A job was deleted and made anew; its predecessor's last event came after its own first."""
+    first = at(make_evaluation_job(spec={"description": "first"}), 5, uid="first")
+    second = at(make_evaluation_job(spec={"description": "second"}), 9, uid="second")
+    store = store_with(first, second)
+
+    assert store.apply("EvaluationJob", at(first, 7, uid="first")) == set()
+    assert store.apply("EvaluationJob", at(first, 8, uid="first"), deleted=True) == set()
+    assert description(store) == "second"
+    assert store.jobs.has_uid("second")
+    assert not store.jobs.has_uid("first")
+
+
+def test_a_deletion_is_news_once() -> None:
+    job = at(make_evaluation_job(), 5)
+    store = store_with(job)
+
+    assert store.apply("EvaluationJob", job, deleted=True) == {JOB}
+    assert store.apply("EvaluationJob", job, deleted=True) == set()
+    assert len(store.jobs) == 0
+
+
+def test_a_list_finds_what_a_watch_did_not_tell() -> None:
+    gone = at(make_evaluation_job(), 5)
+    there = at(make_evaluation_job("other"), 6)
+    store = store_with(gone, there)
+    started = time.monotonic()
+    store.apply("EvaluationJob", at(make_evaluation_job("newcomer"), 7))
+
+    keys = store.vanished("EvaluationJob", {(NAMESPACE, "other")}, started, None)
+
+    assert keys == {JOB}
+    assert len(store.jobs) == 2, "what came after the list began is not missed by it"
+
+
+def test_a_list_of_one_namespace_says_nothing_of_others() -> None:
+    store = store_with(at(make_evaluation_job(), 5))
+
+    assert store.vanished("EvaluationJob", set(), time.monotonic(), "elsewhere") == set()
+
+
+def labelled(kind: str, name: str, **labels: str) -> Manifest:
+    meta = {"labels": labels, "ownerReferences": [{"uid": "uid-of-owner", "controller": True}]}
+    return at({"kind": kind, "metadata": {"name": name, "namespace": NAMESPACE} | meta}, 50)
+
+
+def check_job() -> Manifest:
+    job = EvaluationJob.from_dict(at(make_evaluation_job(), 1))
+    return at(build_table_check(job, Policy()), 50)
+
+
+WAKES: dict[str, tuple[Manifest, set[Key]]] = {
+    "a spec set wakes the jobs that use it": (
+        at(make_spec_set(), 50),
+        {JOB, job_key(NAMESPACE, "asked")},
+    ),
+    "another spec set wakes nobody": (at(make_spec_set("unused"), 50), set()),
+    "an instruction wakes the jobs for people": (
+        at(make_instruction(), 50),
+        {job_key(NAMESPACE, "asked")},
+    ),
+    "a run's pod wakes its job": (
+        labelled("Pod", "p", **{"evaluations.dev/job": "ripeness"}),
+        {JOB},
+    ),
+    "a version's pod wakes its version": (
+        labelled(
+            "Pod",
+            "p",
+            **{"evaluations.dev/job": "ripeness", "evaluations.dev/version": "ripeness-again"},
+        ),
+        {version_key(NAMESPACE, "ripeness-again")},
+    ),
+    "a stranger's pod wakes nobody": (labelled("Pod", "p", app="web"), set()),
+    "a table check wakes every job of its table": (
+        check_job(),
+        {JOB, job_key(NAMESPACE, "asked")},
+    ),
+    "a job wakes its versions": (
+        at(make_evaluation_job(spec={"paused": True}), 50),
+        {JOB, version_key(NAMESPACE, "ripeness-again"), version_key(NAMESPACE, "third")},
+    ),
+    "a version wakes its siblings": (
+        at(make_version(), 50),
+        {version_key(NAMESPACE, "ripeness-again"), version_key(NAMESPACE, "third")},
+    ),
+}
+
+
+@pytest.mark.parametrize(("news", "want"), WAKES.values(), ids=WAKES.keys())
+def test_whom_news_concerns(news: Manifest, want: set[Key]) -> None:
+    store = store_with(
+        at(make_evaluation_job(), 1),
+        at(merged(make_human_job(), {"metadata": {"name": "asked"}}), 2),
+        at(make_version(), 3),
+        at(make_version("third"), 4),
+    )
+
+    assert store.apply(news["kind"], news) == want
+
+
+def test_a_deleted_version_wakes_those_that_waited_for_its_number() -> None:
+    first, second = at(make_version(), 3), at(make_version("third"), 4)
+    waiting = version_key(NAMESPACE, "third")
+
+    assert waiting in store_with(first, second).apply("EvaluationJobVersion", first, deleted=True)
+    names = {(NAMESPACE, "third")}
+    store = store_with(first, second)
+    later = time.monotonic() + 1
+    assert waiting in store.vanished("EvaluationJobVersion", names, later, None)
+
+
+def test_a_deleted_job_wakes_those_that_wait_for_its_model_version() -> None:
+    told = {"status": {"conditions": [{"type": "Stalled", "reason": "ModelVersionTaken"}]}}
+    holder, rival = at(make_evaluation_job(), 1), at(make_evaluation_job("rival"), 2)
+    store = store_with(holder, merged(rival, told), at(make_evaluation_job("idle"), 3))
+
+    woken = store.apply("EvaluationJob", holder, deleted=True)
+
+    assert woken == {JOB, job_key(NAMESPACE, "rival")}
+
+
+def test_children_are_found_by_their_owner() -> None:
+    owner = [{"uid": "uid-of-ripeness", "controller": True}]
+    dataset = at(make_dataset(metadata={"ownerReferences": owner}), 7)
+    store = store_with(dataset)
+    assert [item.name for item in store.datasets.owned_by("uid-of-ripeness")] == [
+        dataset["metadata"]["name"]
+    ]
+
+    store.apply("Dataset", dataset, deleted=True)
+    assert list(store.datasets.owned_by("uid-of-ripeness")) == []
+
+
+def test_what_nobody_reads_is_not_kept() -> None:
+    applied = "kubectl.kubernetes.io/last-applied-configuration"
+    job = at(
+        make_evaluation_job(metadata={"managedFields": [{}], "annotations": {applied: "{}"}}), 1
+    )
+    found = store_with(job).jobs.get((NAMESPACE, "ripeness"))
+
+    assert found is not None
+    assert "managedFields" not in found.parse()["metadata"]
+    assert applied not in found.parse()["metadata"]["annotations"]
+
+
+def test_versions_of_a_job_are_listed_by_name() -> None:
+    store = store_with(
+        at(make_version("b"), 1),
+        at(make_version("a"), 2),
+        at(make_version("c", spec={"evaluationJob": "other"}), 3),
+    )
+
+    assert [name for (_, name), _ in store.versions_of(NAMESPACE, "ripeness")] == ["a", "b"]
