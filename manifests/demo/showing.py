@@ -64,6 +64,7 @@ The cluster stays up. What to type next:
   make cluster-down                               removes the cluster and all that is in it
 """,
         highlight=False,
+        soft_wrap=True,
     )
 
 
