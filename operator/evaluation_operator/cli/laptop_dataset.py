@@ -121,7 +121,6 @@ def _of_job(bodies: Sequence[Mapping[str, Any]], wishes: Wishes, now: datetime) 
         window = Window(wishes.window.start_time, wishes.window.end_time)
         body["spec"] |= {"windows": [_span(window)], "allRows": False}
     # Which rows came late is told of a job's own runs alone.
-    body["spec"]["cover"] = []
     return body
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from evaluation_operator.cli import job_commands, schedule_commands
+from evaluation_operator.cli import import_commands, job_commands, schedule_commands
 from evaluation_operator.cli.evaluate_command import evaluate
 from evaluation_operator.cli.output import PROGRAM
 from evaluation_operator.cli.run_command import run
@@ -31,6 +31,8 @@ app.command("resume", epilog=f"{_EXAMPLE} resume digits-v1 -n digits")(job_comma
 app.add_typer(schedule_commands.app, name="schedule")
 app.command("validate", epilog=f"{_EXAMPLE} validate -f manifests/samples")(validate)
 app.command("evaluate", epilog=f"{_EXAMPLE} evaluate -f job.yaml --table ./predictions")(evaluate)
+app.add_typer(import_commands.rows_app, name="rows")
+app.add_typer(import_commands.labels_app, name="labels")
 
 
 def main() -> None:

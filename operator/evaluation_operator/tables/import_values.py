@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from evaluation_operator.tables.import_files import Fault, Line
@@ -17,8 +18,9 @@ _MAXIMUM_SHOWN: Final = 60
 Values: TypeAlias = dict[str, str | float | datetime | None]
 
 
-def parse_row(line: Line) -> Values:
-    values = _parse(line, ROW_COLUMNS, optional=("id",))
+def parse_row(line: Line, defaults: Mapping[str, str | None]) -> Values:
+    """`defaults` stand for columns in which the line has no value."""
+    values = _parse(line, ROW_COLUMNS, optional=("id",), defaults=defaults)
     _check_between(values, "priority", "at least 0 and below 1", lambda x: 0 <= x < 1)
     _check_between(values, "p", "above 0 and at most 1", lambda x: 0 < x <= 1)
     return values
@@ -31,7 +33,13 @@ def parse_label(line: Line, labeled_at: datetime) -> Values:
     return values
 
 
-def _parse(line: Line, columns: tuple[Column, ...], *, optional: tuple[str, ...]) -> Values:
+def _parse(
+    line: Line,
+    columns: tuple[Column, ...],
+    *,
+    optional: tuple[str, ...],
+    defaults: Mapping[str, str | None] = MappingProxyType({}),
+) -> Values:
     names = [column.name for column in columns]
     given_values = line.values
     unknown = [name for name in given_values if name not in names]
@@ -43,7 +51,9 @@ def _parse(line: Line, columns: tuple[Column, ...], *, optional: tuple[str, ...]
     values: Values = {}
     for column in columns:
         given = given_values.get(column.name)
-        is_missing = given is None or (given == "" and not column.is_nullable)
+        if given is None or (given == "" and not column.is_nullable):
+            given = defaults.get(column.name)
+        is_missing = given is None
         if is_missing and not column.is_nullable and column.name not in optional:
             raise Fault(f'column "{column.name}": no value; give one')
         values[column.name] = None if is_missing else _value(column, given)

@@ -31,13 +31,17 @@ _MOST_FAULTS: Final = 10
 Parse: TypeAlias = Callable[[Line], Values]
 
 
-def read_row_file(path: Path) -> Iterator[pa.RecordBatch]:
+def read_row_file(
+    path: Path, *, model: str | None = None, model_version: str | None = None
+) -> Iterator[pa.RecordBatch]:
     """Rows of a file as ROW_SCHEMA. One without `id` gets that of its content, numbered among
     equals; one without `sampled_at` is like a row of others: windows run on its `time`.
+    `model` and `model_version` are for lines that have none of their own.
 
     Raises ImportInvalid at once, before any row is given, with the first faults.
     """
-    return _read(path, parse_row, ROW_SCHEMA)
+    defaults = {"model": model, "model_version": model_version}
+    return _read(path, lambda line: parse_row(line, defaults), ROW_SCHEMA)
 
 
 def read_label_file(path: Path, *, labeled_at: datetime) -> Iterator[pa.RecordBatch]:

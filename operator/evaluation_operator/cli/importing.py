@@ -1,0 +1,167 @@
+"""Importing a file into a table: what is new is added, what is there already is told."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from evaluation_operator.cli import errors
+from evaluation_operator.cli.errors import CliError
+from evaluation_operator.cli.tables import local_path
+from evaluation_operator.tables.errors import ImportInvalid, TableError, TableUnavailable
+from evaluation_operator.tables.importing import read_label_file, read_row_file
+from evaluation_operator.tables.open import open_table
+from evaluation_operator.tables.protocol import RowQuery, Table
+from evaluation_operator.tables.schema import row_digest
+
+IDS_SHOWN = 3
+_CONTENT = ("model", "model_version", "time", "raw_data", "raw_prediction")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """`ids` are the first few of the file."""
+
+    table: str
+    imported: int
+    already_there: int
+    ids: tuple[str, ...]
+    created: bool
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "table": self.table,
+            "imported": self.imported,
+            "alreadyThere": self.already_there,
+            "created": self.created,
+            "ids": list(self.ids),
+        }
+
+
+@dataclass(slots=True)
+class _Given:
+    """The rows of a file: digest and ground truth by id, and the model versions they are of."""
+
+    content: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    model_versions: set[tuple[str, str]] = field(default_factory=set)
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.content[row["id"]] = (_digest(row), row["groundtruth"])
+        self.model_versions.add((row["model"], row["model_version"]))
+
+
+@dataclass(slots=True)
+class _Counted:
+    """How many rows passed, and the first ids of them."""
+
+    rows: int = 0
+    ids: list[str] = field(default_factory=list)
+
+    def through(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            self.rows += batch.num_rows
+            self.ids += batch.column("id").slice(0, IDS_SHOWN - len(self.ids)).to_pylist()
+            yield batch
+
+
+def import_row_file(
+    path: Path, uri: str, *, model: str | None, model_version: str | None
+) -> Imported:
+    """Adds the rows of a file that the table does not have; all of them, or none.
+
+    A row that the table has with other content under the same id is an error: readers would
+    have to refuse both.
+    """
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        return read_row_file(path, model=model, model_version=model_version)
+
+    with _problems(path), contextlib.closing(open_table(uri)) as table:
+        given = _Given()
+        for batch in batches():
+            for row in batch.to_pylist():
+                given.add(row)
+        created = table.ensure().is_created
+        known = set() if created else _known(table, given)
+        if len(known) < len(given.content):
+            table.append_rows(_without(batches(), known))
+    ids = tuple(list(given.content)[:IDS_SHOWN])
+    return Imported(uri, len(given.content) - len(known), len(known), ids, created)
+
+
+def import_label_file(path: Path, uri: str) -> Imported:
+    """Adds the labels of a file; the table must be there."""
+    folder = local_path(uri)
+    if folder is not None and not folder.is_dir():
+        message = f"--table: {uri}: no such folder; name the table that has the rows"
+        raise CliError(message, code=errors.NOT_FOUND)
+    counted = _Counted()
+    with _problems(path), contextlib.closing(open_table(uri)) as table:
+        batches = read_label_file(path, labeled_at=datetime.now(UTC))
+        if not table.ensure().has_labels:
+            raise CliError(f"--table: {uri}: takes no labels: others own it, and let us read only")
+        table.append_labels(counted.through(batches))
+    return Imported(uri, counted.rows, 0, tuple(counted.ids), created=False)
+
+
+def _known(table: Table, given: _Given) -> set[str]:
+    """The ids of rows that the table has just as they are given.
+
+    Reads all rows of the model versions: two rows that share an id would spoil each other,
+    whatever times they are of.
+    """
+    known: set[str] = set()
+    for model, version in given.model_versions:
+        for batch in table.read_rows(RowQuery(model, version)):
+            for row in batch.to_pylist():
+                if (content := given.content.get(row["id"])) is not None:
+                    _check_same(row, content)
+                    known.add(row["id"])
+    return known
+
+
+def _check_same(row: dict[str, Any], content: tuple[str, str | None]) -> None:
+    digest, truth = content
+    if digest != _digest(row):
+        raise CliError(
+            f"row {row['id']!r} is in the table with other content: give the new row another id",
+            code=errors.ALREADY_EXISTS,
+        )
+    # A label that was imported has taken the place of the row's own ground truth.
+    if row["labeled_at"] is None and truth is not None and truth != row["groundtruth"]:
+        raise CliError(
+            f"row {row['id']!r} is in the table with other ground truth: import the new one with "
+            "`kubectl evaluations labels import`",
+            code=errors.ALREADY_EXISTS,
+        )
+
+
+def _digest(row: dict[str, Any]) -> str:
+    return row_digest(*(row[name] for name in _CONTENT))
+
+
+def _without(batches: Iterable[pa.RecordBatch], known: set[str]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        fresh = [text not in known for text in batch.column("id").to_pylist()]
+        if any(fresh):
+            yield batch.filter(pa.array(fresh))
+
+
+@contextlib.contextmanager
+def _problems(path: Path) -> Iterator[None]:
+    """Errors of tables and files, as the command line speaks of them."""
+    try:
+        yield
+    except ImportInvalid as error:
+        message = f"{path}: nothing is imported; correct what stands here"
+        raise CliError(message, details=error.faults) from error
+    except TableUnavailable as error:
+        raise CliError(str(error), code=errors.UNAVAILABLE) from error
+    except TableError as error:
+        raise CliError(str(error), code=errors.FAILED_PRECONDITION) from error

@@ -1,0 +1,163 @@
+"""`rows import` and `labels import`: files of people, into a table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.builders import make_evaluation_job, make_spec_set
+from tests.unit.cli.running import json_of, run_cli, write_manifests
+
+MODEL = ("--model", "ripeness", "--version", "v1")
+Row = dict[str, Any]
+
+
+def make_row(place: int, truth: str | None = "ripe", **more: Any) -> Row:
+    return {
+        "time": f"2026-03-01T00:{place:02}:00Z",
+        "raw_data": json.dumps({"instances": [{"image": f"{place}.png"}]}),
+        "raw_prediction": json.dumps({"predictions": [{"labels": ["ripe"], "scores": [0.9]}]}),
+        "groundtruth": truth and json.dumps({"predictions": [{"labels": [truth]}]}),
+        **more,
+    }
+
+
+def write_jsonl(path: Path, *rows: Row) -> str:
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return str(path)
+
+
+def write_csv(path: Path, *rows: Row) -> str:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return str(path)
+
+
+def write_parquet(path: Path, *rows: Row) -> str:
+    pq.write_table(pa.Table.from_pylist(list(rows)), path)
+    return str(path)
+
+
+WRITERS = {".jsonl": write_jsonl, ".csv": write_csv, ".parquet": write_parquet}
+
+
+def imported(kind: str, file: str, table: Path, *options: str) -> Any:
+    result = run_cli(kind, "import", file, "--table", str(table), *options, "-o", "json")
+    assert result.exit_code == 0, result.output
+    return json_of(result)
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_rows_of_every_form_are_imported_once(tmp_path: Path, ending: str) -> None:
+    file = WRITERS[ending](tmp_path / f"rows{ending}", *(make_row(place) for place in range(4)))
+    first = imported("rows", file, tmp_path / "table", *MODEL)
+    again = imported("rows", file, tmp_path / "table", *MODEL)
+    assert first["table"] == (tmp_path / "table").as_uri()
+    assert (first["imported"], first["alreadyThere"], first["created"]) == (4, 0, True)
+    assert (again["imported"], again["alreadyThere"], again["created"]) == (0, 4, False)
+    assert len(first["ids"]) == 3
+    assert first["ids"] == again["ids"]
+
+
+def test_a_longer_file_adds_what_is_new(tmp_path: Path) -> None:
+    table, rows = tmp_path / "table", [make_row(place) for place in range(5)]
+    imported("rows", write_jsonl(tmp_path / "a.jsonl", *rows[:3]), table, *MODEL)
+    longer = imported("rows", write_jsonl(tmp_path / "b.jsonl", *rows), table, *MODEL)
+    assert (longer["imported"], longer["alreadyThere"]) == (2, 3)
+
+
+def test_imported_rows_and_labels_are_evaluated(tmp_path: Path) -> None:
+    table = tmp_path / "table"
+    rows = [make_row(0, id="a"), make_row(1, truth=None, id="b")]
+    imported("rows", write_jsonl(tmp_path / "rows.jsonl", *rows), table, *MODEL)
+    truth = json.dumps({"predictions": [{"labels": ["unripe"]}]})
+    labels = write_csv(tmp_path / "labels.csv", {"id": "b", "groundtruth": truth})
+    assert imported("labels", labels, table)["imported"] == 1
+    job = make_evaluation_job(spec={"evaluationJobConfig": {"exampleSamplePercentage": 1}})
+    files = write_manifests(tmp_path / "job.yaml", job, make_spec_set())
+    result = run_cli("evaluate", "-f", files, "--table", str(table), "-o", "json")
+    spec = json_of(result)["spec"]
+    assert (spec["evaluatedItemCount"], spec["accuracy"]) == (2, 0.5)
+
+
+def test_rows_that_name_their_own_model_need_no_option(tmp_path: Path) -> None:
+    row = make_row(0, model="other", model_version="v7")
+    file = write_jsonl(tmp_path / "rows.jsonl", row)
+    assert imported("rows", file, tmp_path / "table")["imported"] == 1
+
+
+def test_people_read_how_many_there_were(tmp_path: Path) -> None:
+    file = write_jsonl(tmp_path / "rows.jsonl", make_row(0, id="a"), make_row(1, id="b"))
+    table = str(tmp_path / "table")
+    command = ("rows", "import", file, "--table", table, *MODEL)
+    assert run_cli(*command).stdout.splitlines() == [
+        f"imported 2 rows into file://{table}",
+        "row ids: a, b",
+    ]
+    assert "2 rows were there already" in run_cli(*command).stdout
+
+
+def test_a_file_with_bad_lines_is_refused_whole(tmp_path: Path) -> None:
+    bad = [make_row(0), make_row(1, time="yesterday"), make_row(2, p=2)]
+    file = write_jsonl(tmp_path / "rows.jsonl", *bad)
+    result = run_cli("rows", "import", file, "--table", str(tmp_path / "table"), *MODEL)
+    assert result.exit_code == 1
+    assert f'{file}:2: column "time"' in result.stderr
+    assert f'{file}:3: column "p"' in result.stderr
+    assert not (tmp_path / "table").exists()
+
+
+BAD_ROWS = {
+    "no model at all": (make_row(1), (), 'column "model": no value'),
+    "another content": (make_row(9, id="taken"), MODEL, "with other content"),
+    "another truth": (make_row(0, "unripe", id="taken"), MODEL, "labels import"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ROWS)
+def test_a_row_that_cannot_stand_beside_others_is_refused(tmp_path: Path, case: str) -> None:
+    row, options, message = BAD_ROWS[case]
+    table = tmp_path / "table"
+    first = [make_row(0, id="taken"), make_row(10, id="late")]
+    imported("rows", write_jsonl(tmp_path / "first.jsonl", *first), table, *MODEL)
+    file = write_jsonl(tmp_path / "second.jsonl", row)
+    result = run_cli("rows", "import", file, "--table", str(table), *options)
+    assert result.exit_code == 1
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("table", "file", "message"),
+    [
+        ("ftp://x/y", "rows.jsonl", '"ftp" is unknown'),
+        ("bq://p.d.t", "rows.jsonl", "no backend for bq://"),
+        ("postgresql://u:secret@h/d/t", "rows.jsonl", "password"),
+        ("{tmp_path}/table", "rows.xlsx", '".xlsx" is no known ending'),
+        ("{tmp_path}/table", "absent.jsonl", "absent.jsonl"),
+    ],
+)
+def test_a_place_that_cannot_be_is_named(
+    tmp_path: Path, table: str, file: str, message: str
+) -> None:
+    write_jsonl(tmp_path / "rows.jsonl", make_row(0))
+    where = table.format(tmp_path=tmp_path)
+    result = run_cli("rows", "import", str(tmp_path / file), "--table", where, *MODEL)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert message in result.stderr
+    assert "secret" not in result.stderr
+
+
+def test_labels_need_the_table_that_has_the_rows(tmp_path: Path) -> None:
+    labels = write_csv(tmp_path / "labels.csv", {"id": "b", "groundtruth": "{}"})
+    result = run_cli("labels", "import", labels, "--table", str(tmp_path / "typo"))
+    assert result.exit_code == 1
+    assert "no such folder" in result.stderr
+    assert not (tmp_path / "typo").exists()
