@@ -102,11 +102,6 @@ class DatasetSpec(Model):
     all_rows: bool | None = Field(
         default=None, description="Whether the run reads all rows of the model version."
     )
-    cover: list[TimeSpan] = Field(
-        default=[],
-        description="Times that earlier runs have covered; rows that turn up in them are late.",
-        max_length=1000,
-    )
     paused_spans: list[PausedSpan] = Field(
         default=[],
         description="Times within the windows whose rows are left out, in tables that others "

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.cli.errors import FAILED_PRECONDITION, NOT_FOUND, CliError
+from evaluation_operator.cli.settings import table_options
 from evaluation_operator.cli.tables import local_path
 from evaluation_operator.evaluator.errors import RunError
 from evaluation_operator.evaluator.main import table_problems
 from evaluation_operator.evaluator.results import Folder, run_folder
 from evaluation_operator.evaluator.run import RunOptions, RunResult, evaluate_dataset
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import TableOptions
 
 
 def evaluate_here(dataset: Dataset, *, keeps_results: bool, now: datetime) -> Evaluation:
@@ -30,7 +28,7 @@ def evaluate_here(dataset: Dataset, *, keeps_results: bool, now: datetime) -> Ev
     uri = _table_uri(dataset)
     folder = _results_folder(dataset, now) if keeps_results else None
     cut = dataset.status.cut
-    as_of = cut.time if cut is not None and cut.time is not None else now
+    as_of = now
     with run_problems(), tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
         result = _evaluate(dataset, uri, folder, Path(scratch), as_of)
     if result.evaluation is None:
@@ -44,10 +42,9 @@ def evaluate_here(dataset: Dataset, *, keeps_results: bool, now: datetime) -> Ev
 def _evaluate(
     dataset: Dataset, uri: str, folder: Folder | None, scratch: Path, as_of: datetime
 ) -> RunResult:
-    threads = os.cpu_count() or 1
-    options = RunOptions(scratch, threads=threads, now=lambda: as_of)
-    table_options = replace(TableOptions(), threads=threads, temp_directory=scratch)
-    with table_problems(), contextlib.closing(open_table(uri, options=table_options)) as table:
+    engine = table_options(scratch)
+    options = RunOptions(scratch, threads=engine.threads, now=lambda: as_of)
+    with table_problems(), contextlib.closing(open_table(uri, options=engine)) as table:
         return evaluate_dataset(dataset, table, folder, options)
 
 
@@ -80,7 +77,9 @@ def _results_folder(dataset: Dataset, now: datetime) -> Folder:
     if not dataset.metadata.uid:
         name = f"{name}-{now:%Y%m%dT%H%M%S.%f}"
     with run_problems():
-        return run_folder(dataset.spec.results_uri, dataset.spec.evaluation_job.uid, name)
+        return run_folder(
+            dataset.spec.results_uri, dataset.spec.evaluation_job.uid, name, table_options()
+        )
 
 
 def _no_rows(dataset: Dataset, uri: str) -> str:

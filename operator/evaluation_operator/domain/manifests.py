@@ -26,7 +26,7 @@ Body = dict[str, Any]
 
 API_VERSION = "evaluations.dev/v1beta1"
 ACTIVE_DEADLINE_SECONDS = 6 * 3600
-BACKOFF_LIMIT = 3
+BACKOFF_LIMIT = 2
 CHECK_DEADLINE_SECONDS = 600
 CHECK_TTL_SECONDS = 3600
 USER_ID = 65532
@@ -217,7 +217,6 @@ def _dataset_spec(job: EvaluationJob, run_time: datetime, labels: Sequence[str])
         "annotationSpecs": list(labels),
         "resultsUri": table_source(job).results_uri,
         "windows": [],
-        "cover": [item.to_dict() for item in status.cover or ()],
         "pausedSpans": [item.to_dict() for item in status.paused_spans or ()],
     }
     if job.spec.label_delay is not None:

@@ -48,13 +48,17 @@ RowDict = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The rows at `path`; `digest` stands for all that the figures are computed from."""
+    """The rows at `path`; `digest` stands for all that the figures are computed from.
+
+    `seen` holds the ids of all rows that were there to choose from.
+    """
 
     path: Path
     row_count: int
     item_count: int
     digest: str
     time: datetime
+    seen: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -73,6 +77,42 @@ class Cut:
             digest=str(content["digest"]),
             time=datetime.fromisoformat(content["time"]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RowQueryRecord:
+    """The times that a run asked for, kept with its cut: who looks later knows what it covered."""
+
+    windows: tuple[Window, ...]
+    paused_spans: tuple[Window, ...]
+
+    @classmethod
+    def of(cls, query: RowQuery) -> RowQueryRecord:
+        return cls(query.windows or (), query.paused_spans)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "windows": [_span_json(window) for window in self.windows],
+            "pausedSpans": [_span_json(span) for span in self.paused_spans],
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> RowQueryRecord:
+        return cls(
+            tuple(_span_of(item) for item in content.get("windows") or ()),
+            tuple(_span_of(item) for item in content.get("pausedSpans") or ()),
+        )
+
+
+def _span_json(window: Window) -> dict[str, str]:
+    span = {"startTime": format_time(window.start)}
+    return span | {"endTime": format_time(window.end)} if window.end is not None else span
+
+
+def _span_of(item: dict[str, str]) -> Window:
+    end = item.get("endTime")
+    start = datetime.fromisoformat(item["startTime"])
+    return Window(start, datetime.fromisoformat(end) if end else None)
 
 
 def row_query(dataset: Dataset, label_cutoff: datetime) -> RowQuery:
@@ -133,14 +173,17 @@ def cut_rows(
     with ExitStack() as files:
         writer = files.enter_context(pq.ParquetWriter(path, CUT_SCHEMA, compression="zstd"))
         for batch in pq.ParquetFile(candidates).iter_batches(_BATCH_ROWS):
-            kept = [row for candidate in batch.to_pylist() if (row := drawn.draw(candidate))]
+            draws = (drawn.draw(candidate) for candidate in batch.to_pylist())
+            kept = [row for row in draws if row is not None]
             for row in kept:
                 digest.add(row)
                 item_count += row.pop("_items")
             row_count += len(kept)
             writer.write_batch(pa.RecordBatch.from_pylist(kept, schema=CUT_SCHEMA))
+    seen = scratch / "seen.parquet"
+    pq.write_table(pq.read_table(candidates, columns=["id"]), seen, compression="zstd")
     candidates.unlink()
-    return Cut(path, row_count, item_count, digest.hexdigest(), now)
+    return Cut(path, row_count, item_count, digest.hexdigest(), now, seen)
 
 
 def read_outcomes(path: Path, reader: RowReader) -> Iterator[Outcome]:
@@ -238,11 +281,10 @@ class _Sampler:
 
     def _interval(self, row: RowDict) -> Hashable:
         """Intervals begin at run times, counted from the job's first one."""
-        if row["interval_start"] is not None:
-            return row["interval_start"]
-        time = row["time"]
-        if time is None:
-            return None
+        start: datetime | None = row["interval_start"]
+        time: datetime | None = row["time"]
+        if start is not None or time is None:
+            return start
         return (time - self._anchor).days // self._days
 
 

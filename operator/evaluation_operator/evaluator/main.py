@@ -13,7 +13,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from evaluation_operator.api.dataset import Dataset
@@ -76,7 +75,10 @@ async def run(settings: RunSettings) -> None:
             logger.info("Dataset %s is gone or has an outcome: nothing to do", settings.dataset)
             return
         folder = run_folder(
-            dataset.spec.results_uri, dataset.spec.evaluation_job.uid, dataset.metadata.name
+            dataset.spec.results_uri,
+            dataset.spec.evaluation_job.uid,
+            dataset.metadata.name,
+            TableOptions(s3_endpoint=settings.s3_endpoint),
         )
         with tempfile.TemporaryDirectory(dir=settings.scratch) as scratch:
             result = await asyncio.to_thread(evaluate_in, dataset, folder, settings, Path(scratch))
@@ -101,7 +103,9 @@ def evaluate_in(
     with table_problems():
         table = open_table(
             source.input_uri,
-            options=replace(TableOptions(), threads=settings.threads, temp_directory=scratch),
+            options=TableOptions(
+                threads=settings.threads, temp_directory=scratch, s3_endpoint=settings.s3_endpoint
+            ),
         )
         with contextlib.closing(table):
             return evaluate_dataset(dataset, table, folder, options)
@@ -110,10 +114,14 @@ def evaluate_in(
 def check(environment: Mapping[str, str]) -> None:
     """Make a missing table with the right schema, or raise what is wrong with it."""
     settings = check_settings(environment)
-    with table_problems(), contextlib.closing(open_table(settings.table_uri)) as table:
+    options = TableOptions(s3_endpoint=settings.s3_endpoint)
+    with (
+        table_problems(),
+        contextlib.closing(open_table(settings.table_uri, options=options)) as table,
+    ):
         state = table.ensure()
     if settings.results_uri:
-        Folder.open(settings.results_uri)
+        Folder.open(settings.results_uri, options)
     logger.info("table %s: %s", settings.table_uri, "created" if state.is_created else "fits")
 
 

@@ -17,8 +17,12 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from evaluation_operator.evaluator.errors import InvalidRun, Unavailable
+from evaluation_operator.tables.errors import TableError
+from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.tables.storage import open_storage
 
 ROWS = "rows.parquet"
+SEEN = "seen.parquet"
 CUT = "cut.json"
 ITEMS = "items.parquet"
 SCORES = "scores.parquet"
@@ -41,7 +45,7 @@ class Folder:
         self.uri = uri.rstrip("/")
 
     @classmethod
-    def open(cls, uri: str) -> Folder:
+    def open(cls, uri: str, options: TableOptions) -> Folder:
         """A folder of `file://` or `s3://`; nothing is created before it is written to."""
         scheme = uri.partition("://")[0]
         if scheme not in SCHEMES:
@@ -50,10 +54,10 @@ class Folder:
                 "set spec.resultsUri to such an address"
             )
         try:
-            filesystem, path = pafs.FileSystem.from_uri(uri)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InvalidRun(f"resultsUri: {uri}: {error}; write a whole address") from error
-        return cls(filesystem, path, uri)
+            storage = open_storage(uri, options)
+        except (TableError, OSError) as error:
+            raise InvalidRun(f"resultsUri: {error}") from error
+        return cls(storage.filesystem, storage.root, uri)
 
     def child(self, *names: str) -> Folder:
         """A folder below this one."""
@@ -156,6 +160,6 @@ class Folder:
         )
 
 
-def run_folder(results_uri: str, job_uid: str, run: str) -> Folder:
+def run_folder(results_uri: str, job_uid: str, run: str, options: TableOptions) -> Folder:
     """The folder of one run: below its job's uid, so that a namesake never shares it."""
-    return Folder.open(results_uri).child(job_uid, run)
+    return Folder.open(results_uri, options).child(job_uid, run)

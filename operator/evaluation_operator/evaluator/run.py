@@ -17,17 +17,26 @@ from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.api.evaluation_options import AnnotationType
 from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.count import CountedScores, EngineLimits, compute_figures
-from evaluation_operator.evaluator.cut import Cut, build_reader, cut_rows, read_outcomes, row_query
+from evaluation_operator.evaluator.cut import (
+    Cut,
+    RowQueryRecord,
+    build_reader,
+    cut_rows,
+    read_outcomes,
+    row_query,
+)
 from evaluation_operator.evaluator.errors import InvalidRun, NothingUsable, PartialFailure
 from evaluation_operator.evaluator.full_result import write_confusion, write_curves
 from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.evaluator.scores import ItemCounts, write_outcomes
 from evaluation_operator.evaluator.summary import Findings, build_evaluation
 from evaluation_operator.metrics import checked_thresholds
-from evaluation_operator.tables.protocol import RowQuery, Table, Window
+from evaluation_operator.tables.protocol import RowQuery, Table
 from evaluation_operator.tables.schema import ID_SCHEMA
 
 DIGEST_VERSION = 1
+LATE_RUNS = 30
+"""How many earlier runs are searched for rows that came too late for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,7 @@ def evaluate_dataset(
     """
     _check_supported(dataset)
     cut = _obtain_cut(dataset, table, folder, options)
-    late = _count_late(dataset, table, folder, cut) if folder is not None else 0
+    late = _count_late(dataset, table, folder) if folder is not None else 0
     if cut.row_count == 0:
         return RunResult(cut, ItemCounts(), None, late)
     scores, items = options.scratch / results.SCORES, options.scratch / results.ITEMS
@@ -110,7 +119,10 @@ def _obtain_cut(dataset: Dataset, table: Table, folder: Folder | None, options: 
         )
     if folder is not None:
         folder.store(cut.path, results.ROWS)
-        folder.write_json(results.CUT, cut.to_json())
+        if cut.seen is not None:
+            folder.store(cut.seen, results.SEEN)
+        record = RowQueryRecord.of(row_query(dataset, cut.time))
+        folder.write_json(results.CUT, cut.to_json() | record.to_json())
     return cut
 
 
@@ -153,24 +165,31 @@ class _Taken:
         return self._ids.intersection(ids)
 
 
-def _count_late(dataset: Dataset, table: Table, folder: Folder, cut: Cut) -> int:
-    """Rows of others that turned up in windows after a run had covered them."""
-    if not dataset.spec.cover:
+def _count_late(dataset: Dataset, table: Table, folder: Folder) -> int:
+    """Rows of others that turned up in the windows of earlier runs after those had read them."""
+    if not dataset.spec.windows:
         return 0
-    query = row_query(dataset, cut.time)
-    covered = RowQuery(
-        model=query.model,
-        model_version=query.model_version,
-        windows=tuple(Window(span.start_time, span.end_time) for span in dataset.spec.cover),
-        paused_spans=query.paused_spans,
+    earlier = [
+        sibling
+        for name in folder.siblings()[-LATE_RUNS:]
+        if name != dataset.metadata.name
+        and (sibling := folder.sibling(name)).exists(results.COMMITTED)
+        and sibling.exists(results.SEEN)
+    ]
+    asked = [RowQueryRecord.from_json(sibling.read_json(results.CUT)) for sibling in earlier]
+    windows = tuple(window for record in asked for window in record.windows)
+    if not windows:
+        return 0
+    query = RowQuery(
+        model=dataset.spec.model_version.model,
+        model_version=dataset.spec.model_version.version,
+        windows=windows,
+        paused_spans=tuple(span for record in asked for span in record.paused_spans),
     )
     known = (
-        batch
-        for name in folder.siblings()
-        if (sibling := folder.sibling(name)).exists(results.CUT)
-        for batch in sibling.batches(results.ROWS, ID_SCHEMA.names)
+        batch for sibling in earlier for batch in sibling.batches(results.SEEN, ID_SCHEMA.names)
     )
-    return table.count_late(covered, known)
+    return table.count_late(query, known)
 
 
 def _nothing_usable(counts: ItemCounts) -> NothingUsable:

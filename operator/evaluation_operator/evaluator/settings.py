@@ -21,6 +21,7 @@ class RunSettings:
     scratch: Path
     memory_limit: str
     threads: int
+    s3_endpoint: str | None
     kubeconfig: str | None
 
 
@@ -30,6 +31,7 @@ class CheckSettings:
 
     table_uri: str
     results_uri: str
+    s3_endpoint: str | None
 
 
 def run_settings(environment: Mapping[str, str]) -> RunSettings:
@@ -40,6 +42,7 @@ def run_settings(environment: Mapping[str, str]) -> RunSettings:
         scratch=Path(environment.get("EVALUATION_SCRATCH") or tempfile.gettempdir()),
         memory_limit=environment.get("EVALUATION_MEMORY_LIMIT") or "512MB",
         threads=_whole(environment, "EVALUATION_THREADS", 1),
+        s3_endpoint=s3_endpoint(environment),
         kubeconfig=environment.get("KUBECONFIG") or None,
     )
 
@@ -49,7 +52,13 @@ def check_settings(environment: Mapping[str, str]) -> CheckSettings:
     return CheckSettings(
         table_uri=_required(environment, "EVALUATION_TABLE_URI"),
         results_uri=environment.get("EVALUATION_RESULTS_URI", ""),
+        s3_endpoint=s3_endpoint(environment),
     )
+
+
+def s3_endpoint(environment: Mapping[str, str]) -> str | None:
+    """Where an S3 service other than Amazon's lies, by the AWS SDKs' own variables."""
+    return environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or None
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:
