@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
+from evaluation_operator.controller import workqueue
+from evaluation_operator.kube import Kube
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.settings import CHECKOUT
+from tests.integration.lab import Lab
+
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +24,25 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
         running.kubectl("apply", "--server-side", "-k", str(CHECKOUT / "crds"))
         running.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
         yield running
+
+
+@pytest_asyncio.fixture
+async def bare_lab(
+    control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Lab]:
+    """A namespace of its own with nothing in it."""
+    # Tests shift the clock, and need not wait a second until the queue looks at it.
+    monkeypatch.setattr(workqueue, "LONGEST_NAP_SECONDS", 0.05)
+    namespace = f"lab-{next(_numbers)}"
+    control_plane.kubectl("create", "namespace", namespace)
+    kube = await Kube.connect(str(control_plane.kubeconfig))
+    yield Lab(kube, control_plane.kubeconfig, namespace)
+    await kube.close()
+
+
+@pytest_asyncio.fixture
+async def lab(bare_lab: Lab) -> Lab:
+    """A namespace that is ready for jobs, with the labels of `ripeness`."""
+    await bare_lab.make_ready()
+    await bare_lab.apply_spec_set()
+    return bare_lab

@@ -1,0 +1,165 @@
+"""What a node and a run's program do to pods, for a control plane that has no nodes.
+
+Jobs are handled by the real Job controller; only what a kubelet would report of a pod is written
+here, and what the program in it would publish, by the very code of that program.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evaluation_operator.api.base import format_time
+from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.api.evaluation import Evaluation
+from evaluation_operator.controller.clock import Clock
+from evaluation_operator.evaluator.cut import Cut
+from evaluation_operator.evaluator.publish import publish
+from evaluation_operator.evaluator.run import RunResult
+from evaluation_operator.evaluator.scores import ItemCounts
+from evaluation_operator.kube import DATASETS, PODS, Conflict, Kube
+from tests.builders import make_evaluation
+from tests.integration.eventually import eventually
+
+Body = dict[str, Any]
+ENDED = ("Succeeded", "Failed")
+
+
+class Kubelet:
+    """Plays the node for the pods of one namespace."""
+
+    def __init__(self, kube: Kube, namespace: str, clock: Clock) -> None:
+        self._kube = kube
+        self._namespace = namespace
+        self._clock = clock
+
+    async def pods(self, job: str) -> list[Body]:
+        selector = f"batch.kubernetes.io/job-name={job}"
+        return [
+            pod async for pod in self._kube.list(PODS, self._namespace, label_selector=selector)
+        ]
+
+    async def pod(self, job: str) -> Body:
+        """The Job's pod that has not ended; waits for one."""
+
+        async def live() -> list[Body]:
+            return [
+                pod
+                for pod in await self.pods(job)
+                if pod["status"].get("phase") not in ENDED
+                and "deletionTimestamp" not in pod["metadata"]
+            ]
+
+        return (await eventually(live))[0]
+
+    async def start(self, job: str) -> None:
+        await self._report(job, "Running", {"running": {"startedAt": self._now()}})
+
+    async def succeed(self, job: str) -> None:
+        await self._report(job, "Succeeded", {"terminated": self._ended(0, "")})
+
+    async def fail(
+        self,
+        job: str,
+        message: str = "no row has a label",
+        *,
+        exit_code: int = 65,
+        code: int = 9,
+        reason: str = "NoLabel",
+    ) -> None:
+        """The program ends with words of its own; 2, 65 and 66 are not tried again."""
+        said = json.dumps({"code": code, "message": message, "reason": reason})
+        await self._report(job, "Failed", {"terminated": self._ended(exit_code, said)})
+
+    async def fail_to_pull(self, job: str) -> None:
+        waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
+        await self._report(job, "Pending", {"waiting": waiting})
+
+    async def find_no_node(self, job: str) -> None:
+        """What the scheduler says of a pod that fits nowhere."""
+        condition = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": "0/3 nodes are available: 3 Insufficient memory.",
+        }
+        await self._write(await self.pod(job), {"phase": "Pending", "conditions": [condition]})
+
+    async def _report(self, job: str, phase: str, state: Body) -> None:
+        container = {
+            "name": "run",
+            "image": "evaluator",
+            "imageID": "sha256:0",
+            "ready": phase == "Running",
+            "restartCount": 0,
+            "state": state,
+        }
+        await self._write(await self.pod(job), {"phase": phase, "containerStatuses": [container]})
+
+    async def _write(self, pod: Body, status: Body) -> None:
+        while True:
+            body = await self._kube.get(PODS, self._namespace, pod["metadata"]["name"])
+            body["status"] = body["status"] | status
+            try:
+                await self._kube.replace_status(PODS, self._namespace, body)
+            except Conflict:
+                continue  # the Job controller puts its finalizer on and off
+            return
+
+    def _now(self) -> str:
+        return format_time(self._clock.now().replace(microsecond=0))
+
+    def _ended(self, exit_code: int, message: str) -> Body:
+        now = self._now()
+        return {"exitCode": exit_code, "message": message, "startedAt": now, "finishedAt": now}
+
+
+class RunProgram:
+    """The last step of the program in a run's pod, over a table that is not here."""
+
+    def __init__(self, kube: Kube, namespace: str) -> None:
+        self._kube = kube
+        self._namespace = namespace
+
+    async def read(self, name: str) -> Dataset:
+        return Dataset.from_dict(await self._kube.get(DATASETS, self._namespace, name))
+
+    async def publish(
+        self,
+        name: str,
+        *,
+        figure: float = 0.75,
+        empty: bool = False,
+        dataset: Dataset | None = None,
+    ) -> bool:
+        """Whether the run is committed by it. `dataset`: as it was read when the pod started."""
+        dataset = dataset or await self.read(name)
+        cut = Cut(Path("rows.parquet"), 0 if empty else 40, 0 if empty else 40, "sha256:1", _now())
+        evaluation = None if empty else Evaluation.from_dict(self._evaluation(dataset, figure))
+        result = RunResult(cut, ItemCounts(evaluated=0 if empty else 40), evaluation)
+        return await publish(self._kube, dataset, result, f"{dataset.spec.results_uri}/{name}")
+
+    def _evaluation(self, dataset: Dataset, figure: float) -> Body:
+        metadata = dataset.metadata
+        owner = {
+            "apiVersion": "evaluations.dev/v1beta1",
+            "kind": "Dataset",
+            "name": metadata.name,
+            "uid": metadata.uid,
+        }
+        curve = {"areaUnderCurve": figure, "meanAveragePrecision": figure}
+        return make_evaluation(
+            metadata.name,
+            metadata={"namespace": metadata.namespace, "ownerReferences": [owner]},
+            spec={
+                "evaluationJob": dataset.spec.evaluation_job.name,
+                "evaluationJobRunTime": format_time(dataset.spec.scheduled_time),
+                "evaluationMetrics": {"classificationMetrics": {"prCurve": curve}},
+            },
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
