@@ -88,7 +88,7 @@ def _show(imported: Imported, noun: str, output: Output) -> None:
         return
     typer.echo(f"imported {plural(imported.imported, noun)} into {imported.table}")
     if imported.already_there:
-        typer.echo(f"{plural(imported.already_there, noun)} were there already")
+        typer.echo(f"already there: {plural(imported.already_there, noun)}")
     if imported.ids:
         more = ", …" if imported.imported + imported.already_there > len(imported.ids) else ""
         typer.echo(f"row ids: {', '.join(imported.ids)}{more}")

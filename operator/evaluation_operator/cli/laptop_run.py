@@ -28,7 +28,7 @@ def evaluate_here(dataset: Dataset, *, keeps_results: bool, now: datetime) -> Ev
     uri = _table_uri(dataset)
     folder = _results_folder(dataset, now) if keeps_results else None
     cut = dataset.status.cut
-    as_of = now
+    as_of = cut.time if cut is not None and cut.time is not None else now
     with run_problems(), tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
         result = _evaluate(dataset, uri, folder, Path(scratch), as_of)
     if result.evaluation is None:

@@ -102,7 +102,7 @@ def test_people_read_how_many_there_were(tmp_path: Path) -> None:
         f"imported 2 rows into file://{table}",
         "row ids: a, b",
     ]
-    assert "2 rows were there already" in run_cli(*command).stdout
+    assert "already there: 2 rows" in run_cli(*command).stdout
 
 
 def test_a_file_with_bad_lines_is_refused_whole(tmp_path: Path) -> None:
