@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from evaluation_operator.cli import errors
 from evaluation_operator.cli.errors import CliError
+from evaluation_operator.cli.settings import table_options
 from evaluation_operator.cli.tables import local_path
 from evaluation_operator.tables.errors import ImportInvalid, TableError, TableUnavailable
 from evaluation_operator.tables.importing import read_label_file, read_row_file
@@ -82,7 +83,7 @@ def import_row_file(
     def batches() -> Iterator[pa.RecordBatch]:
         return read_row_file(path, model=model, model_version=model_version)
 
-    with _problems(path), contextlib.closing(open_table(uri)) as table:
+    with _problems(path), contextlib.closing(_open(uri)) as table:
         given = _Given()
         for batch in batches():
             for row in batch.to_pylist():
@@ -102,12 +103,16 @@ def import_label_file(path: Path, uri: str) -> Imported:
         message = f"--table: {uri}: no such folder; name the table that has the rows"
         raise CliError(message, code=errors.NOT_FOUND)
     counted = _Counted()
-    with _problems(path), contextlib.closing(open_table(uri)) as table:
+    with _problems(path), contextlib.closing(_open(uri)) as table:
         batches = read_label_file(path, labeled_at=datetime.now(UTC))
         if not table.ensure().has_labels:
             raise CliError(f"--table: {uri}: takes no labels: others own it, and let us read only")
         table.append_labels(counted.through(batches))
     return Imported(uri, counted.rows, 0, tuple(counted.ids), created=False)
+
+
+def _open(uri: str) -> Table:
+    return open_table(uri, options=table_options())
 
 
 def _known(table: Table, given: _Given) -> set[str]:
