@@ -57,7 +57,7 @@ The cluster stays up. What to type next:
   kubectl-evaluations describe digits-v2 -n digits
   kubectl-evaluations run digits-v1 -n digits --wait --label 8 --label 9
   kubectl-evaluations pause digits-v1 -n digits
-  kubectl get evaluations -n digits -o wide
+  kubectl get evaluation -n digits -o wide
 
   kubectl apply -n evaluations-trial -f manifests/samples/image-classification.yaml
 

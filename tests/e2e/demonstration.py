@@ -1,0 +1,34 @@
+"""Running the demo as `make demo` does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+from tests.cluster.settings import CHECKOUT
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    exit_code: int
+    output: str
+    seconds: float
+
+
+def run_demo() -> Demonstration:
+    started = time.monotonic()
+    program = [sys.executable, CHECKOUT / "manifests" / "demo" / "demo.py"]
+    ended = subprocess.run(
+        program,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=CHECKOUT,
+        env={**os.environ, "COLUMNS": "140", "NO_COLOR": "1"},
+        timeout=600,
+        check=False,
+    )
+    return Demonstration(ended.returncode, ended.stdout, time.monotonic() - started)
