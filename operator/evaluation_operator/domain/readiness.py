@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_options import AnnotationType
 from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_instruction_name
 from evaluation_operator.domain.facts import PodFacts
@@ -148,16 +150,24 @@ def _table(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness:
     if job.status.table_digest == digest or (check is not None and check.job.complete):
         return good
     if check is None or check.job.deleting:
-        return _missing(
-            Reason.TABLE_CHECKING,
-            f"checking the table {table_source(job).uri}",
-            action=None if check else CreateTableCheck(build_table_check(job, policy)),
-        )
+        action = None if check else CreateTableCheck(build_table_check(job, policy))
+        return _checking(job, (), action)
     if not check.job.failed:
-        trouble = next((pod.trouble or pod.unschedulable for pod in check.pods), "")
-        message = f"checking the table {table_source(job).uri}"
-        return _missing(Reason.TABLE_CHECKING, f"{message}: {trouble}" if trouble else message)
+        return _checking(job, check.pods, None)
     return _failed_check(check, now, policy)
+
+
+def _checking(job: EvaluationJob, pods: Sequence[PodFacts], action: Action | None) -> Readiness:
+    """What the last check of this very spec found stands until the next has ended."""
+    last = next((item for item in job.status.conditions if item.type == "Ready"), None)
+    if last is not None and last.observed_generation == job.metadata.generation:
+        for reason in (Reason.TABLE_INVALID, Reason.TABLE_UNAVAILABLE):
+            if last.reason == reason:
+                return _missing(reason, last.message, action=action)
+    trouble = next((pod.trouble or pod.unschedulable for pod in pods), "")
+    message = f"checking the table {table_source(job).uri}"
+    message = f"{message}: {trouble}" if trouble else message
+    return _missing(Reason.TABLE_CHECKING, message, action=action)
 
 
 def _failed_check(check: TableCheck, now: datetime, policy: Policy) -> Readiness:

@@ -185,6 +185,14 @@ def test_a_failed_check_is_told_and_repeated_after_a_while(check: FailedCheck) -
     plan = world.turn()
     assert any(isinstance(action, DeleteJob) for action in plan.actions)
     world.settle()
+    assert world.condition("Ready")["message"] == check.said, "until the next check has ended"
+    world.fail(world.check_name, check.said, reason=check.reason)
+    world.settle()
+    told = [event.reason for event in world.events]
+    assert told.count(check.want_reason) == 1, "not each time that it is found again"
+
+    world.now += world.policy.table_check_retry
+    world.settle()
     world.complete_check()
     world.settle()
     assert world.condition("Ready")["status"] == "True"
