@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from tests.unit.metrics import oracle
-from tests.unit.metrics.making import NASTY_SCORES, assert_figures
-from tests.unit.metrics.oracle import OracleItem
 
 from evaluation_operator.evaluator import count
 from evaluation_operator.evaluator.count import CountedScores, EngineLimits, compute_figures
@@ -26,6 +23,9 @@ from evaluation_operator.evaluator.items import (
 )
 from evaluation_operator.evaluator.scores import ItemCounts, write_outcomes
 from evaluation_operator.metrics import THRESHOLDS, ClassificationResult, Piece
+from tests.unit.metrics import oracle
+from tests.unit.metrics.making import NASTY_SCORES, assert_figures
+from tests.unit.metrics.oracle import OracleItem
 
 # ibis 12.0.0 reads a table's schema by a method that DuckDB has renamed (ibis pull request 12001).
 pytestmark = pytest.mark.filterwarnings(

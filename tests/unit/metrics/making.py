@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from hypothesis import strategies as st
-from tests.unit.metrics import oracle
-from tests.unit.metrics.oracle import OracleItem
 
 from evaluation_operator.metrics import (
     THRESHOLDS,
@@ -24,6 +22,8 @@ from evaluation_operator.metrics import (
     piece_weights,
     weightings,
 )
+from tests.unit.metrics import oracle
+from tests.unit.metrics.oracle import OracleItem
 
 EXACT = 1e-12
 

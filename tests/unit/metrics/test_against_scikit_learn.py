@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
-from tests.unit.metrics.making import EXACT, count_batches, result_of
-from tests.unit.metrics.oracle import OracleItem
 
 from evaluation_operator.metrics import ClassificationResult
+from tests.unit.metrics.making import EXACT, count_batches, result_of
+from tests.unit.metrics.oracle import OracleItem
 
 LABELS = 6
 ITEMS = 400

@@ -6,6 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from evaluation_operator.metrics import (
+    THRESHOLDS,
+    CountBatch,
+    Totals,
+    classify,
+    reported_thresholds,
+)
 from tests.unit.metrics import oracle
 from tests.unit.metrics.making import (
     assert_figures,
@@ -16,14 +24,6 @@ from tests.unit.metrics.making import (
     total_counts,
 )
 from tests.unit.metrics.oracle import OracleItem
-
-from evaluation_operator.metrics import (
-    THRESHOLDS,
-    CountBatch,
-    Totals,
-    classify,
-    reported_thresholds,
-)
 
 FEW_THRESHOLDS = (0.0, 0.15, 0.3, 0.96)
 
