@@ -79,6 +79,27 @@ class Lab:
             async with asyncio.timeout(STOP_SECONDS):
                 await task
 
+    @asynccontextmanager
+    async def another_operator(self, clock: SystemClock | None = None) -> AsyncIterator[None]:
+        """A second one, in a thread and loop of its own: Kopf wants a loop for itself."""
+        running: asyncio.Queue[tuple[asyncio.AbstractEventLoop, Operator]] = asyncio.Queue()
+        home = asyncio.get_running_loop()
+
+        async def live() -> None:
+            async with self.operator(clock=clock) as operator:
+                here = asyncio.get_running_loop()
+                home.call_soon_threadsafe(running.put_nowait, (here, operator))
+                await operator.stop.wait()
+
+        thread = asyncio.create_task(asyncio.to_thread(asyncio.run, live()))
+        loop, operator = await running.get()
+        try:
+            yield
+        finally:
+            loop.call_soon_threadsafe(operator.stop.set)
+            async with asyncio.timeout(STOP_SECONDS):
+                await thread
+
     # What people do.
 
     async def apply(self, resource: Resource, manifest: Mapping[str, Any]) -> Manifest:
@@ -209,7 +230,7 @@ class Lab:
         """Of the Events that have been published, in any order."""
         return [item["reason"] async for item in self.kube.list(EVENTS, self.namespace)]
 
-    async def is_gone(self, resource: Resource, name: str) -> None:
+    async def is_gone(self, resource: Resource, name: str, *, seconds: float = 20) -> None:
         async def gone() -> bool:
             try:
                 await self.kube.get(resource, self.namespace, name)
@@ -217,7 +238,7 @@ class Lab:
                 return True
             return False
 
-        await eventually(gone)
+        await eventually(gone, seconds=seconds)
 
 
 def _core(kind: str, name: str, **more: Any) -> Manifest:

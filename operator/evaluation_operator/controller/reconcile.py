@@ -15,7 +15,7 @@ from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.publish import EventPublisher
 from evaluation_operator.domain.decide_job import decide_job
 from evaluation_operator.domain.decide_version import decide_version
-from evaluation_operator.domain.plan import CreateRun, EventRecord, Obstacle, Plan, WriteOutcome
+from evaluation_operator.domain.plan import Action, CreateRun, Obstacle, Plan, WriteOutcome
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.kube import ApiError, Forbidden, NotFound, Rejected
 
@@ -83,21 +83,23 @@ class Reconciler:
             return None
 
     async def _carry_out(self, turn: Turn, plan: Plan) -> datetime | None:
-        events: list[EventRecord] = []
         for action in plan.actions:
-            events += await self._actor.perform(turn, action)
+            await self._perform(turn, action)
         created = any(isinstance(action, CreateRun) for action in plan.actions)
         if created and self._crowded():
             # Many runs are due at once: first all of their Jobs, then all the statuses. The next
             # turn finds the run and reports it.
-            self._publisher.publish(turn.key, events)
             return self._clock.now()
         if plan.status is not None:
             await self._actor.write_status(turn, plan.status)
         for action in plan.final_actions:
-            events += await self._actor.perform(turn, action)
-        self._publisher.publish(turn.key, [*events, *plan.events])
+            await self._perform(turn, action)
+        self._publisher.publish(turn.key, plan.events)
         return plan.wake_at
+
+    async def _perform(self, turn: Turn, action: Action) -> None:
+        """What has been done is told, also when the turn comes to nothing afterwards."""
+        self._publisher.publish(turn.key, await self._actor.perform(turn, action))
 
     async def _report_obstacle(self, key: Key, obstacle: Obstacle) -> datetime | None:
         """Say it in the status; only a decision knows how, so decide again with it."""

@@ -92,13 +92,18 @@ class NoProgress(kopf.ProgressStorage):
         return essence
 
 
-def build_registry(kube: Kube, sink: EventSink, connections: int) -> kopf.OperatorRegistry:
-    """One handler a kind, all of them `on.event`: no state of Kopf's is ever relied on."""
+def build_registry(
+    kube: Kube, sink: EventSink, sessions: contextlib.AsyncExitStack, connections: int
+) -> kopf.OperatorRegistry:
+    """One handler a kind, all of them `on.event`: no state of Kopf's is ever relied on.
+
+    `sessions` closes what Kopf leaves open when it is cancelled.
+    """
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry, id="login")
     async def login(**_: Any) -> kopf.AiohttpSession:
-        session = kube.watch_session(connections)
+        session = await sessions.enter_async_context(kube.watch_session(connections))
         return kopf.AiohttpSession(server=kube.server, aiohttp_session=session)
 
     for resource in WATCHED:
@@ -158,9 +163,10 @@ async def watch_for_ever(
     while not stop.is_set():
         interrupted.clear()
         try:
-            async with _either(stop, interrupted) as halt:
+            async with contextlib.AsyncExitStack() as sessions:
+                halt = await sessions.enter_async_context(_either(stop, interrupted))
                 await kopf.operator(
-                    registry=build_registry(kube, sink, connections),
+                    registry=build_registry(kube, sink, sessions, connections),
                     settings=build_settings(),
                     clusterwide=not namespaces,
                     namespaces=namespaces,

@@ -49,14 +49,14 @@ async def lead_for_ever(
     identity: str,
     on_change: Callable[[bool], None],
 ) -> None:
-    """Stand for election again and again; `on_change` hears of every gain and loss."""
+    """Stand for election again and again; `on_change` hears of every gain and loss.
 
-    async def lead() -> None:
+    The library makes a task of what it calls on a gain. It ends at once: Kopf cancels every task
+    that is younger than its watching when that is started anew, and leadership must survive that.
+    """
+
+    async def gained() -> None:
         on_change(True)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            on_change(False)
 
     async def lost() -> None:
         logger.warning("leadership is lost; standing for election again")
@@ -68,7 +68,7 @@ async def lead_for_ever(
             lease_duration=LEASE_SECONDS,
             renew_deadline=RENEW_SECONDS,
             retry_period=RETRY_SECONDS,
-            onstarted_leading=lead,
+            onstarted_leading=gained,
             onstopped_leading=lost,
         )
         try:
@@ -78,5 +78,6 @@ async def lead_for_ever(
         except Exception:
             # The library lets connection errors through; an election must outlive an outage.
             logger.exception("the election was interrupted")
-            on_change(False)
             await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            on_change(False)
