@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,10 @@ class Cluster:
 
     def __init__(self) -> None:
         self.kubeconfig = load_settings().kubeconfig
-        helper = [sys.executable, CHECKOUT / "tests" / "cluster" / "cluster.py", "kubectl-path"]
-        self._kubectl = find_program("kubectl") or run(helper).strip()
+        helper = CHECKOUT / "tests" / "cluster" / "cluster.py"
+        self._kubectl = (
+            find_program("kubectl") or run([sys.executable, helper, "kubectl-path"]).strip()
+        )
 
     def kubectl(self, *arguments: str | Path, stdin: str | None = None) -> str:
         return run([self._kubectl, "--kubeconfig", self.kubeconfig, *arguments], stdin=stdin)
@@ -129,8 +131,10 @@ def load(cluster: Cluster, files: Mapping[str, bytes]) -> None:
     try:
         cluster.kubectl(*_wait("Complete"), name)
     except ClusterError as error:
-        said = cluster.kubectl("logs", *where, name, "--tail=20")
-        raise ClusterError(f"{error}\n{said}") from error
+        said = [cluster.kubectl("get", "pods", *where)]
+        with suppress(ClusterError):  # a pod that has not started has no log
+            said.append(cluster.kubectl("logs", *where, name, "--tail=20"))
+        raise ClusterError("\n".join([str(error), *said])) from error
 
 
 def evaluate(cluster: Cluster, jobs: Sequence[str]) -> dict[str, Evaluation]:

@@ -20,9 +20,8 @@ class Demonstration:
 
 def run_demo() -> Demonstration:
     started = time.monotonic()
-    program = [sys.executable, CHECKOUT / "manifests" / "demo" / "demo.py"]
     ended = subprocess.run(
-        program,
+        [sys.executable, CHECKOUT / "manifests" / "demo" / "demo.py"],
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
