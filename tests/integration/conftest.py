@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 
@@ -12,6 +13,7 @@ from evaluation_operator.controller import workqueue
 from evaluation_operator.kube import Kube
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.settings import CHECKOUT
+from tests.integration.eventually import eventually
 from tests.integration.lab import Lab
 
 _numbers = itertools.count(1)
@@ -38,6 +40,14 @@ async def bare_lab(
     kube = await Kube.connect(str(control_plane.kubeconfig))
     yield Lab(kube, control_plane.kubeconfig, namespace)
     await kube.close()
+    # TLS says good-bye in its own time; what the loop leaves open would be a warning somewhere.
+    await eventually(open_connections, lambda found: not found)
+
+
+async def open_connections() -> list[object]:
+    """Transports of this loop whose socket is open."""
+    transports = asyncio.get_running_loop()._transports  # type: ignore[attr-defined]
+    return [item for item in transports.values() if item._sock is not None]
 
 
 @pytest_asyncio.fixture

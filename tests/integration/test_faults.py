@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -17,12 +17,10 @@ from evaluation_operator.controller.clock import SystemClock
 from evaluation_operator.kube import (
     DATASETS,
     EVALUATION_JOBS,
-    JOBS,
     LEASES,
     Kube,
     Transient,
 )
-from tests.builders import Manifest
 from tests.cluster.control_plane import API_SERVER, ControlPlane
 from tests.cluster.settings import CHECKOUT
 from tests.integration.eventually import eventually
@@ -295,11 +293,6 @@ async def test_a_namespace_that_is_deleted_lets_go(lab: Lab, control_plane: Cont
             control_plane.kubectl, "delete", "namespace", lab.namespace, "--wait=false"
         )
         await lab.is_gone(EVALUATION_JOBS, "ripeness", seconds=60)
-        await eventually(lambda: jobs_left(lab), lambda left: left == [], seconds=30)
-
-
-async def jobs_left(lab: Lab) -> list[Mapping[str, Any] | Manifest]:
-    return [item async for item in lab.kube.list(JOBS, lab.namespace)]
 
 
 async def test_an_api_server_that_restarts(lab: Lab, control_plane: ControlPlane) -> None:
