@@ -33,7 +33,7 @@ STOP_SECONDS = 8.0
 
 
 class Operator:
-    """Use as `async with await Operator.start(settings)`, or `run` it until it is stopped."""
+    """Made by `connect`; `run` it, and set `stop` to end it."""
 
     def __init__(self, settings: Settings, kube: Kube, clock: Clock, telemetry: Telemetry) -> None:
         self.settings = settings

@@ -43,7 +43,6 @@ class Reason(StrEnum):
     WINDOW_ABANDONED = "WindowAbandoned"
     RUN_MISSING = "RunMissing"
     STOPPED = "Stopped"
-    MODEL_VERSION_CLAIMED = "ModelVersionClaimed"
 
     # EvaluationJobVersion
     JOB_NOT_FOUND = "EvaluationJobNotFound"

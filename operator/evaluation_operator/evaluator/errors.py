@@ -10,6 +10,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evaluation_operator.domain.conditions import clip
+
 INVALID_ARGUMENT = 3
 FAILED_PRECONDITION = 9
 INTERNAL = 13
@@ -85,9 +87,9 @@ def termination_message(error: RunError) -> str:
         "code": error.code,
         "status": STATUS_NAMES.get(error.code, "UNKNOWN"),
         "reason": error.reason,
-        "message": _clip(error.message, 1200),
+        "message": clip(error.message, 1200),
         "partialFailures": [
-            {"code": item.code, "message": _clip(item.message, 400)}
+            {"code": item.code, "message": clip(item.message, 400)}
             for item in error.partial_failures[:_FAILURES_KEPT]
         ],
     }
@@ -96,8 +98,3 @@ def termination_message(error: RunError) -> str:
         verdict["partialFailures"] = []
         text = json.dumps(verdict, ensure_ascii=False)
     return text
-
-
-def _clip(text: str, limit: int) -> str:
-    data = text.encode()
-    return text if len(data) <= limit else data[: limit - 3].decode("utf-8", "ignore") + "…"

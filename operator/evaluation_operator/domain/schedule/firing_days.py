@@ -20,7 +20,6 @@ DAYS_IN_CYCLE = 146_097
 _CYCLE_YEARS = range(2000, 2400)
 
 ALL_MONTHS = frozenset(range(1, 13))
-ALL_WEEKDAYS = frozenset(range(7))
 ALL_WEEKS = frozenset(range(1, 6))
 
 
