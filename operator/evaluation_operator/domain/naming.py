@@ -21,6 +21,12 @@ MANAGED_BY = "evaluation-operator"
 COMPONENT_RUN = "run"
 COMPONENT_TABLE_CHECK = "table-check"
 COMPONENT_MODEL_VERSION = "model-version"
+COMPONENT_SAMPLER = "sampler"
+
+ANNOTATION_FLUSHED_THROUGH = "evaluations.dev/flushed-through"
+"""On a sampler replica's Lease: every row that it stamped before this time is in its table."""
+ANNOTATION_SAMPLING = "evaluations.dev/sampling"
+"""On the same Lease: what the replica has counted, as JSON, for people to look at."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,6 +48,11 @@ def table_check_name(digest: str) -> str:
 def model_version_lease_name(model: str, version: str) -> str:
     """One Lease for a model version of a namespace: who holds it evaluates it."""
     return f"evaluation-model-{_short_hash(model, version)}"
+
+
+def sampler_lease_name(replica: str) -> str:
+    """One Lease a replica of the sampler, which is named like its pod."""
+    return f"evaluation-sampler-{replica}"
 
 
 def table_digest(*parts: str) -> str:

@@ -1,0 +1,114 @@
+"""What the parts of the sampler hand to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+# What `json` and `orjson` make of a document.
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+
+class Side(StrEnum):
+    """Which half of a prediction an event is."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
+class Reason(StrEnum):
+    """Why what was sent gave no row; a label of a metric, so the list is short and closed."""
+
+    NOT_AN_EVENT = "NotAnEvent"
+    UNKNOWN_TYPE = "UnknownType"
+    ID_INVALID = "IdInvalid"
+    OTHER_NAMESPACE = "OtherNamespace"
+    NO_PREDICTION = "NoPrediction"  # health, metadata: nothing went wrong
+    UNREADABLE = "Unreadable"
+    UNKNOWN_MODEL = "UnknownModel"
+    UNKNOWN_VERSION = "UnknownVersion"
+    NOT_SAMPLING = "NotSampling"
+    COUNTS_DIFFER = "CountsDiffer"
+    TABLE_INVALID = "TableInvalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A CloudEvent that carries one half of a prediction.
+
+    `attributes`: every other attribute by its lower-case name, without `ce-`. `time`: when it
+    happened, as the sender says. `source_fraction`: the fraction at which the sender has drawn
+    this event already; 1 for one who sends everything.
+    """
+
+    id: str
+    side: Side
+    content_type: str
+    data: bytes
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    time: datetime | None = None
+    source_fraction: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What a body says, split into its instances (or predictions), in order.
+
+    Model and version are there where the protocol has them (V2's response).
+    """
+
+    items: tuple[Json, ...]
+    model_name: str | None = None
+    model_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportKeys:
+    """The job's bigqueryImportKeys, as far as the sampler needs them."""
+
+    data: str | None
+    reference: str | None
+    label: str
+    score: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampledJob:
+    """What the sampler knows of an EvaluationJob. `is_sampling`: SCHEDULED or RUNNING.
+
+    `created` and `interval_days` give the grid of its intervals. `table_uri` is opened as it is;
+    `payload_uri` is the folder for large payloads.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    model: str
+    version: str
+    selector: Mapping[str, str]
+    fraction: float
+    cap: int
+    created: datetime
+    interval_days: int
+    keys: ImportKeys
+    table_uri: str
+    payload_uri: str
+    is_sampling: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """One half of a prediction as the engine takes it in, for one job or several.
+
+    A whole prediction (the plain JSON endpoint) has both. `key` tells predictions of different
+    servers with the same event id apart; `event_id` makes the item ids.
+    """
+
+    key: str
+    event_id: str
+    instances: tuple[Json, ...] | None = None
+    predictions: tuple[Json, ...] | None = None
+    time: datetime | None = None
+    source_fraction: float = 1.0
