@@ -33,3 +33,13 @@ COPY build/wheels/project /opt/project
 RUN pip install --no-deps /opt/project/*.whl && pip uninstall --yes setuptools pip
 USER 65532:65532
 ENTRYPOINT ["evaluation-run"]
+
+FROM program AS sampler
+COPY requirements-sampler.lock /opt/requirements.lock
+RUN --mount=type=bind,source=build/wheels/sampler,target=/wheels \
+    python3 -m venv /opt/evaluation \
+ && pip install --find-links /wheels --require-hashes -r /opt/requirements.lock
+COPY build/wheels/project /opt/project
+RUN pip install --no-deps /opt/project/*.whl && pip uninstall --yes setuptools pip
+USER 65532:65532
+ENTRYPOINT ["evaluation-sampler"]

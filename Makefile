@@ -8,9 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CLUSTER := $(PYTHON) tests/cluster/cluster.py
-LOCKS := requirements-operator.lock requirements-evaluator.lock requirements-dev.lock
 
-.PHONY: help install lock demo test test-unit verify cluster cluster-down images crds bench clean
+.PHONY: help install lock demo test test-unit verify cluster cluster-down images crds bench bench-sampler clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -29,7 +28,7 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 	@touch $(INSTALLED)
 
 lock: $(INSTALLED) ## Renew the hash-locked requirements of every program
-	@for program in operator evaluator dev; do \
+	@for program in operator evaluator sampler dev; do \
 	  echo "==> requirements-$$program.lock"; \
 	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 \
 	    --no-emit-index-url --no-header --no-emit-package evaluation-operator \
@@ -65,6 +64,9 @@ demo: $(INSTALLED) cluster images ## From nothing to two Evaluations of real pre
 
 bench: $(INSTALLED) ## Measure the operator beside a bare client on a local control plane
 	@$(BIN)/python -m tests.bench.burst
+
+bench-sampler: $(INSTALLED) ## Measure the sampler beside a server that does nothing
+	@$(BIN)/python -m tests.bench.sampler
 
 clean: ## Remove the environment and everything that was built here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
