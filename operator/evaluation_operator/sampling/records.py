@@ -24,7 +24,9 @@ class Reason(StrEnum):
     NOT_AN_EVENT = "NotAnEvent"
     UNKNOWN_TYPE = "UnknownType"
     ID_INVALID = "IdInvalid"
+    FRACTION_INVALID = "FractionInvalid"
     OTHER_NAMESPACE = "OtherNamespace"
+    OTHER_COMPONENT = "OtherComponent"  # a transformer's or explainer's traffic
     NO_PREDICTION = "NoPrediction"  # health, metadata: nothing went wrong
     UNREADABLE = "Unreadable"
     UNKNOWN_MODEL = "UnknownModel"
@@ -32,6 +34,22 @@ class Reason(StrEnum):
     NOT_SAMPLING = "NotSampling"
     COUNTS_DIFFER = "CountsDiffer"
     TABLE_INVALID = "TableInvalid"
+
+
+class NoPrediction(Exception):
+    """Sound, but no prediction: an empty body, a health or metadata call."""
+
+
+class Unreadable(Exception):
+    """A body that cannot be read; `str(error)` says where, and what would cure it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An event that was understood as one, but cannot be taken; `message` is for its sender."""
+
+    reason: Reason
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +74,14 @@ class Event:
 class Payload:
     """What a body says, split into its instances (or predictions), in order.
 
-    Model and version are there where the protocol has them (V2's response).
+    Model and version are there where the protocol has them: V2's response. `is_v2` tells that a
+    request's response may still name them.
     """
 
     items: tuple[Json, ...]
     model_name: str | None = None
     model_version: str | None = None
+    is_v2: bool = False
 
 
 @dataclass(frozen=True, slots=True)
