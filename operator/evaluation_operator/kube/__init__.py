@@ -26,6 +26,7 @@ from evaluation_operator.kube.resources import (
     SERVICE_ACCOUNTS,
     Resource,
 )
+from evaluation_operator.kube.watch import Gone, News, Seen, Synced, follow
 
 __all__ = [
     "ANNOTATION_SPEC_SETS",
@@ -44,11 +45,16 @@ __all__ = [
     "ApiError",
     "Conflict",
     "Forbidden",
+    "Gone",
     "Kube",
+    "News",
     "NoCluster",
     "NotFound",
     "Rejected",
     "Resource",
+    "Seen",
+    "Synced",
     "Transient",
     "connect_as_kubectl",
+    "follow",
 ]

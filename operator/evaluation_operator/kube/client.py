@@ -92,15 +92,25 @@ class Kube:
         self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
     ) -> AsyncIterator[Body]:
         """Every object, read in pages so that no answer is large."""
+        async for page in self.pages(resource, namespace, label_selector=label_selector):
+            for item in page["items"]:
+                yield item
+
+    async def pages(
+        self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
+    ) -> AsyncIterator[Body]:
+        """The list's pages as they come: `items`, and `metadata` with the resourceVersion from
+        which on a watch tells what has changed since."""
         query: dict[str, str] = {"limit": str(PAGE)}
         if label_selector:
             query["labelSelector"] = label_selector
         while True:
             page = await self._call("GET", resource.path(namespace), query=query)
-            for item in page.get("items") or []:
+            page["items"] = page.get("items") or []
+            for item in page["items"]:
                 item.setdefault("apiVersion", resource.api_version)
                 item.setdefault("kind", resource.kind)
-                yield item
+            yield page
             token = (page.get("metadata") or {}).get("continue")
             if not token:
                 return
