@@ -65,7 +65,7 @@ class _Forgotten(Exception):
     """The server no longer knows the resourceVersion, or the stream said something odd."""
 
 
-async def follow(kube: Kube, resource: Resource, namespace: str) -> AsyncIterator[News]:
+async def follow(kube: Kube, resource: Resource, namespace: str) -> AsyncGenerator[News]:
     """Never ends, and raises nothing: what fails is logged and tried again, with back-off."""
     known: set[str] = set()
     version, failures = "", 0
