@@ -34,6 +34,10 @@ lock: $(INSTALLED) ## Renew the hash-locked requirements of every program
 	    --no-emit-index-url --no-header --no-emit-package evaluation-operator \
 	    --extra $$program pyproject.toml --output-file requirements-$$program.lock; \
 	done
+	@echo "==> manifests/demo/requirements-server.lock"
+	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 \
+	  --no-emit-index-url --no-header manifests/demo/requirements-server.in \
+	  --output-file manifests/demo/requirements-server.lock
 
 crds: $(INSTALLED) ## Generate crds/ from the models
 	@$(BIN)/python crds/generate.py

@@ -103,7 +103,7 @@ def _images(programs: list[str]) -> None:
     cluster = choose_cluster(settings)
     archives = build_images(settings, programs, docker=cluster.name == "kind")
     for program, archive in archives.items():
-        with step(f"Loading image {IMAGES[program]}"):
+        with step(f"Loading image {IMAGES[program].tag}"):
             cluster.load_image(archive)
 
 

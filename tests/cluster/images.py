@@ -1,4 +1,4 @@
-"""The programs' images: built from the Dockerfile by Docker, or by buildah where none answers."""
+"""The images of the programs and of the demo: built by Docker, or by buildah where none answers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.base_image import BASE_IMAGE, BASE_KEY, make_base
@@ -22,10 +23,52 @@ from tests.cluster.host import (
 )
 from tests.cluster.settings import CHECKOUT, Settings
 
-IMAGES = {"operator": "evaluation-operator:dev", "evaluator": "evaluation-evaluator:dev"}
-
 _WHEELS = CHECKOUT / "build" / "wheels"
 _PYTHON = "3.11"
+
+
+@dataclass(frozen=True)
+class Image:
+    """`tag` is built of `target` in `dockerfile`, with the wheels that `lock` names.
+
+    `sources` are what else goes into it; where there are any, the project's own wheel does.
+    """
+
+    tag: str
+    target: str
+    lock: Path
+    dockerfile: Path = CHECKOUT / "Dockerfile"
+    sources: tuple[Path, ...] = (CHECKOUT / "operator", CHECKOUT / "pyproject.toml")
+
+    @property
+    def name(self) -> str:
+        return self.tag.partition(":")[0]
+
+    def files(self) -> list[Path]:
+        """All that decides what the image holds."""
+        found = [self.dockerfile, self.lock]
+        for source in self.sources:
+            found += sorted(source.rglob("*.py")) if source.is_dir() else [source]
+        return found
+
+
+def _program(name: str) -> Image:
+    return Image(f"evaluation-{name}:dev", name, CHECKOUT / f"requirements-{name}.lock")
+
+
+IMAGES = {
+    "operator": _program("operator"),
+    "evaluator": _program("evaluator"),
+    "sampler": _program("sampler"),
+    # A model server, which knows nothing of this project.
+    "demo": Image(
+        "evaluation-demo:dev",
+        "server",
+        CHECKOUT / "manifests" / "demo" / "requirements-server.lock",
+        CHECKOUT / "manifests" / "demo" / "Dockerfile",
+        (),
+    ),
+}
 
 
 def build_images(settings: Settings, programs: Iterable[str], *, docker: bool) -> dict[str, Path]:
@@ -37,32 +80,33 @@ def build_images(settings: Settings, programs: Iterable[str], *, docker: bool) -
     archives: dict[str, Path] = {}
     with locked(settings.cache_dir / "images.lock"):
         for program in programs:
-            name = IMAGES[program].partition(":")[0]
-            key = _key(program, BASE_IMAGE if docker else BASE_KEY)
-            archive = settings.cache_dir / "images" / f"{name}-{key}.tar"
+            image = IMAGES[program]
+            key = _key(image, BASE_IMAGE if docker else BASE_KEY)
+            archive = settings.cache_dir / "images" / f"{image.name}-{key}.tar"
             if not archive.exists():
-                _download_wheels(program)
-                _build_project_wheel()
-                with step(f"Building image {IMAGES[program]}"):
+                _download_wheels(image.lock, _WHEELS / program)
+                if image.sources:
+                    _build_project_wheel()
+                with step(f"Building image {image.tag}"):
                     archive.parent.mkdir(parents=True, exist_ok=True)
-                    for old in archive.parent.glob(f"{name}-*.tar"):
+                    for old in archive.parent.glob(f"{image.name}-*.tar"):
                         old.unlink()
                     build = _build_by_docker if docker else _build_by_buildah
                     unfinished = archive.with_suffix(".new")
                     unfinished.unlink(missing_ok=True)
-                    build(settings, program, unfinished)
+                    build(settings, image, unfinished)
                     unfinished.rename(archive)
             archives[program] = archive
     return archives
 
 
-def _build_by_docker(settings: Settings, program: str, archive: Path) -> None:
-    tag = IMAGES[program]
-    run(["docker", "build", "--target", program, "--tag", tag, CHECKOUT])
-    run(["docker", "save", "--output", archive, tag])
+def _build_by_docker(settings: Settings, image: Image, archive: Path) -> None:
+    what = ("--file", image.dockerfile, "--target", image.target)
+    run(["docker", "build", *what, "--tag", image.tag, CHECKOUT])
+    run(["docker", "save", "--output", archive, image.tag])
 
 
-def _build_by_buildah(settings: Settings, program: str, archive: Path) -> None:
+def _build_by_buildah(settings: Settings, image: Image, archive: Path) -> None:
     """Build without a daemon or user namespaces, in a storage of our own."""
     if not is_root():
         raise ClusterError("building images without Docker needs root: run as root")
@@ -76,19 +120,18 @@ def _build_by_buildah(settings: Settings, program: str, archive: Path) -> None:
         *("--root", storage / driver, "--runroot", run_directory),
     ]
     make_base(settings, buildah)
-    tag = f"docker.io/library/{IMAGES[program]}"
+    tag = f"docker.io/library/{image.tag}"
     run(
         [
             *(*buildah, "build", "--isolation", "chroot", "--pull-never", "--layers"),
-            *("--target", program, "--tag", tag, CHECKOUT),
+            *("--file", image.dockerfile, "--target", image.target, "--tag", tag, CHECKOUT),
         ]
     )
     run([*buildah, "push", "--quiet", tag, f"docker-archive:{archive}:{tag}"])
 
 
-def _download_wheels(program: str) -> None:
-    """Put the wheels that the program's lock names into build/wheels, once a lock."""
-    lock, directory = _lock_file(program), _WHEELS / program
+def _download_wheels(lock: Path, directory: Path) -> None:
+    """Put the wheels that the lock names into build/wheels, once a lock."""
     complete = directory / ".complete"
     if complete.exists() and complete.read_text() == _digest([lock]):
         return
@@ -117,17 +160,10 @@ def _pip(*arguments: str | Path) -> None:
     run([python, "-m", "pip", *arguments])
 
 
-def _lock_file(program: str) -> Path:
-    lock = CHECKOUT / f"requirements-{program}.lock"
-    if not lock.exists():
-        raise ClusterError(f"{lock.name} is missing: `make lock` writes it")
-    return lock
-
-
-def _key(program: str, base: str) -> str:
-    sources = sorted((CHECKOUT / "operator").rglob("*.py"))
-    inputs = [CHECKOUT / "Dockerfile", CHECKOUT / "pyproject.toml", _lock_file(program), *sources]
-    return hashlib.sha256(f"{base} {_digest(inputs)}".encode()).hexdigest()[:12]
+def _key(image: Image, base: str) -> str:
+    if not image.lock.exists():
+        raise ClusterError(f"{image.lock.name} is missing: `make lock` writes it")
+    return hashlib.sha256(f"{base} {_digest(image.files())}".encode()).hexdigest()[:12]
 
 
 def _digest(files: Iterable[Path]) -> str:

@@ -61,7 +61,7 @@ def make_pod(name: str, program: str, claim: str = "") -> dict[str, Any]:
     """A pod that the `restricted` standard admits, and that runs a Python program once."""
     container: dict[str, Any] = {
         "name": "program",
-        "image": IMAGES["operator"],
+        "image": IMAGES["operator"].tag,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-c", program],
         "securityContext": {
