@@ -1,0 +1,213 @@
+"""What is kept of a prediction until its rows are in their table, and how it stands on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import orjson
+
+from evaluation_operator.domain.schedule.grid import latest_run_time
+from evaluation_operator.sampling.payloads import PayloadFile
+from evaluation_operator.sampling.records import ImportKeys, SampledJob
+from evaluation_operator.sampling.threshold import Threshold
+from evaluation_operator.sampling.wal import Place
+from evaluation_operator.tables.schema import to_microseconds
+
+OVERHEAD_BYTES = 1024
+"""What the objects of one kept half take in memory beside its bytes, rounded up."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LENGTH_BYTES = 4
+
+Item = tuple[int, float]
+"""Index in the prediction, and priority."""
+
+
+def interval_start(job: SampledJob, at: datetime) -> datetime:
+    """Where the job's interval begins that holds `at`: a run time, or its creation."""
+    return latest_run_time(job.created, job.interval_days, at) or job.created
+
+
+@dataclass(slots=True, eq=False)
+class Kept:
+    """One half of a prediction, or all of it, for one job: the items that may be in the sample.
+
+    `p`, `fraction` and `cap` are what its rows say. `threshold` is that of the interval which
+    holds `stamp`. `body` is the record on the disk; None where only `place` leads to it.
+    """
+
+    job: SampledJob
+    key: str
+    event_id: str
+    stamp: datetime
+    has_request: bool
+    has_response: bool
+    item_count: int
+    items: tuple[Item, ...]
+    p: float
+    fraction: float
+    cap: int
+    threshold: Threshold
+    body: bytes | None = None
+    place: Place | None = None
+    is_done: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        return self.has_request and self.has_response
+
+    @property
+    def bytes_held(self) -> int:
+        return OVERHEAD_BYTES + (len(self.body) if self.body is not None else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The texts of the kept items, in their order; None for the half that is not there."""
+
+    time: datetime
+    data: list[str] | None
+    predictions: list[str] | None
+    payloads: list[PayloadFile]
+
+
+class _JobFields(NamedTuple):
+    """A job in a record; times in microseconds since 1970."""
+
+    namespace: str
+    name: str
+    uid: str
+    model: str
+    version: str
+    created: int
+    interval_days: int
+    table_uri: str
+    payload_uri: str
+
+
+class _Fields(NamedTuple):
+    """What a record says, as JSON; the payloads' bytes follow it."""
+
+    job: Sequence[str | int] | orjson.Fragment
+    key: str
+    event_id: str
+    stamp: int
+    item_count: int
+    items: Sequence[Sequence[float]]
+    p: float
+    fraction: float
+    cap: int
+    time: int
+    data: list[str] | None
+    predictions: list[str] | None
+    payloads: list[tuple[str, int]]
+
+
+def encode_job(job: SampledJob) -> orjson.Fragment:
+    """The job as every record carries it: a record can be read when nothing else is known."""
+    fields = _JobFields(
+        namespace=job.namespace,
+        name=job.name,
+        uid=job.uid,
+        model=job.model,
+        version=job.version,
+        created=to_microseconds(job.created),
+        interval_days=job.interval_days,
+        table_uri=job.table_uri,
+        payload_uri=job.payload_uri,
+    )
+    return orjson.Fragment(orjson.dumps(tuple(fields)))
+
+
+def encode(kept: Kept, job: orjson.Fragment, content: Content) -> bytes:
+    """The record. Raises ValueError for a text that is not valid Unicode."""
+    fields = _Fields(
+        job=job,
+        key=kept.key,
+        event_id=kept.event_id,
+        stamp=to_microseconds(kept.stamp),
+        item_count=kept.item_count,
+        items=kept.items,
+        p=kept.p,
+        fraction=kept.fraction,
+        cap=kept.cap,
+        time=to_microseconds(content.time),
+        data=content.data,
+        predictions=content.predictions,
+        payloads=[(file.name, len(file.data)) for file in content.payloads],
+    )
+    try:
+        head = orjson.dumps(tuple(fields))
+    except TypeError as error:
+        raise ValueError(f"a text is not valid Unicode ({error})") from None
+    blobs = [file.data for file in content.payloads]
+    return b"".join([len(head).to_bytes(_LENGTH_BYTES, "little"), head, *blobs])
+
+
+def decode_content(body: bytes) -> Content:
+    """The texts and files of a record."""
+    fields, start = _fields(body)
+    payloads = []
+    for name, size in fields.payloads:
+        payloads.append(PayloadFile(name, body[start : start + size]))
+        start += size
+    return Content(_time(fields.time), fields.data, fields.predictions, payloads)
+
+
+def decode(
+    body: bytes, place: Place, threshold_of: Callable[[SampledJob, datetime], Threshold]
+) -> Kept:
+    """What stood in memory before the process ended; `threshold_of` a job, which has the settings
+    that were in force, and a time gives the one to share."""
+    fields, _ = _fields(body)
+    job = _job(fields)
+    stamp = _time(fields.stamp)
+    return Kept(
+        job=job,
+        key=fields.key,
+        event_id=fields.event_id,
+        stamp=stamp,
+        has_request=fields.data is not None,
+        has_response=fields.predictions is not None,
+        item_count=fields.item_count,
+        items=tuple((int(index), priority) for index, priority in fields.items),
+        p=fields.p,
+        fraction=fields.fraction,
+        cap=fields.cap,
+        threshold=threshold_of(job, stamp),
+        body=body,
+        place=place,
+    )
+
+
+def _fields(body: bytes) -> tuple[_Fields, int]:
+    end = _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES], "little")
+    return _Fields(*orjson.loads(memoryview(body)[_LENGTH_BYTES:end])), end
+
+
+def _time(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _job(fields: _Fields) -> SampledJob:
+    """As far as rows need it."""
+    assert not isinstance(fields.job, orjson.Fragment)
+    job = _JobFields(*fields.job)  # our own bytes, under a checksum
+    return SampledJob(
+        namespace=job.namespace,
+        name=job.name,
+        uid=job.uid,
+        model=job.model,
+        version=job.version,
+        selector={},
+        fraction=fields.fraction,
+        cap=fields.cap,
+        created=_time(job.created),
+        interval_days=job.interval_days,
+        keys=ImportKeys(data=None, reference=None, label="", score=""),
+        table_uri=job.table_uri,
+        payload_uri=job.payload_uri,
+        is_sampling=False,
+    )
