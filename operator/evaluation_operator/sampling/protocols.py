@@ -1,15 +1,216 @@
-"""What servers say in their bodies."""
+"""What servers say in the bodies of requests and responses: V1, V2 (Open Inference), MLflow.
+
+The content type is not asked: loggers send the request's with the response too. A body is read
+by what is in it.
+
+- V1: `{"instances": [...]}`, `{"predictions": [...]}`; an item is an entry.
+- V2: `{"inputs": [tensor, ...]}`, `{"outputs": [tensor, ...]}`, as JSON or with the values as
+  bytes behind the JSON; item i is an object with row i of every tensor, by its name.
+- MLflow: `dataframe_records`, `dataframe_split`, `instances`, and `inputs` as rows or as columns
+  by name; the answer `predictions` likewise. (TensorFlow's columns, `outputs`, are read so too.)
+"""
 
 from __future__ import annotations
 
-from evaluation_operator.sampling.records import Event, NoPrediction, Payload, Unreadable
+import json
+from collections.abc import Sequence
+from typing import Final, TypeGuard
 
-__all__ = ["NoPrediction", "Payload", "Unreadable", "read_request", "read_response"]
+import orjson
+
+from evaluation_operator.sampling.records import Event, Json, NoPrediction, Payload, Unreadable
+from evaluation_operator.sampling.tensors import has_binary, has_values, read_batch
+
+__all__ = [
+    "MAXIMUM_ITEMS",
+    "NoPrediction",
+    "Payload",
+    "Unreadable",
+    "check_depth",
+    "parse_body",
+    "read_request",
+    "read_request_document",
+    "read_response",
+    "read_response_document",
+]
+
+MAXIMUM_ITEMS: Final = 100_000
+"""Of one event. Batches beyond it are no online predictions, and would keep others waiting."""
+# orjson reads 1024 levels and writes 254; a row wraps an item into two more at most.
+_SURELY_SHALLOW: Final = 250
+_NOTHING: Final = memoryview(b"")
+
+JsonObject = dict[str, Json]
 
 
 def read_request(event: Event) -> Payload:
-    raise NotImplementedError
+    """The instances of a request.
+
+    Raises NoPrediction for what is sound but none, Unreadable for anything that cannot be read.
+    What is returned can be written as JSON again. Whole numbers beyond 64 bits become floats.
+    """
+    document, binary = parse_body(event.data)
+    return read_request_document(document, binary)
 
 
 def read_response(event: Event) -> Payload:
-    raise NotImplementedError
+    """The predictions of a response; errors as of read_request."""
+    document, binary = parse_body(event.data)
+    return read_response_document(document, binary)
+
+
+def read_request_document(document: JsonObject, binary: memoryview = _NOTHING) -> Payload:
+    """A request that was parsed already; `binary` is what followed the JSON."""
+    inputs = document.get("inputs")
+    if "instances" in document:
+        items = _entries(document["instances"], "instances")
+    elif _are_tensors(inputs):
+        return _from_tensors(document, inputs, binary)
+    elif "dataframe_split" in document:
+        items = _from_split(document["dataframe_split"])
+    elif "dataframe_records" in document:
+        items = _entries(document["dataframe_records"], "dataframe_records")
+    elif inputs is not None:
+        items = _rows(inputs)
+    else:
+        raise NoPrediction("a JSON object without instances or inputs")
+    return Payload(_counted(items))
+
+
+def read_response_document(document: JsonObject, binary: memoryview = _NOTHING) -> Payload:
+    """A response that was parsed already."""
+    outputs = document.get("outputs")
+    if "predictions" in document:
+        items = _rows(document["predictions"])
+    elif _are_tensors(outputs):
+        return _from_tensors(document, outputs, binary)
+    elif outputs is not None:
+        items = _rows(outputs)
+    else:
+        raise NoPrediction("a JSON object without predictions or outputs")
+    return Payload(_counted(items))
+
+
+def parse_body(data: bytes) -> tuple[JsonObject, memoryview]:
+    """The JSON object of a body, and the bytes behind it; errors as of read_request."""
+    end = _json_end(data) if b"binary_data_size" in data else len(data)
+    text = data if end == len(data) else data[:end]
+    try:
+        document: Json = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if not data.strip():
+            raise NoPrediction("an empty body") from None
+        if b"NaN" not in text and b"Infinity" not in text:
+            raise Unreadable(f"body: unreadable JSON ({error}); send valid JSON") from None
+        document = _with_nulls(text)
+    if not isinstance(document, dict):
+        raise Unreadable("body: no JSON object; send V1, V2 or MLflow's form")
+    check_depth(document, text)
+    return document, memoryview(data)[end:]
+
+
+def _json_end(data: bytes) -> int:
+    """Where the JSON ends that bytes of tensors follow. Its header that would tell is dropped by
+    loggers. Latin-1 keeps places: one character a byte."""
+    text = data.decode("latin-1")
+    try:
+        return json.JSONDecoder().raw_decode(text, len(text) - len(text.lstrip(" \t\r\n")))[1]
+    except (ValueError, RecursionError):
+        return len(data)
+
+
+def _with_nulls(text: bytes) -> Json:
+    """NaN and Infinity, which JSON does not have but Python writes, as null: they are to fail
+    their own item only."""
+    try:
+        document: Json = orjson.loads(orjson.dumps(json.loads(text.decode())))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Unreadable(f"body: unreadable JSON ({error}); send valid JSON") from None
+    return document
+
+
+def check_depth(document: Json, text: bytes) -> None:
+    """Unreadable if a row of what `text` says could not be written."""
+    if text.count(b"[") + text.count(b"{") <= _SURELY_SHALLOW:
+        return
+    try:
+        orjson.dumps([document])
+    except TypeError:
+        raise Unreadable("body: nested more than 250 deep; send it flatter") from None
+
+
+def _are_tensors(value: Json) -> TypeGuard[list[Json]]:
+    if not isinstance(value, list) or not value:
+        return False
+    first = value[0]
+    return isinstance(first, dict) and "name" in first and "datatype" in first
+
+
+def _from_tensors(document: JsonObject, tensors: list[Json], binary: memoryview) -> Payload:
+    if not has_values(tensors):
+        raise NoPrediction("tensors without values: a model's metadata")
+    if not has_binary(tensors) and binary.tobytes().isspace():
+        binary = _NOTHING
+    return Payload(
+        _counted(read_batch(tensors, binary, MAXIMUM_ITEMS)),
+        _name(document.get("model_name")),
+        _name(document.get("model_version")),
+        is_v2=True,
+    )
+
+
+def _name(value: Json) -> str | None:
+    """A name or version, which some servers give as a number."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value else None
+
+
+def _entries(value: Json, key: str) -> list[Json]:
+    if not isinstance(value, list):
+        raise Unreadable(f"{key}: no array; give one with an entry for each item")
+    return value
+
+
+def _rows(value: Json) -> list[Json]:
+    """Entries, columns by name (all of one length), or one item as it is."""
+    if value is None:
+        raise NoPrediction("null")
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict) or not value:
+        return [value]
+    columns = [column for column in value.values() if isinstance(column, list)]
+    if len(columns) < len(value) or len({len(column) for column in columns}) > 1:
+        return [value]
+    _check_count(len(columns[0]))
+    return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _from_split(split: Json) -> list[Json]:
+    """Rows of pandas' `split` form, as objects where the columns have names."""
+    if not isinstance(split, dict):
+        raise Unreadable("dataframe_split: no object; give columns and data")
+    rows = _entries(split.get("data"), "dataframe_split.data")
+    if split.get("columns") is None:
+        return rows
+    names = [str(name) for name in _entries(split["columns"], "dataframe_split.columns")]
+    _check_count(len(rows))
+    items: list[Json] = []
+    for row in rows:
+        if not isinstance(row, list) or len(row) != len(names):
+            raise Unreadable("dataframe_split.data: a row is not as long as columns; correct it")
+        items.append(dict(zip(names, row, strict=True)))
+    return items
+
+
+def _counted(items: Sequence[Json]) -> tuple[Json, ...]:
+    if not items:
+        raise NoPrediction("no items")
+    _check_count(len(items))
+    return tuple(items)
+
+
+def _check_count(count: int) -> None:
+    if count > MAXIMUM_ITEMS:
+        raise Unreadable(f"body: {count} items; send at most {MAXIMUM_ITEMS} at once")
