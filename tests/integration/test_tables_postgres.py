@@ -99,7 +99,9 @@ def test_the_order_is_that_of_bytes_whatever_the_locale(
         admin,
         name,
         f'{SIX_COLUMNS}, id text COLLATE "en-x-icu" PRIMARY KEY, priority double precision, '
-        "p double precision, sampled_at timestamptz, interval_start timestamptz, job_uid text",
+        "p double precision, example_count double precision, "
+        "example_sample_percentage double precision, "
+        "sampled_at timestamptz, interval_start timestamptz, job_uid text",
     )
     ids = ["ab", "B", "a-b", "é", "a_b", "A"]
     table.append_rows([row_batch(*(make_row(0, id=row_id) for row_id in ids))])

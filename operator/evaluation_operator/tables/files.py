@@ -1,7 +1,7 @@
 """Tables of Parquet files, in a folder or a bucket, queried by DuckDB.
 
-Rows are every `*.parquet` below the root, labels lie in `_labels/`. Files of others and ours may
-lie side by side: each has its own columns, and what one lacks is null.
+Rows are every `*.parquet` below the root, labels lie in `_labels/`, halves of rows in `_halves/`.
+Files of others and ours may lie side by side: each has its own columns, and what one lacks is null.
 """
 
 from __future__ import annotations
@@ -17,18 +17,21 @@ import duckdb
 import ibis
 import pyarrow as pa
 
+from evaluation_operator.tables.days import is_wanted
 from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
 from evaluation_operator.tables.parquet import Footer, check_footer, read_footers, write_files
-from evaluation_operator.tables.protocol import RowQuery, TableOptions, TableState
+from evaluation_operator.tables.protocol import RowQuery, TableOptions, TableState, Window
 from evaluation_operator.tables.query import (
     IBIS_TYPES,
     Dialect,
     Expression,
     count_late_rows,
+    half_spans,
     select_rows,
 )
 from evaluation_operator.tables.repeats import without_repeats
 from evaluation_operator.tables.schema import (
+    HALF_COLUMNS,
     ID_SCHEMA,
     LABEL_COLUMNS,
     READ_SCHEMA,
@@ -38,6 +41,7 @@ from evaluation_operator.tables.schema import (
 from evaluation_operator.tables.storage import list_parquet, open_storage, storage_errors
 
 _LABELS: Final = "_labels"
+_HALVES: Final = "_halves"
 # DuckDB hashes text to hex, and orders it by its bytes already.
 _DIALECT: Final = Dialect(
     sha256_hex=lambda text: text.hexdigest("sha256"), byte_order=lambda text: text
@@ -55,7 +59,7 @@ class FileTable:
     def ensure(self) -> TableState:
         with storage_errors(self._uri):
             is_created = self._storage.make()
-        self._footers()
+        self._footers_of_others()
         self._label_footers()
         return TableState(is_created=is_created, has_labels=True)
 
@@ -63,28 +67,33 @@ class FileTable:
         with storage_errors(self._uri):
             write_files(self._storage, self._storage.root, ROW_COLUMNS, batches)
 
+    def append_halves(self, batches: Iterable[pa.RecordBatch]) -> None:
+        with storage_errors(self._uri):
+            write_files(self._storage, self._half_folder, HALF_COLUMNS, batches)
+
     def append_labels(self, batches: Iterable[pa.RecordBatch]) -> None:
         with storage_errors(self._uri):
             write_files(self._storage, self._label_folder, LABEL_COLUMNS, batches)
 
     def read_rows(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
-        footers = self._footers()
-        if not footers:
+        footers = self._checked(self._storage.root, ROW_COLUMNS, query.spans)
+        half_footers = self._checked(self._half_folder, HALF_COLUMNS, half_spans(query))
+        if not footers and not half_footers:
             return
         label_footers = self._label_footers()
         with self.engine() as engine:
-            rows = self._relation(engine, "rows", footers, ROW_COLUMNS)
-            labels = (
-                self._relation(engine, "labels", label_footers, LABEL_COLUMNS)
-                if label_footers
-                else None
+            found = select_rows(
+                self._relation(engine, "rows", footers, ROW_COLUMNS),
+                self._relation(engine, "halves", half_footers, HALF_COLUMNS),
+                self._relation(engine, "labels", label_footers, LABEL_COLUMNS),
+                query,
+                _DIALECT,
+                has_ids=all(footer.has_ids for footer in footers),
             )
-            has_ids = all(footer.has_ids for footer in footers)
-            found = select_rows(rows, labels, query, _DIALECT, has_ids=has_ids)
             yield from without_repeats(self._batches(engine, found))
 
     def count_late(self, query: RowQuery, known_ids: Iterable[pa.RecordBatch]) -> int:
-        footers = self._footers()
+        footers = self._footers_of_others()
         if not footers:
             return 0
         with self.engine() as engine:
@@ -101,16 +110,27 @@ class FileTable:
     def _label_folder(self) -> str:
         return f"{self._storage.root}/{_LABELS}"
 
-    def _footers(self) -> list[Footer]:
-        return self._checked(self._storage.root, ROW_COLUMNS)
+    @property
+    def _half_folder(self) -> str:
+        return f"{self._storage.root}/{_HALVES}"
+
+    def _footers_of_others(self) -> list[Footer]:
+        """All but what lies in folders of a day: that is the sampler's, and there is much of it."""
+        return self._checked(self._storage.root, ROW_COLUMNS, ())
 
     def _label_footers(self) -> list[Footer]:
-        return self._checked(self._label_folder, LABEL_COLUMNS)
+        return self._checked(self._label_folder, LABEL_COLUMNS, None)
 
-    def _checked(self, folder: str, columns: Sequence[Column]) -> list[Footer]:
+    def _checked(
+        self, folder: str, columns: Sequence[Column], spans: Sequence[Window] | None
+    ) -> list[Footer]:
+        """The footers below a folder, but for those of days outside of all `spans`."""
         filesystem = self._storage.filesystem
         with storage_errors(self._uri):
-            footers = read_footers(filesystem, list(list_parquet(filesystem, folder)))
+            paths = list_parquet(
+                filesystem, folder, lambda name: spans is None or is_wanted(name, spans)
+            )
+            footers = read_footers(filesystem, list(paths))
         for footer in footers:
             check_footer(footer, columns)
         return footers
@@ -137,8 +157,10 @@ class FileTable:
 
     def _relation(
         self, engine: Expression, name: str, footers: Sequence[Footer], columns: Sequence[Column]
-    ) -> Expression:
-        """All files as one relation of exactly these columns."""
+    ) -> Expression | None:
+        """All files as one relation of exactly these columns; None if there are none."""
+        if not footers:
+            return None
         layouts: dict[str, list[Footer]] = defaultdict(list)
         for footer in footers:
             layouts[footer.layout].append(footer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -22,7 +23,9 @@ def parse_row(line: Line, defaults: Mapping[str, str | None]) -> Values:
     """`defaults` stand for columns in which the line has no value."""
     values = _parse(line, ROW_COLUMNS, optional=("id",), defaults=defaults)
     _check_between(values, "priority", "at least 0 and below 1", lambda x: 0 <= x < 1)
-    _check_between(values, "p", "above 0 and at most 1", lambda x: 0 < x <= 1)
+    for name in ("p", "example_sample_percentage"):
+        _check_between(values, name, "above 0 and at most 1", lambda x: 0 < x <= 1)
+    _check_between(values, "example_count", "a number of items from 1", lambda x: 1 <= x < math.inf)
     return values
 
 

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from evaluation_operator.tables.days import by_day
 from evaluation_operator.tables.errors import SchemaDifference, TableInvalid, TableUnavailable
 from evaluation_operator.tables.schema import Column, ColumnKind, conform, find_differences
 from evaluation_operator.tables.storage import Storage
@@ -22,6 +22,7 @@ _GROUP_ROWS: Final = 65_536
 _GROUP_BYTES: Final = 16 * 2**20
 _FILE_BYTES: Final = 256 * 2**20
 _FOOTER_READERS: Final = 8
+_OPEN_FILES: Final = 64
 
 _EXPECTED: Final = {
     ColumnKind.TEXT: "string",
@@ -121,28 +122,62 @@ def write_files(
 ) -> None:
     """Add the rows as files, visible only once all are written; each named by its content, so
     that the same rows added again in the same way are the same file."""
-    drafts: list[Path] = []
+    drafts = _Drafts(storage, folder)
     try:
-        groups = _row_groups(conform(batch, columns) for batch in batches)
-        for group in groups:
-            drafts.append(storage.draft(folder))
-            _write_file(drafts[-1], group, groups)
-        for draft in drafts:
-            storage.publish(draft, f"{folder}/{_digest(draft)}.parquet")
+        for group in _row_groups(conform(batch, columns) for batch in batches):
+            for day, rows in by_day(group):
+                drafts.add(day, rows)
+        drafts.publish()
     finally:
-        for draft in drafts:
-            draft.unlink(missing_ok=True)
+        drafts.close()
 
 
-def _write_file(draft: Path, first: pa.Table, more: Iterator[pa.Table]) -> None:
-    """A file of the first row group and as many more as its size allows."""
-    with pq.ParquetWriter(draft, first.schema, compression="zstd") as writer:
-        size = 0
-        for group in chain((first,), more):
-            writer.write_table(group)
-            size += group.nbytes
-            if size >= _FILE_BYTES:
-                break
+class _Drafts:
+    """Files that nobody sees yet: those of a day, and those of rows that are of none."""
+
+    def __init__(self, storage: Storage, folder: str) -> None:
+        self._storage = storage
+        self._folder = folder
+        self._open: dict[str | None, _Draft] = {}
+        self._written: list[tuple[str | None, Path]] = []
+
+    def add(self, day: str | None, rows: pa.Table) -> None:
+        """Into the day's file; it ends when it is large, or too many others are open."""
+        draft = self._open.pop(day, None)
+        if draft is None:
+            if len(self._open) >= _OPEN_FILES:
+                self._open.pop(next(iter(self._open))).writer.close()
+            path = self._storage.draft()
+            self._written.append((day, path))
+            draft = _Draft(pq.ParquetWriter(path, rows.schema, compression="zstd"))
+        draft.writer.write_table(rows)
+        draft.size += rows.nbytes
+        if draft.size >= _FILE_BYTES:
+            draft.writer.close()
+        else:
+            self._open[day] = draft
+
+    def publish(self) -> None:
+        self._end()
+        for day, path in self._written:
+            folder = self._folder if day is None else f"{self._folder}/{day}"
+            self._storage.publish(path, f"{folder}/{_digest(path)}.parquet")
+
+    def close(self) -> None:
+        """Leave nothing of what was not published."""
+        self._end()
+        for _, path in self._written:
+            path.unlink(missing_ok=True)
+
+    def _end(self) -> None:
+        while self._open:
+            self._open.popitem()[1].writer.close()
+
+
+@dataclass(slots=True)
+class _Draft:
+    writer: pq.ParquetWriter
+    size: int = 0
 
 
 def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

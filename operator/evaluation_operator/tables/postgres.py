@@ -1,13 +1,14 @@
 """Tables of a PostgreSQL database, filtered, joined and ordered by the database itself.
 
-Labels lie beside the rows in `<table>_labels`. Names go into statements only after a strict
-pattern and quoted by the driver; a password comes from libpq's environment alone.
+Labels lie beside the rows in `<table>_labels`, halves of rows in `<table>_halves`. Names go into
+statements only after a strict pattern and quoted by the driver; a password comes from libpq's
+environment alone.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -23,7 +24,9 @@ from evaluation_operator.tables.postgres_address import TableName, parse_postgre
 from evaluation_operator.tables.postgres_columns import (
     Connection,
     FoundColumns,
+    add_columns,
     check_columns,
+    create_halves,
     create_labels,
     create_rows,
     found_columns,
@@ -38,6 +41,7 @@ from evaluation_operator.tables.query import (
 )
 from evaluation_operator.tables.repeats import without_repeats
 from evaluation_operator.tables.schema import (
+    HALF_COLUMNS,
     LABEL_COLUMNS,
     READ_SCHEMA,
     ROW_COLUMNS,
@@ -95,7 +99,14 @@ class PostgresTable:
                 create_rows(connection, rows)
             else:
                 check_columns(rows, found, ROW_COLUMNS)
-            has_labels = self._ensure_labels(connection, is_ours=found is None)
+                add_columns(connection, rows, found)
+            is_ours = found is None
+            has_labels = _ensure_beside(
+                connection, self._address.labels, LABEL_COLUMNS, create_labels, is_ours=is_ours
+            )
+            _ensure_beside(
+                connection, self._address.halves, HALF_COLUMNS, create_halves, is_ours=is_ours
+            )
         return TableState(is_created=found is None, has_labels=has_labels)
 
     def append_rows(self, batches: Iterable[pa.RecordBatch]) -> None:
@@ -110,11 +121,11 @@ class PostgresTable:
                 )
             _insert(connection, rows, ROW_COLUMNS, batches)
 
+    def append_halves(self, batches: Iterable[pa.RecordBatch]) -> None:
+        self._append_beside(self._address.halves, HALF_COLUMNS, batches)
+
     def append_labels(self, batches: Iterable[pa.RecordBatch]) -> None:
-        labels = self._address.labels
-        with self._connection() as connection:
-            check_columns(labels, self._existing(connection, labels), LABEL_COLUMNS)
-            _insert(connection, labels, LABEL_COLUMNS, batches)
+        self._append_beside(self._address.labels, LABEL_COLUMNS, batches)
 
     def read_rows(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
         with self._connection() as connection:
@@ -122,8 +133,9 @@ class PostgresTable:
             connection.read_only = True
             with connection.transaction():
                 rows, has_ids = self._rows(connection)
-                labels = self._labels(connection)
-                found = select_rows(rows, labels, query, _DIALECT, has_ids=has_ids)
+                halves = _beside(connection, self._address.halves, HALF_COLUMNS)
+                labels = _beside(connection, self._address.labels, LABEL_COLUMNS)
+                found = select_rows(rows, halves, labels, query, _DIALECT, has_ids=has_ids)
                 yield from without_repeats(self._batches(connection, found))
 
     def count_late(self, query: RowQuery, known_ids: Iterable[pa.RecordBatch]) -> int:
@@ -139,21 +151,12 @@ class PostgresTable:
     def close(self) -> None:
         """Nothing outlives a call."""
 
-    def _ensure_labels(self, connection: Connection, *, is_ours: bool) -> bool:
-        """A table of others that we may only read has no place for labels, and works without."""
-        labels = self._address.labels
-        found = found_columns(connection, labels)
-        if found is not None:
-            check_columns(labels, found, LABEL_COLUMNS)
-            return True
-        try:
-            with connection.transaction():
-                create_labels(connection, labels)
-        except pg_errors.InsufficientPrivilege:
-            if is_ours:
-                raise
-            return False
-        return True
+    def _append_beside(
+        self, name: TableName, columns: tuple[Column, ...], batches: Iterable[pa.RecordBatch]
+    ) -> None:
+        with self._connection() as connection:
+            check_columns(name, self._existing(connection, name), columns)
+            _insert(connection, name, columns, batches)
 
     def _existing(self, connection: Connection, name: TableName) -> FoundColumns:
         found = found_columns(connection, name)
@@ -170,14 +173,6 @@ class PostgresTable:
         found = self._existing(connection, rows)
         check_columns(rows, found, ROW_COLUMNS)
         return _relation(rows, ROW_COLUMNS, found), "id" in found and not found["id"].is_nullable
-
-    def _labels(self, connection: Connection) -> Expression | None:
-        labels = self._address.labels
-        found = found_columns(connection, labels)
-        if found is None:
-            return None
-        check_columns(labels, found, LABEL_COLUMNS)
-        return _relation(labels, LABEL_COLUMNS, found)
 
     def _batches(self, connection: Connection, found: Expression) -> Iterator[pa.RecordBatch]:
         """The result a few rows at a time, from a cursor that the server holds."""
@@ -225,6 +220,40 @@ class PostgresTable:
                 f'table "{address.rows}" in {address}: {_first_line(error)}; '
                 "correct the table or what is written to it"
             ) from error
+
+
+def _ensure_beside(
+    connection: Connection,
+    name: TableName,
+    columns: tuple[Column, ...],
+    create: Callable[[Connection, TableName], None],
+    *,
+    is_ours: bool,
+) -> bool:
+    """Whether the table beside the rows is there. A table of others that we may only read has no
+    place for labels and halves, and works without."""
+    found = found_columns(connection, name)
+    if found is not None:
+        check_columns(name, found, columns)
+        return True
+    try:
+        with connection.transaction():
+            create(connection, name)
+    except pg_errors.InsufficientPrivilege:
+        if is_ours:
+            raise
+        return False
+    return True
+
+
+def _beside(
+    connection: Connection, name: TableName, columns: tuple[Column, ...]
+) -> Expression | None:
+    found = found_columns(connection, name)
+    if found is None:
+        return None
+    check_columns(name, found, columns)
+    return _relation(name, columns, found)
 
 
 def _relation(name: TableName, columns: tuple[Column, ...], found: FoundColumns) -> Expression:

@@ -12,7 +12,7 @@ from psycopg import sql
 from evaluation_operator.tables.errors import TableInvalid
 
 _FORM: Final = "postgresql://[user@]host[:port]/database/[schema.]table"
-# The database cuts names to 63 bytes; `<table>_labels` must fit.
+# The database cuts names to 63 bytes; `<table>_labels` and `<table>_halves` must fit.
 _TABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,55}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _DATABASE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
@@ -47,6 +47,10 @@ class PostgresAddress:
     @property
     def labels(self) -> TableName:
         return TableName(self.rows.schema, f"{self.rows.table}_labels")
+
+    @property
+    def halves(self) -> TableName:
+        return TableName(self.rows.schema, f"{self.rows.table}_halves")
 
     def __str__(self) -> str:
         """For messages: no user, and there is no password to show."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import psycopg
 from psycopg import sql
+from psycopg.errors import InsufficientPrivilege, WrongObjectType
 
 from evaluation_operator.tables.errors import TableInvalid
 from evaluation_operator.tables.postgres_address import TableName
 from evaluation_operator.tables.schema import (
+    HALF_COLUMNS,
     LABEL_COLUMNS,
     ROW_COLUMNS,
     Column,
@@ -26,6 +29,7 @@ _TYPES: Final = {
     ColumnKind.NUMBER: "double precision",
     ColumnKind.TIME: "timestamp with time zone",
 }
+_ADDED_LATER: Final = frozenset({"example_count", "example_sample_percentage"})
 # A time without zone is UTC, as it is in files: every session's zone is UTC.
 _FIT: Final = {
     ColumnKind.TEXT: ("text", "character varying"),
@@ -81,6 +85,31 @@ def create_rows(connection: Connection, name: TableName) -> None:
     )
 
 
+def create_halves(connection: Connection, name: TableName) -> None:
+    """The table beside it: each half once, found by what joins it to its other, and by time."""
+    table = name.identifier
+    connection.execute(_create(table, HALF_COLUMNS))
+    connection.execute(
+        sql.SQL("CREATE UNIQUE INDEX ON {} (job_uid, id, item_count, (raw_data IS NULL))").format(
+            table
+        )
+    )
+    connection.execute(
+        sql.SQL("CREATE INDEX ON {} (model, model_version, sampled_at)").format(table)
+    )
+
+
+def add_columns(connection: Connection, name: TableName, found: FoundColumns) -> None:
+    """What a table that an earlier version of this system made lacks, if we may."""
+    missing = [column for column in ROW_COLUMNS if column.name not in found]
+    if not {column.name for column in missing} <= _ADDED_LATER:
+        return
+    with suppress(InsufficientPrivilege, WrongObjectType), connection.transaction():
+        for column in missing:
+            statement = sql.SQL("ALTER TABLE {} ADD COLUMN {}")
+            connection.execute(statement.format(name.identifier, _definition(column)))
+
+
 def create_labels(connection: Connection, name: TableName) -> None:
     """The table beside it: any number of labels an id, but the very same one only once."""
     table = name.identifier
@@ -94,12 +123,13 @@ def create_labels(connection: Connection, name: TableName) -> None:
 
 
 def _create(table: sql.Identifier, columns: tuple[Column, ...]) -> sql.Composed:
-    lines = [
-        sql.SQL("{} {}{}").format(
-            sql.Identifier(column.name),
-            sql.SQL(_TYPES[column.kind]),
-            sql.SQL("" if column.is_nullable else " NOT NULL"),
-        )
-        for column in columns
-    ]
+    lines = map(_definition, columns)
     return sql.SQL("CREATE TABLE {} ({})").format(table, sql.SQL(", ").join(lines))
+
+
+def _definition(column: Column) -> sql.Composed:
+    return sql.SQL("{} {}{}").format(
+        sql.Identifier(column.name),
+        sql.SQL(_TYPES[column.kind]),
+        sql.SQL("" if column.is_nullable else " NOT NULL"),
+    )

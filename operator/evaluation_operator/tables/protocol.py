@@ -32,6 +32,7 @@ class RowQuery:
     row has no `sampled_at` (somebody else wrote it); None means all rows, () none.
     `paused_spans`: these times are left out, for rows without `sampled_at` alone: the sampler
     leaves them out by itself. `label_cutoff`: later labels do not count; None counts all.
+    `context`: rows of these times come too, with `is_inside` false, unless a window has them.
     """
 
     model: str
@@ -39,6 +40,12 @@ class RowQuery:
     windows: tuple[Window, ...] | None = None
     paused_spans: tuple[Window, ...] = ()
     label_cutoff: datetime | None = None
+    context: tuple[Window, ...] = ()
+
+    @property
+    def spans(self) -> tuple[Window, ...] | None:
+        """All times that rows may come from; None is all there are."""
+        return None if self.windows is None else self.windows + self.context
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +81,22 @@ class Table(Protocol):
     def append_rows(self, batches: Iterable[pa.RecordBatch]) -> None:
         """Add rows with ids: all of them or none, and each id once however often it is tried."""
 
+    def append_halves(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Add halves of rows, as HALF_SCHEMA: all or none, each once however often it is tried.
+
+        Once both halves of a row are there they read as a row: of the request's `time`, and
+        sampled when the later one was.
+        """
+
     def append_labels(self, batches: Iterable[pa.RecordBatch]) -> None:
         """Add ground truth by row id: all or none; the newest of an id wins."""
 
     def read_rows(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
         """Rows as READ_SCHEMA, by rising id (in bytes), in memory that does not grow with them.
 
-        A row stored twice comes once. Rows that share an id and differ come one after another:
-        the caller must refuse them.
+        A row stored twice comes once. Of rows with `sampled_at` that share an id only the one
+        sampled first comes: the others are the same event, delivered again. Rows of others that
+        share an id and differ come one after another: the caller must refuse them.
         """
 
     def count_late(self, query: RowQuery, known_ids: Iterable[pa.RecordBatch]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any, Final, TypeAlias
 
@@ -22,6 +22,8 @@ from evaluation_operator.tables.schema import ID_DIGITS, READ_SCHEMA, ROW_SCHEMA
 Expression: TypeAlias = Any
 
 TIMESTAMP: Final = "timestamp('UTC', 6)"
+# The other half of a row is looked for up to so long before the times that are asked for.
+HALVES_APART: Final = timedelta(days=1)
 IBIS_TYPES: Final = {
     ColumnKind.TEXT: "string",
     ColumnKind.NUMBER: "float64",
@@ -38,16 +40,27 @@ class Dialect:
 
 
 def select_rows(
-    rows: Expression, labels: Expression | None, query: RowQuery, dialect: Dialect, *, has_ids: bool
+    rows: Expression | None,
+    halves: Expression | None,
+    labels: Expression | None,
+    query: RowQuery,
+    dialect: Dialect,
+    *,
+    has_ids: bool,
 ) -> Expression:
-    """READ_SCHEMA of the query's rows, by rising id.
+    """READ_SCHEMA of the query's rows, by rising id. Either `rows` or `halves` may be None.
 
-    `rows` has the columns of ROW_SCHEMA, `labels` those of LABEL_SCHEMA. `has_ids` says that
-    every row is known to have one, which spares the engine the hashing.
+    `rows` has the columns of ROW_SCHEMA, `halves` those of HALF_SCHEMA, `labels` those of
+    LABEL_SCHEMA. `has_ids` says that every one of `rows` is known to have one, which spares the
+    engine the hashing.
     """
-    found = _matching(rows, query)
-    if not has_ids:
-        found = _with_ids(found, dialect)
+    parts = []
+    if rows is not None:
+        whole = _matching(rows, query)
+        parts.append(whole if has_ids else _with_ids(whole, dialect))
+    if halves is not None:
+        parts.append(_matching(_joined(halves, query, dialect), query))
+    found = reduce(lambda left, right: left.union(right), parts)
     if labels is None:
         found = found.mutate(labeled_at=ibis.null(TIMESTAMP))
     else:
@@ -61,18 +74,79 @@ def count_late_rows(
 ) -> Expression:
     """How many rows without `sampled_at` have an id that `known` (column `id`) lacks."""
     others = _with_ids(_matching(rows.filter(rows.sampled_at.isnull()), query), dialect)
-    return others.anti_join(known, "id").count()
+    return others.filter(others.is_inside).anti_join(known, "id").count()
+
+
+def half_spans(query: RowQuery) -> tuple[Window, ...] | None:
+    """The times of halves that may be one of a row that the query asks for; None is all."""
+    if query.spans is None:
+        return None
+    return tuple(Window(_before(span.start), span.end) for span in query.spans)
+
+
+def _before(time: datetime) -> datetime:
+    earliest = datetime.min.replace(tzinfo=UTC) + HALVES_APART
+    return max(time, earliest) - HALVES_APART
+
+
+def _joined(halves: Expression, query: RowQuery, dialect: Dialect) -> Expression:
+    """ROW_SCHEMA of the rows that both halves are there of; the later one says when."""
+    spans = half_spans(query)
+    conditions = [halves.model == query.model, halves.model_version == query.model_version]
+    if spans is not None:
+        conditions.append(_inside(halves.sampled_at, spans))
+    near = halves.filter(conditions)
+    one = _earliest(near, "raw_data", dialect)
+    other = _earliest(near, "raw_prediction", dialect).rename("other_{name}")
+    both = one.join(
+        other,
+        [
+            one.job_uid == other.other_job_uid,
+            one.id == other.other_id,
+            one.item_count == other.other_item_count,
+        ],
+    )
+    least = {
+        name: ibis.least(both[name], both[f"other_{name}"])
+        for name in ("priority", "p", "example_count", "example_sample_percentage")
+    }
+    row = least | {
+        "raw_prediction": both.other_raw_prediction,
+        "groundtruth": ibis.null("string"),
+        "sampled_at": ibis.greatest(both.sampled_at, both.other_sampled_at),
+        "interval_start": ibis.ifelse(
+            both.sampled_at > both.other_sampled_at,
+            both.interval_start,
+            both.other_interval_start,
+        ),
+    }
+    return both.select(
+        **{name: row[name] if name in row else both[name] for name in ROW_SCHEMA.names}
+    )
+
+
+def _earliest(halves: Expression, side: str, dialect: Dialect) -> Expression:
+    """The halves that have this side, each once: an event may have been delivered again."""
+    have = halves.filter(halves[side].notnull())
+    in_order = ibis.window(
+        group_by=[have.job_uid, have.id, have.item_count],
+        order_by=[have.sampled_at, dialect.byte_order(have[side])],
+    )
+    have = have.mutate(place=ibis.row_number().over(in_order))
+    return have.filter(have.place == 0)
 
 
 def _matching(rows: Expression, query: RowQuery) -> Expression:
+    """The rows of the query, with `is_inside`."""
     moment = ibis.coalesce(rows.sampled_at, rows.time)
     conditions = [rows.model == query.model, rows.model_version == query.model_version]
-    if query.windows is not None:
-        conditions.append(_inside(moment, query.windows))
+    if query.spans is not None:
+        conditions.append(_inside(moment, query.spans))
     if query.paused_spans:
         paused = rows.sampled_at.isnull() & _inside(rows.time, query.paused_spans)
         conditions.append(~paused.fill_null(False))
-    return rows.filter(conditions)
+    is_inside = _inside(moment, query.windows or ()) if query.context else ibis.literal(True)
+    return rows.filter(conditions).mutate(is_inside=is_inside)
 
 
 def _inside(moment: Expression, windows: Iterable[Window]) -> Expression:
@@ -112,7 +186,7 @@ def _with_ids(rows: Expression, dialect: Dialect) -> Expression:
         rows.digest + "-" + rows.ordinal.cast("string"),
         rows.digest,
     )
-    return rows.mutate(id=numbered).select(ROW_SCHEMA.names)
+    return rows.mutate(id=numbered).select([*ROW_SCHEMA.names, "is_inside"])
 
 
 def _length_prefixed(part: Expression) -> Expression:

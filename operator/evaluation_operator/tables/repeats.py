@@ -3,37 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_Row: TypeAlias = dict[str, object]
+
 
 def without_repeats(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Rows by rising id, without those that equal an earlier row of the same id in all columns.
+    """Rows by rising id, without those that repeat another.
 
-    Rows that share an id and differ all stay. Only rows of one id are held at a time.
+    Of rows with `sampled_at` that share an id one is left: the one sampled first, since it is one
+    event that was delivered again. Of others those that are equal in all columns are one, and
+    those that differ all stay. Only rows of one id are held at a time.
     """
-    last_id: str | None = None
-    same: list[dict[str, object]] = []  # rows of last_id so far
+    held: list[_Row] = []  # what is left of the rows of the last id so far
+    schema = None
     for batch in batches:
         if not batch.num_rows:
             continue
+        schema = batch.schema
         ids = batch.column("id")
-        if ids[0].as_py() == last_id or _has_equal_neighbours(ids):
-            keep = []
-            for place, row_id in enumerate(ids.to_pylist()):
-                if row_id != last_id:
-                    last_id, same = row_id, []
-                row = batch.slice(place, 1).to_pylist()[0]
-                keep.append(row not in same)
-                if keep[-1]:
-                    same.append(row)
-            batch = batch.filter(pa.array(keep))
+        if _has_equal_neighbours(ids) or (held and held[0]["id"] == ids[0].as_py()):
+            finished: list[_Row] = []
+            for row in batch.to_pylist():
+                if held and held[0]["id"] != row["id"]:
+                    finished += held
+                    held = []
+                _add(held, row)
+            done = pa.RecordBatch.from_pylist(finished, schema=schema)
         else:
-            last_id = ids[-1].as_py()
-            same = batch.slice(batch.num_rows - 1).to_pylist()
-        if batch.num_rows:
-            yield batch
+            before = pa.RecordBatch.from_pylist(held, schema=schema)
+            done = pa.concat_batches([before, batch.slice(0, batch.num_rows - 1)])
+            held = batch.slice(batch.num_rows - 1).to_pylist()
+        if done.num_rows:
+            yield done
+    if held:
+        yield pa.RecordBatch.from_pylist(held, schema=schema)
+
+
+def _add(held: list[_Row], row: _Row) -> None:
+    if row["sampled_at"] is None:
+        if row not in held:
+            held.append(row)
+        return
+    for place, other in enumerate(held):
+        if other["sampled_at"] is not None:
+            held[place] = min(other, row, key=_standing)
+            return
+    held.append(row)
+
+
+def _standing(row: _Row) -> tuple[object, ...]:
+    """Earlier is less; of one instant the content decides, so that every engine agrees."""
+    return row["sampled_at"], [(value is not None, str(value)) for value in row.values()]
 
 
 def _has_equal_neighbours(ids: pa.Array) -> bool:

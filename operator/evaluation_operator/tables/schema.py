@@ -55,9 +55,40 @@ ROW_COLUMNS: Final = (
     # A 64-bit hash read as a number in [0, 1), and the probability with which the row was drawn.
     Column("priority", ColumnKind.NUMBER),
     Column("p", ColumnKind.NUMBER),
+    # The job's cap and fraction in force when the row was written.
+    Column("example_count", ColumnKind.NUMBER),
+    Column("example_sample_percentage", ColumnKind.NUMBER),
     Column("sampled_at", ColumnKind.TIME),
     Column("interval_start", ColumnKind.TIME),
     Column("job_uid", ColumnKind.TEXT),
+)
+# Half of a row: the request has `raw_data`, the response `raw_prediction`. Two are one row if
+# they agree in job, id and number of items in the request.
+HALF_COLUMNS: Final = (
+    *(
+        Column(name, kind, is_required=True, is_nullable=False)
+        for name, kind in (
+            ("model", ColumnKind.TEXT),
+            ("model_version", ColumnKind.TEXT),
+            ("time", ColumnKind.TIME),
+        )
+    ),
+    Column("raw_data", ColumnKind.TEXT, is_required=True),
+    Column("raw_prediction", ColumnKind.TEXT, is_required=True),
+    *(
+        Column(name, kind, is_required=True, is_nullable=False)
+        for name, kind in (
+            ("id", ColumnKind.TEXT),
+            ("priority", ColumnKind.NUMBER),
+            ("p", ColumnKind.NUMBER),
+            ("example_count", ColumnKind.NUMBER),
+            ("example_sample_percentage", ColumnKind.NUMBER),
+            ("sampled_at", ColumnKind.TIME),
+            ("interval_start", ColumnKind.TIME),
+            ("job_uid", ColumnKind.TEXT),
+            ("item_count", ColumnKind.NUMBER),
+        )
+    ),
 )
 LABEL_COLUMNS: Final = (
     Column("id", ColumnKind.TEXT, is_required=True, is_nullable=False),
@@ -80,11 +111,17 @@ def _arrow_schema(columns: Iterable[Column]) -> pa.Schema:
 
 
 ROW_SCHEMA: Final = _arrow_schema(ROW_COLUMNS)
+HALF_SCHEMA: Final = _arrow_schema(HALF_COLUMNS)
 LABEL_SCHEMA: Final = _arrow_schema(LABEL_COLUMNS)
 # What reading gives: the row with its id and the ground truth that counts; `labeled_at` is null
-# where that is the row's own column. In rows of others, even what they must have may be null.
+# where that is the row's own column; `is_inside` tells rows of the windows from those of the
+# context. In rows of others, even what they must have may be null.
 READ_SCHEMA: Final = pa.schema(
-    [*(field.with_nullable(True) for field in ROW_SCHEMA), pa.field("labeled_at", TIME)]
+    [
+        *(field.with_nullable(True) for field in ROW_SCHEMA),
+        pa.field("labeled_at", TIME),
+        pa.field("is_inside", pa.bool_()),
+    ]
 )
 ID_SCHEMA: Final = pa.schema([pa.field("id", pa.string())])
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -36,11 +37,11 @@ class Storage(Protocol):
     def make(self) -> bool:
         """Make the root; whether it was missing."""
 
-    def draft(self, folder: str) -> Path:
+    def draft(self) -> Path:
         """A new file on this machine's disk, to be written and published."""
 
     def publish(self, draft: Path, path: str) -> None:
-        """Let readers see the finished draft, whole, under this path."""
+        """Let readers see the finished draft, whole, under this path; its folder may be new."""
 
     def engine_filesystem(self) -> ArrowFSWrapper | None:
         """What DuckDB needs to read the addresses; None for what it can read itself."""
@@ -61,18 +62,20 @@ class LocalStorage:
         Path(self.root).mkdir(parents=True, exist_ok=True)
         return is_missing
 
-    def draft(self, folder: str) -> Path:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".draft-", suffix=".tmp", dir=folder)
+    def draft(self) -> Path:
+        Path(self.root).mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".draft-", suffix=".tmp", dir=self.root)
         # Readers may be other users than the writer, who share the folder by its group.
         os.fchmod(handle, 0o664)
         os.close(handle)
         return Path(name)
 
     def publish(self, draft: Path, path: str) -> None:
+        folder = Path(path).parent
+        _make_shared(folder)
         _sync(draft)
         draft.replace(path)
-        _sync(Path(path).parent)
+        _sync(folder)
 
     def engine_filesystem(self) -> None:
         return None
@@ -116,7 +119,7 @@ class S3Storage:
             raise TableInvalid(f'bucket "{bucket}" does not exist; create it, or correct the URI')
         return self.filesystem.get_file_info(self.root).type is pafs.FileType.NotFound
 
-    def draft(self, folder: str) -> Path:
+    def draft(self) -> Path:
         handle, name = tempfile.mkstemp(suffix=".tmp", dir=self._temp_directory)
         os.close(handle)
         return Path(name)
@@ -154,15 +157,19 @@ def open_storage(uri: str, options: TableOptions) -> Storage:
         raise TableUnavailable(f"{uri}: {error}") from error
 
 
-def list_parquet(filesystem: pafs.FileSystem, folder: str) -> Iterator[str]:
+def list_parquet(
+    filesystem: pafs.FileSystem, folder: str, is_wanted: Callable[[str], bool] = lambda _: True
+) -> Iterator[str]:
     """Every `*.parquet` below the folder, in order, but for what `_` or `.` begins: labels,
-    results, drafts. A missing folder holds none."""
+    results, drafts. A missing folder holds none. `is_wanted` judges the folders directly below
+    by their names: what it does not want is not even listed."""
     selector = pafs.FileSelector(folder, allow_not_found=True)
     for info in sorted(filesystem.get_file_info(selector), key=lambda info: str(info.path)):
         if info.base_name.startswith(("_", ".")):
             continue
         if info.type is pafs.FileType.Directory:
-            yield from list_parquet(filesystem, info.path)
+            if is_wanted(info.base_name):
+                yield from list_parquet(filesystem, info.path)
         elif info.base_name.endswith(".parquet"):
             yield info.path
 
@@ -178,6 +185,17 @@ def storage_errors(uri: str) -> Iterator[None]:
         raise TableInvalid(f"{uri}: {error}; give a folder") from error
     except OSError as error:
         raise TableUnavailable(f"{uri}: {error}; try again when it can be reached") from error
+
+
+def _make_shared(folder: Path) -> None:
+    """The folder, for the whole group of its parent: whoever writes next may be another user."""
+    if folder.exists():
+        return
+    _make_shared(folder.parent)
+    folder.mkdir(exist_ok=True)
+    with suppress(PermissionError):  # another writer was first, and has done so
+        folder.chmod(folder.stat().st_mode | stat.S_IWGRP)
+    _sync(folder.parent)
 
 
 def _sync(path: Path) -> None:

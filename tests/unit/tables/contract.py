@@ -58,7 +58,8 @@ class TableContract:
         made.append_rows([row_batch(make_row(0), odd)])
         batches = list(made.read_rows(query()))
         assert batches[0].schema == READ_SCHEMA
-        assert read(made) == [row | {"labeled_at": None} for row in (make_row(0), odd)]
+        read_only = {"labeled_at": None, "is_inside": True}
+        assert read(made) == [row | read_only for row in (make_row(0), odd)]
 
     def test_rows_appended_again_are_the_same_rows(self, made: Table) -> None:
         made.append_rows([row_batch(make_row(0), make_row(1))])

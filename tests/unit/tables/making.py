@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evaluation_operator.tables.protocol import RowQuery, Table, Window
-from evaluation_operator.tables.schema import LABEL_SCHEMA, ROW_SCHEMA, row_digest
+from evaluation_operator.tables.schema import HALF_SCHEMA, LABEL_SCHEMA, ROW_SCHEMA, row_digest
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
 SIX = ("model", "model_version", "time", "raw_data", "raw_prediction", "groundtruth")
@@ -38,6 +38,8 @@ def make_row(number: int = 0, **changed: object) -> Row:
         "id": f"row-{number:04}",
         "priority": number / 1024,
         "p": 0.5,
+        "example_count": 100.0,
+        "example_sample_percentage": 0.5,
         "sampled_at": at(number),
         "interval_start": START,
         "job_uid": "uid-1",
@@ -51,12 +53,26 @@ def make_foreign_row(number: int = 0, **changed: object) -> Row:
     return {name: row[name] for name in SIX} | changed
 
 
+def make_half(side: str, number: int = 0, **changed: object) -> Row:
+    """One side of `make_row(number)`: its request, or its response a second later."""
+    row = make_row(number, item_count=1.0)
+    del row["groundtruth"]
+    if side == "request":
+        return row | {"raw_prediction": None} | changed
+    later = at(number) + timedelta(seconds=1)
+    return row | {"raw_data": None, "time": later, "sampled_at": later} | changed
+
+
 def make_label(row_id: str, text: str, hours: float = 0, labeler: str | None = None) -> Row:
     return {"id": row_id, "groundtruth": text, "labeled_at": at(hours), "labeler": labeler}
 
 
 def row_batch(*rows: Row) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(list(rows), schema=ROW_SCHEMA)
+
+
+def half_batch(*halves: Row) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(list(halves), schema=HALF_SCHEMA)
 
 
 def label_batch(*labels: Row) -> pa.RecordBatch:
@@ -103,6 +119,7 @@ def expected_rows(rows: Iterable[Row], labels: Iterable[Row], asked: RowQuery) -
             in_time = asked.label_cutoff is None or label["labeled_at"] <= asked.label_cutoff  # type: ignore[operator]
             if label["id"] == row["id"] and in_time:
                 row |= {"groundtruth": label["groundtruth"], "labeled_at": label["labeled_at"]}
+        row["is_inside"] = _is_in(asked.windows, row)
         if row not in found:
             found.append(row)
     return sorted(found, key=lambda row: str(row["id"]).encode())
@@ -120,11 +137,15 @@ def _ground_truth_last(row: Row) -> tuple[bool, bytes]:
 def _is_asked(row: Row, asked: RowQuery) -> bool:
     if (row["model"], row["model_version"]) != (asked.model, asked.model_version):
         return False
-    moment = row["sampled_at"] or row["time"]
-    if asked.windows is not None and not any(_holds(w, moment) for w in asked.windows):
+    if not _is_in(asked.windows, row) and not _is_in(asked.context, row):
         return False
     is_foreign = row["sampled_at"] is None
     return not (is_foreign and any(_holds(span, row["time"]) for span in asked.paused_spans))
+
+
+def _is_in(windows: tuple[Window, ...] | None, row: Row) -> bool:
+    moment = row["sampled_at"] or row["time"]
+    return windows is None or any(_holds(window, moment) for window in windows)
 
 
 def _holds(span: Window, moment: object) -> bool:

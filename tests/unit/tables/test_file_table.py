@@ -158,10 +158,11 @@ def test_labels_of_other_columns_are_refused(root: Path, table: Table) -> None:
         table.ensure()
 
 
-def test_rows_of_one_id_that_differ_stay_side_by_side(root: Path, table: Table) -> None:
+def test_rows_of_others_of_one_id_that_differ_stay_side_by_side(root: Path, table: Table) -> None:
     """Which one counts is not for the table to say; the same one twice is one."""
     for number, truth in enumerate(["a", "b", "a"]):
-        rows = row_batch(make_row(0), make_row(1, groundtruth=truth), make_row(2))
+        own = (make_row(place, sampled_at=None) for place in (0, 2))
+        rows = row_batch(*own, make_row(1, sampled_at=None, groundtruth=truth))
         write_parquet(root / f"{number}.parquet", pa.Table.from_batches([rows]))
     assert read_ids(table) == ["row-0000", "row-0001", "row-0001", "row-0002"]
 
@@ -175,12 +176,12 @@ def test_a_folder_appended_to_holds_only_whole_files(root: Path, table: Table) -
         for start in range(0, 140_000, one.num_rows):
             ids = pa.array([f"{number:06}" for number in range(start, start + one.num_rows)])
             yield one.set_column(one.schema.get_field_index("id"), "id", ids)
-            seen_while_writing.append(len(list(root.glob("[!.]*"))))
+            seen_while_writing.append(len(list(root.rglob("*.parquet"))))
 
     for _ in range(2):
         table.append_rows(batches())
     assert set(seen_while_writing[:7]) == {0}
-    (file,) = root.iterdir()
+    (file,) = (path for path in root.rglob("*") if path.is_file())
     metadata = pq.ParquetFile(file).metadata
     assert metadata.num_rows == 140_000
     assert max(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)) <= 80_000
