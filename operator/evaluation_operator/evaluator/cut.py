@@ -7,10 +7,10 @@ very rows, and the labels as they were, that it was computed from.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,13 +19,15 @@ import pyarrow.parquet as pq
 
 from evaluation_operator.api.base import TimeSpan, format_time
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.domain.schedule import first_run_time
+from evaluation_operator.evaluator.draw import Draw, RowDict
+from evaluation_operator.evaluator.intervals import Intervals
 from evaluation_operator.evaluator.items import Fault, Item, LeftOut, Outcome, Row, RowReader
 from evaluation_operator.tables.protocol import RowQuery, Table, Window
-from evaluation_operator.tables.sample import BottomK
+from evaluation_operator.tables.schema import ID_SCHEMA
 
 # `kept` lists the instances that are in the sample; null means all of them. `is_duplicate`
-# marks a row that shares its id with the one before it and differs from it.
+# marks a row that shares its id with the one before it and differs from it; `is_item` one that
+# the sampler drew, as an item.
 CUT_SCHEMA: Final = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -37,20 +39,41 @@ CUT_SCHEMA: Final = pa.schema(
         pa.field("p", pa.float64(), nullable=False),
         pa.field("kept", pa.list_(pa.int32())),
         pa.field("is_duplicate", pa.bool_(), nullable=False),
+        pa.field("is_item", pa.bool_()),
+    ]
+)
+# What a draw needs to know of a row. `items`: how many it holds; `is_offered`: whether they may
+# be drawn, or only count for others.
+_STANDING: Final = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("time", pa.timestamp("us", "UTC")),
+        pa.field("priority", pa.float64()),
+        pa.field("p", pa.float64()),
+        pa.field("sampled_at", pa.timestamp("us", "UTC")),
+        pa.field("interval_start", pa.timestamp("us", "UTC")),
+        pa.field("items", pa.int32(), nullable=False),
+        pa.field("is_offered", pa.bool_(), nullable=False),
+    ]
+)
+_CONTENT: Final = ("raw_data", "raw_prediction", "groundtruth", "labeled_at")
+_CANDIDATE_SCHEMA: Final = pa.schema(
+    [
+        *_STANDING,
+        *(CUT_SCHEMA.field(name) for name in _CONTENT),
+        CUT_SCHEMA.field("is_duplicate"),
     ]
 )
 _CANDIDATES: Final = "candidates.parquet"
 _BATCH_ROWS: Final = 1024
 _MODULUS: Final = 2**256
 
-RowDict = dict[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class Cut:
     """The rows at `path`; `digest` stands for all that the figures are computed from.
 
-    `seen` holds the ids of all rows that were there to choose from.
+    `seen` holds the ids of all rows that lay in the windows.
     """
 
     path: Path
@@ -116,9 +139,10 @@ def _span_of(item: dict[str, str]) -> Window:
 
 
 def row_query(dataset: Dataset, label_cutoff: datetime) -> RowQuery:
-    """What the Dataset asks of the table."""
+    """What the Dataset asks of the table: its windows, and what else their intervals have."""
     spec = dataset.spec
     windows = None if spec.all_rows else tuple(_window(span) for span in spec.windows)
+    context = () if windows is None else _intervals(dataset).rest(windows)
     paused = tuple(Window(span.start_time, span.end_time) for span in spec.paused_spans)
     return RowQuery(
         model=spec.model_version.model,
@@ -126,7 +150,14 @@ def row_query(dataset: Dataset, label_cutoff: datetime) -> RowQuery:
         windows=windows,
         paused_spans=paused,
         label_cutoff=label_cutoff,
+        context=context,
     )
+
+
+def _intervals(dataset: Dataset) -> Intervals:
+    spec = dataset.spec
+    created = spec.evaluation_job.create_time or spec.scheduled_time
+    return Intervals(created, spec.interval_days or 1)
 
 
 def _window(span: TimeSpan) -> Window:
@@ -155,35 +186,84 @@ def cut_rows(
 ) -> Cut:
     """Read the Dataset's rows, draw the sample, and write both to a file in `scratch`.
 
-    `taken` says which of some ids earlier runs of the job have evaluated: those are left out.
-    Two passes, since the cap on an interval is known only once all of it has been seen; memory
-    does not grow with the rows.
+    `taken` says which of some ids earlier runs of the job have evaluated: those are not drawn
+    again. Memory does not grow with the rows. Raises TableInvalid.
     """
-    reader = build_reader(dataset)
-    candidates = scratch / _CANDIDATES
-    drawn = _Sampler(dataset, reader)
-    with pq.ParquetWriter(candidates, _candidate_schema(), compression="zstd") as writer:
-        for rows in _unseen(table.read_rows(row_query(dataset, now)), taken):
-            writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=_candidate_schema()))
-            for row in rows:
-                drawn.see(row)
-    path = scratch / "rows.parquet"
+    candidates, path = scratch / _CANDIDATES, scratch / "rows.parquet"
+    seen = scratch / "seen.parquet"
+    draw = Draw(dataset, _intervals(dataset))
+    rows = _judged(table.read_rows(row_query(dataset, now)), taken, build_reader(dataset))
+    with (
+        pq.ParquetWriter(candidates, _CANDIDATE_SCHEMA, compression="zstd") as writer,
+        pq.ParquetWriter(seen, ID_SCHEMA, compression="zstd") as seen_writer,
+    ):
+        for batch in rows:
+            for row in batch:
+                draw.limit(row)
+            writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=_CANDIDATE_SCHEMA))
+            inside = [row for row in batch if row["is_inside"]]
+            seen_writer.write_batch(pa.RecordBatch.from_pylist(inside, schema=ID_SCHEMA))
+    for row in _read(candidates, _STANDING.names):
+        draw.see(row)
     digest = RowsDigest()
     row_count = item_count = 0
-    with ExitStack() as files:
-        writer = files.enter_context(pq.ParquetWriter(path, CUT_SCHEMA, compression="zstd"))
-        for batch in pq.ParquetFile(candidates).iter_batches(_BATCH_ROWS):
-            draws = (drawn.draw(candidate) for candidate in batch.to_pylist())
-            kept = [row for row in draws if row is not None]
+    with pq.ParquetWriter(path, CUT_SCHEMA, compression="zstd") as writer:
+        for kept in _batched(_drawn(candidates, draw)):
             for row in kept:
                 digest.add(row)
-                item_count += row.pop("_items")
+                item_count += row["items"] if row["kept"] is None else len(row["kept"])
             row_count += len(kept)
             writer.write_batch(pa.RecordBatch.from_pylist(kept, schema=CUT_SCHEMA))
-    seen = scratch / "seen.parquet"
-    pq.write_table(pq.read_table(candidates, columns=["id"]), seen, compression="zstd")
     candidates.unlink()
     return Cut(path, row_count, item_count, digest.hexdigest(), now, seen)
+
+
+def _judged(
+    batches: Iterable[pa.RecordBatch], taken: Callable[[Sequence[str]], set[str]], reader: RowReader
+) -> Iterator[list[RowDict]]:
+    """Rows batch by batch, with all that is known of each before any is drawn.
+
+    What cannot be drawn keeps no content: only its priority matters.
+    """
+    last = None
+    for batch in batches:
+        rows: list[RowDict] = batch.to_pylist()
+        gone = taken([row["id"] for row in rows])
+        for row in rows:
+            row["is_duplicate"] = row["is_inside"] and row["id"] == last
+            last = row["id"] if row["is_inside"] else last
+            row["items"] = _item_count(row, reader)
+            row["is_offered"] = row["is_inside"] and row["id"] not in gone
+            if not row["is_offered"]:
+                row.update(dict.fromkeys(_CONTENT))
+        yield rows
+
+
+def _item_count(row: RowDict, reader: RowReader) -> int:
+    """How many items the row holds; one that cannot be split counts as one."""
+    text = Row(row["id"], row["raw_data"], row["raw_prediction"], row["groundtruth"])
+    return max(len(reader.read(text)), 1)
+
+
+def _drawn(candidates: Path, draw: Draw) -> Iterator[RowDict]:
+    """The rows that have drawn items, with those and their probability."""
+    for row in _read(candidates, _CANDIDATE_SCHEMA.names):
+        drawn = draw.draw(row) if row["is_offered"] else None
+        if drawn is not None:
+            kept, row["p"] = drawn
+            row["kept"] = None if len(kept) == row["items"] else kept
+            row["is_item"] = row["priority"] is not None
+            yield row
+
+
+def _read(path: Path, columns: Sequence[str]) -> Iterator[RowDict]:
+    for batch in pq.ParquetFile(path).iter_batches(_BATCH_ROWS, columns=list(columns)):
+        yield from batch.to_pylist()
+
+
+def _batched(rows: Iterator[RowDict]) -> Iterator[list[RowDict]]:
+    while batch := list(islice(rows, _BATCH_ROWS)):
+        yield batch
 
 
 def read_outcomes(path: Path, reader: RowReader) -> Iterator[Outcome]:
@@ -201,7 +281,15 @@ def _outcomes_of(row: RowDict, reader: RowReader) -> Iterable[Outcome]:
         )
         return [Fault(row["id"], None, message)]
     outcomes = reader.read(
-        Row(row["id"], row["raw_data"], row["raw_prediction"], row["groundtruth"], row["p"])
+        Row(
+            row["id"],
+            row["raw_data"],
+            row["raw_prediction"],
+            row["groundtruth"],
+            row["p"],
+            # A cut of an earlier version of this system has no such column.
+            is_item=bool(row.get("is_item")),
+        )
     )
     kept = row["kept"]
     if kept is None:
@@ -216,76 +304,6 @@ def _index(outcome: Outcome) -> int:
             return index
         case Fault(index=index):
             return index or 0
-
-
-def _candidate_schema() -> pa.Schema:
-    extra = [
-        pa.field("priority", pa.float64()),
-        pa.field("sampled_at", pa.timestamp("us", "UTC")),
-        pa.field("interval_start", pa.timestamp("us", "UTC")),
-    ]
-    names = [field for field in CUT_SCHEMA if field.name not in ("p", "kept")]
-    return pa.schema([*names, *extra])
-
-
-def _unseen(
-    batches: Iterable[pa.RecordBatch], taken: Callable[[Sequence[str]], set[str]]
-) -> Iterator[list[RowDict]]:
-    """Rows batch by batch, marked where they share an id with the one before."""
-    columns = [field.name for field in _candidate_schema() if field.name != "is_duplicate"]
-    last = None
-    for batch in batches:
-        rows: list[RowDict] = batch.select(columns).to_pylist()
-        gone = taken([row["id"] for row in rows])
-        for row in rows:
-            row["is_duplicate"] = row["id"] == last
-            last = row["id"]
-        yield [row for row in rows if row["id"] not in gone]
-
-
-class _Sampler:
-    """Draws items, not rows: a row of a table that others fill may hold several."""
-
-    def __init__(self, dataset: Dataset, reader: RowReader) -> None:
-        spec = dataset.spec
-        self._reader = reader
-        self._bottom = BottomK(spec.example_count, spec.example_sample_percentage or 1.0)
-        created = spec.evaluation_job.create_time or spec.scheduled_time
-        self._anchor = first_run_time(created)
-        self._days = spec.interval_days or 1
-
-    def see(self, row: RowDict) -> None:
-        for index in range(self._count(row)):
-            self._bottom.see(f"{row['id']}/{index}", self._interval(row), row["priority"])
-
-    def draw(self, row: RowDict) -> RowDict | None:
-        """The row with its probability and its kept items, or None when it has none."""
-        interval, count = self._interval(row), self._count(row)
-        drawn = [
-            self._bottom.inclusion(f"{row['id']}/{index}", interval, row["priority"])
-            for index in range(count)
-        ]
-        kept = [index for index, p in enumerate(drawn) if p is not None]
-        if not kept:
-            return None
-        drawn_row = {name: row[name] for name in CUT_SCHEMA.names if name not in ("p", "kept")}
-        drawn_row["p"] = drawn[kept[0]]
-        drawn_row["kept"] = None if len(kept) == count else kept
-        drawn_row["_items"] = len(kept)
-        return drawn_row
-
-    def _count(self, row: RowDict) -> int:
-        """How many items the row holds; one that cannot be split counts as one."""
-        text = Row(row["id"], row["raw_data"], row["raw_prediction"], row["groundtruth"])
-        return max(len(self._reader.read(text)), 1)
-
-    def _interval(self, row: RowDict) -> Hashable:
-        """Intervals begin at run times, counted from the job's first one."""
-        start: datetime | None = row["interval_start"]
-        time: datetime | None = row["time"]
-        if start is not None or time is None:
-            return start
-        return (time - self._anchor).days // self._days
 
 
 class RowsDigest:

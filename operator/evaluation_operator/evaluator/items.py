@@ -1,8 +1,9 @@
 """What one row of the table says: its items, or what is wrong with it.
 
 The unit of an evaluation is the item: one instance of a prediction request. Instance i of a
-row pairs with prediction i and with ground truth i, and is called `<row id>/<i>`. A fault in
-one instance fails that item only; texts that cannot be paired fail the row.
+row pairs with prediction i and with ground truth i, and is called `<row id>/<i>`. The sampler
+writes a row for each item it keeps: there the row's id is the item's. A fault in one instance
+fails that item only; texts that cannot be paired fail the row.
 """
 
 from __future__ import annotations
@@ -24,13 +25,17 @@ JsonObject: TypeAlias = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The columns of a row that matter; `p` None (a table without it) means 1."""
+    """The columns of a row that matter; `p` None (a table without it) means 1.
+
+    `is_item`: the sampler drew it, so that if it has one instance that item has the row's id.
+    """
 
     row_id: str
     raw_data: str | None
     raw_prediction: str | None
     groundtruth: str | None
     p: float | None = None
+    is_item: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Item:
 
     `labels` and `scores` are the prediction, best first: falling score, ties by place in the
     label set. Both are empty where nothing was predicted. `truth` rises, without repeats.
+    `is_row`: the row is this item, and they share the id.
     """
 
     row_id: str
@@ -47,10 +53,11 @@ class Item:
     truth: tuple[int, ...]
     labels: tuple[int, ...]
     scores: tuple[float, ...]
+    is_row: bool = False
 
     @property
     def item_id(self) -> str:
-        return f"{self.row_id}/{self.index}"
+        return _item_id(self.row_id, self.index, is_row=self.is_row)
 
 
 class Reason(Enum):
@@ -68,10 +75,11 @@ class LeftOut:
     index: int
     p: float
     reason: Reason
+    is_row: bool = False
 
     @property
     def item_id(self) -> str:
-        return f"{self.row_id}/{self.index}"
+        return _item_id(self.row_id, self.index, is_row=self.is_row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +93,13 @@ class Fault:
     index: int | None
     message: str
     code: int = INVALID_ARGUMENT
+    is_row: bool = False
 
     @property
     def item_id(self) -> str | None:
-        return None if self.index is None else f"{self.row_id}/{self.index}"
+        if self.index is None:
+            return None
+        return _item_id(self.row_id, self.index, is_row=self.is_row)
 
 
 Outcome: TypeAlias = Item | LeftOut | Fault
@@ -120,11 +131,13 @@ class RowReader:
             count = _instance_count(row.raw_data, predictions, truths)
         except _UnreadableError as fault:
             return (_fault(row.row_id, None, str(fault)),)
-        return tuple(self._outcomes(row.row_id, p, count, predictions, truths))
+        is_row = row.is_item and count == 1
+        return tuple(self._outcomes(row.row_id, is_row, p, count, predictions, truths))
 
     def _outcomes(
         self,
         row_id: str,
+        is_row: bool,
         p: float,
         count: int,
         predictions: list[object] | None,
@@ -137,14 +150,14 @@ class RowReader:
                 predicted = None if prediction is None else self._prediction(prediction)
                 true_labels = None if truth is None else self._truth(truth)
             except _UnreadableError as fault:
-                yield _fault(row_id, index, str(fault))
+                yield _fault(row_id, index, str(fault), is_row=is_row)
                 continue
             if predicted is None:
-                yield LeftOut(row_id, index, p, Reason.FAILED_PREDICTION)
+                yield LeftOut(row_id, index, p, Reason.FAILED_PREDICTION, is_row)
             elif true_labels is None:
-                yield LeftOut(row_id, index, p, Reason.UNLABELED)
+                yield LeftOut(row_id, index, p, Reason.UNLABELED, is_row)
             else:
-                yield Item(row_id, index, p, true_labels, *predicted)
+                yield Item(row_id, index, p, true_labels, *predicted, is_row)
 
     def _prediction(self, entry: object) -> tuple[tuple[int, ...], tuple[float, ...]]:
         fields = _object(entry, "raw_prediction")
@@ -303,11 +316,15 @@ def _shown(value: object) -> str:
     return _shortened(json.dumps(text, ensure_ascii=False), _MAXIMUM_SHOWN)
 
 
-def _fault(row_id: str, index: int | None, message: str) -> Fault:
+def _item_id(row_id: str, index: int, *, is_row: bool) -> str:
+    return row_id if is_row else f"{row_id}/{index}"
+
+
+def _fault(row_id: str, index: int | None, message: str, *, is_row: bool = False) -> Fault:
     name = _shortened(row_id, _MAXIMUM_SHOWN)
-    subject = f"row {name}" if index is None else f"item {name}/{index}"
+    subject = f"row {name}" if index is None else f"item {_item_id(name, index, is_row=is_row)}"
     whole = f"{subject}: {message}".encode("utf-8", "backslashreplace").decode("utf-8")
-    return Fault(row_id, index, _shortened(whole, MAXIMUM_MESSAGE))
+    return Fault(row_id, index, _shortened(whole, MAXIMUM_MESSAGE), is_row=is_row)
 
 
 def _shortened(text: str, limit: int) -> str:
