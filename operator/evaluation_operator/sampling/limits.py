@@ -66,7 +66,7 @@ class Body:
         self._most = most
         self._taken = 0
 
-    async def read(self, announced: bytes | None, receive: Receive) -> bytes:
+    async def read(self, announced: str | None, receive: Receive) -> bytes:
         """`announced`: the Content-Length, None for a chunked body, which is counted as it comes.
 
         Raises Refusal and Disconnected.
@@ -102,7 +102,7 @@ class Body:
                 return b"".join(chunks)
             message = await receive()
 
-    def _check_length(self, announced: bytes) -> None:
+    def _check_length(self, announced: str) -> None:
         # llhttp has refused what is no number already.
         length = int(announced)
         if length > self._most:
@@ -142,23 +142,28 @@ class BoundedProtocol(HttpToolsProtocol):
     The parser keeps an unfinished header for as long as it grows, and every finished one.
     """
 
-    _unfinished: int | None = None
+    _messages = 0
+    _is_in_headers = False
+    _header_bytes = 0
 
     def on_message_begin(self) -> None:
-        self._unfinished = 0
+        self._messages += 1
+        self._is_in_headers = True
+        self._header_bytes = 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._unfinished = None
+        self._is_in_headers = False
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
+        before = self._messages
         super().data_received(data)
-        if self._unfinished is None:
+        # What came with the end of another message is not counted: it is one read at most.
+        if not self._is_in_headers or before != self._messages or self.transport.is_closing():
             return
-        self._unfinished += len(data)
-        if self._unfinished > HEADER_BYTES and not self.transport.is_closing():
-            self._unfinished = None
+        self._header_bytes += len(data)
+        if self._header_bytes > HEADER_BYTES:
             self.transport.write(
                 b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
                 b"content-length: 0\r\nconnection: close\r\n\r\n"

@@ -1,0 +1,47 @@
+"""The program `evaluation-sampler`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+import uvloop
+
+from evaluation_operator.sampling.auth import TokensError
+from evaluation_operator.sampling.service import Service
+from evaluation_operator.sampling.settings import SettingsError, from_environment
+
+
+def main() -> None:
+    """Runs until SIGTERM or SIGINT. Exit code 2: a setting is wrong."""
+    try:
+        settings = from_environment(os.environ)
+        service = Service(settings)
+    except (SettingsError, TokensError) as error:
+        sys.exit(_refuse(str(error)))
+    logging.basicConfig(
+        level=settings.log_level,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(service))
+
+
+async def _run(service: Service) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.stop)
+    await service.run()
+
+
+def _refuse(message: str) -> int:
+    print(f"evaluation-sampler: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

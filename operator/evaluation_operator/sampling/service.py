@@ -1,0 +1,196 @@
+"""The sampler put together: what starts when, and in which order it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+
+import uvicorn
+
+from evaluation_operator.kube import ApiError, Kube
+from evaluation_operator.sampling.app import App
+from evaluation_operator.sampling.auth import Tokens
+from evaluation_operator.sampling.engine import Sampler
+from evaluation_operator.sampling.intake import Intake
+from evaluation_operator.sampling.jobs import JobTable
+from evaluation_operator.sampling.lease import LeaseKeeper
+from evaluation_operator.sampling.limits import BoundedProtocol, Budget
+from evaluation_operator.sampling.options import Mode, SamplerOptions
+from evaluation_operator.sampling.records import SampledJob
+from evaluation_operator.sampling.settings import Settings
+from evaluation_operator.sampling.telemetry import Gauges, Telemetry
+from evaluation_operator.tables.open import open_table
+from evaluation_operator.tables.protocol import TableOptions
+
+logger = logging.getLogger(__name__)
+
+API_CONNECTIONS = 4
+KEEP_ALIVE_SECONDS = 75
+ANSWER_SECONDS = 5.0
+"""How long requests that are being worked on may take when the replica stops."""
+
+
+class Service:
+    """One replica. `stop` makes it drain and `run` return."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises TokensError for a token file that cannot be used."""
+        self._settings = settings
+        self._tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Until `stop`. What cannot be repaired here ends it; the write-ahead file remains."""
+        kube = await Kube.connect(self._settings.kubeconfig, connections=API_CONNECTIONS)
+        try:
+            await self._run(kube)
+        finally:
+            await kube.close()
+
+    async def _run(self, kube: Kube) -> None:
+        settings = self._settings
+        options = TableOptions(s3_endpoint=settings.s3_endpoint)
+        sampler = Sampler(build_options(settings), open_table=partial(open_table, options=options))
+        lease = LeaseKeeper(
+            kube,
+            settings.namespace,
+            settings.replica,
+            mark=sampler.flushed_through,
+            summary=sampler.summary,
+            on_renewed=sampler.lease_renewed,
+        )
+        floor = await self._floor(lease)
+        if self._stopping.is_set():
+            return
+        await sampler.start(floor)
+        app, jobs = build_app(settings, sampler, self._tokens)
+        server = build_server(app, settings.host, settings.http_port)
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(jobs.watch(kube))
+            keeping = tasks.create_task(lease.keep())
+            serving = tasks.create_task(server.serve())
+            await self._stopping.wait()
+            logger.info("stopping: what was accepted is written first")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await app.stop_taking()
+            is_empty = await sampler.drain()
+            watching.cancel()
+            keeping.cancel()
+            await _leave(lease, is_empty)
+            server.should_exit = True
+            await serving
+
+    async def _floor(self, lease: LeaseKeeper) -> datetime | None:
+        """Without it nothing may be stamped, so this waits for the API server."""
+        while not self._stopping.is_set():
+            try:
+                return await lease.floor()
+            except ApiError as error:
+                logger.warning("the Leases of the replicas cannot be read: %s", error.message)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(random.uniform(1, 3)):  # noqa: S311
+                        await self._stopping.wait()
+        return None
+
+
+def build_options(settings: Settings) -> SamplerOptions:
+    return SamplerOptions(
+        wal_folder=settings.directory,
+        mode=Mode.DURABLE if settings.durable else Mode.FAST,
+        max_unflushed_bytes=settings.memory_bytes,
+        max_waiting_bytes=settings.memory_bytes // 4,
+        max_wal_bytes=settings.wal_bytes,
+        flush_age=timedelta(seconds=settings.flush_seconds),
+        flush_bytes=settings.flush_bytes,
+    )
+
+
+def build_app(settings: Settings, sampler: Sampler, tokens: Tokens | None) -> tuple[App, JobTable]:
+    """The application, and the jobs that it samples for once somebody tells them."""
+    intake = Intake(sampler, sampler.counts, settings.namespace)
+
+    def changed(found: tuple[SampledJob, ...]) -> None:
+        sampler.set_jobs(found)
+        intake.set_jobs(found)
+
+    def problem() -> str | None:
+        if not jobs.is_synced:
+            return "the EvaluationJobs of the namespace have not been listed yet"
+        if tokens is not None and tokens.problem:
+            return tokens.problem
+        return sampler.ready_problem()
+
+    jobs = JobTable(settings.namespace, changed)
+    budget, telemetry = Budget(settings.inflight_bytes), Telemetry()
+    telemetry.export(_gauges(sampler, jobs, budget), sampler.counts.metrics)
+    app = App(
+        intake,
+        jobs,
+        telemetry,
+        budget=budget,
+        body_bytes=settings.body_bytes,
+        ready_problem=problem,
+        tokens=tokens,
+    )
+    return app, jobs
+
+
+def build_server(app: object, host: str, port: int) -> uvicorn.Server:
+    """uvicorn with nothing on the way that is not needed; signals are left to the caller."""
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        host=host,
+        port=port,
+        interface="asgi3",
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        loop="none",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        access_log=False,
+        log_config=None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(ANSWER_SECONDS),
+    )
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """None: a signal is for the service, which drains before this ends."""
+        yield
+
+
+def _gauges(sampler: Sampler, jobs: JobTable, budget: Budget) -> Gauges:
+    return {
+        "jobs": ("EvaluationJobs of the namespace.", lambda: len(jobs.names)),
+        "inflight_bytes": ("Bytes of requests that are not answered yet.", lambda: budget.used),
+        "flushed_through_timestamp_seconds": (
+            "Everything that was stamped before this time is in its table.",
+            lambda: sampler.flushed_through().timestamp(),
+        ),
+    }
+
+
+async def _leave(lease: LeaseKeeper, is_empty: bool) -> None:
+    """With nothing left to write nobody waits for this replica; else runs must know its mark."""
+    try:
+        if is_empty:
+            await lease.delete()
+        else:
+            logger.warning("not everything is in its table: the rest stays on the volume")
+            await lease.renew()
+    except ApiError as error:
+        logger.warning("the Lease %s is left as it is: %s", lease.name, error.message)
