@@ -88,7 +88,7 @@ class App:
         )
 
     async def stop_taking(self) -> None:
-        """From now on whatever is sent is refused; returns when what was sent before is answered."""
+        """Refuse whatever is sent from now on; returns when all before it is answered."""
         self._is_stopping = True
         if self._working:
             await self._idle.wait()
