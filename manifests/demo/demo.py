@@ -1,20 +1,19 @@
-"""From a bare cluster to two Evaluations of real predictions: `make demo`.
+"""From a bare cluster to two Evaluations of live predictions: `make demo`.
 
-Installs the operator as a user would, makes a namespace ready, loads the predictions of two model
-versions and the labels that came later, and evaluates both now. Running it again does what is
-missing, and evaluates once more.
+Installs the operator as a user would, serves two versions of a model with KServe's model server,
+and samples what they answer by an Envoy beside each. A client asks about 899 images; labels come
+afterwards, and both versions are evaluated. Running it again does what is missing, sends the same
+once more, which makes no row twice, and evaluates once more.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 if __name__ == "__main__":
     # Run by path: the checkout's other modules are found from its root.
@@ -24,48 +23,18 @@ from rich.console import Console
 
 from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.api.evaluation_job import EvaluationJob
-from manifests.demo.digits import CLASSIFIERS, build_files, predict_held_out_images
-from manifests.demo.loading import MOUNT, build_loading
+from manifests.demo.access import NAMESPACE, Cluster, finish
+from manifests.demo.model.digits import VERSIONS
+from manifests.demo.serving import SAMPLER, import_labels, send_traffic, wait_for_rows
 from manifests.demo.showing import show_comparison, show_next_steps
-from tests.cluster.host import ClusterError, find_program, run
-from tests.cluster.settings import CHECKOUT, load_settings
+from tests.cluster.host import ClusterError
+from tests.cluster.settings import CHECKOUT
 
-NAMESPACE = "digits"
-TABLE = f"file://{MOUNT}/digits"
-JOBS = tuple(f"digits-{version}" for version in CLASSIFIERS)
-OPERATOR = ("--namespace", "evaluation-operator")
+JOBS = tuple(f"digits-{version}" for version in VERSIONS)
+OPERATOR = "deployment/evaluation-operator"
+OPERATOR_NAMESPACE = "evaluation-operator"
 
 console = Console(highlight=False)
-
-
-class Cluster:
-    """kubectl and the command line of this checkout, against the cluster of `make cluster`."""
-
-    def __init__(self) -> None:
-        self.kubeconfig = load_settings().kubeconfig
-        helper = CHECKOUT / "tests" / "cluster" / "cluster.py"
-        self._kubectl = (
-            find_program("kubectl") or run([sys.executable, helper, "kubectl-path"]).strip()
-        )
-
-    def kubectl(self, *arguments: str | Path, stdin: str | None = None) -> str:
-        return run([self._kubectl, "--kubeconfig", self.kubeconfig, *arguments], stdin=stdin)
-
-    def get(self, kind: str, name: str, namespace: str = NAMESPACE) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(
-            self.kubectl("get", kind, name, "--namespace", namespace, "--output", "json")
-        )
-        return found
-
-    def run_version(self, job: str) -> subprocess.Popen[str]:
-        """`kubectl evaluations run JOB --wait`, which tells its progress."""
-        program = Path(sys.executable).with_name("kubectl-evaluations")
-        where = ["--namespace", NAMESPACE, "--kubeconfig", str(self.kubeconfig)]
-        return subprocess.Popen(  # noqa: S603
-            [program, "run", job, "--wait", "--timeout", "5m", "--output", "json", *where],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
 
 
 @contextmanager
@@ -90,17 +59,20 @@ def demonstrate() -> None:
     cluster = Cluster()
     with step("Installing the operator: kubectl apply -k manifests/overlays/trial"):
         install(cluster)
-    with step("Training two classifiers on handwritten digits, predicting the held-out half"):
-        files = build_files(predict_held_out_images())
-        size = sum(map(len, files.values())) // 1024
-        console.print(f"    {', '.join(files)}: {size} KiB")
-    with step(f"Applying the label set and two EvaluationJobs in namespace {NAMESPACE!r}"):
-        cluster.kubectl("apply", "--kustomize", CHECKOUT / "manifests" / "demo")
-    with step("Appending rows and labels to the table on the namespace's claim"):
-        load(cluster, files)
-    with step("Waiting until both jobs are Ready: their table has been checked by a pod"):
-        cluster.kubectl(*_wait("Ready"), *(f"evaluationjob/{job}" for job in JOBS))
-    with step("Evaluating both now, each in a pod: kubectl evaluations run JOB --wait"):
+    with step(f"Two versions of a model, a sampler and two EvaluationJobs in {NAMESPACE!r}"):
+        deploy(cluster)
+    with step("Waiting until the models serve and both jobs are Ready"):
+        wait_until_live(cluster)
+    with step("Live traffic: a client asks each version about every image it has not seen"):
+        sent = send_traffic(cluster)
+        for version, count in sent.items():
+            console.print(f"    {count} predictions by digits-{version}")
+    with step("The sampler writes rows by itself"):
+        for job, it in wait_for_rows(cluster, sent).items():
+            console.print(f"    {job}: {it.predictions} predictions seen, {it.sampled} sampled")
+    with step("Labels arrive: kubectl evaluations labels import, where the claim is mounted"):
+        console.print(f"    {import_labels(cluster).splitlines()[0]}")
+    with step("Evaluating both, each in a pod: kubectl evaluations run JOB --wait"):
         evaluations = evaluate(cluster, JOBS)
     console.print()
     jobs = [EvaluationJob.from_dict(cluster.get("evaluationjob", job)) for job in JOBS]
@@ -111,44 +83,32 @@ def demonstrate() -> None:
 def install(cluster: Cluster) -> None:
     overlay = CHECKOUT / "manifests" / "overlays" / "trial"
     said = cluster.kubectl("apply", "--kustomize", overlay)
-    if "deployment.apps/evaluation-operator created" not in said:
+    if f"{OPERATOR.replace('/', '.apps/')} created" not in said:
         # The image's name stays the same when it is built anew.
-        cluster.kubectl(*OPERATOR, "rollout", "restart", "deployment/evaluation-operator")
+        cluster.restart(OPERATOR, OPERATOR_NAMESPACE)
     crds = [line.split()[0] for line in said.splitlines() if line.startswith("customresource")]
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *crds)
-    cluster.kubectl(
-        *(*OPERATOR, "rollout", "status", "deployment/evaluation-operator", "--timeout=120s")
-    )
+    cluster.wait_rolled_out(OPERATOR, OPERATOR_NAMESPACE)
 
 
-def load(cluster: Cluster, files: Mapping[str, bytes]) -> None:
-    config_map, job = build_loading("digits", files, TABLE)
-    bodies = json.dumps({"apiVersion": "v1", "kind": "List", "items": [config_map, job]})
-    where = ("--namespace", NAMESPACE)
-    # Server-side: the ConfigMap is too large for kubectl's own annotation.
-    cluster.kubectl("apply", "--server-side", *where, "--filename", "-", stdin=bodies)
-    name = f"job/{job['metadata']['name']}"
-    try:
-        cluster.kubectl(*_wait("Complete"), name)
-    except ClusterError as error:
-        said = [cluster.kubectl("get", "pods", *where)]
-        with suppress(ClusterError):  # a pod that has not started has no log
-            said.append(cluster.kubectl("logs", *where, name, "--tail=20"))
-        raise ClusterError("\n".join([str(error), *said])) from error
+def deploy(cluster: Cluster) -> None:
+    said = cluster.kubectl("apply", "--kustomize", CHECKOUT / "manifests" / "demo")
+    if f"{SAMPLER.replace('/', '.apps/')} created" not in said:
+        # As above; what it held is written before it goes.
+        cluster.restart(SAMPLER, NAMESPACE)
+
+
+def wait_until_live(cluster: Cluster) -> None:
+    for workload in (*(f"deployment/{job}" for job in JOBS), SAMPLER):
+        cluster.wait_rolled_out(workload, NAMESPACE)
+    ready = ("--for=condition=Ready", "--timeout=180s", "--namespace", NAMESPACE)
+    cluster.kubectl("wait", *ready, *(f"evaluationjob/{job}" for job in JOBS))
 
 
 def evaluate(cluster: Cluster, jobs: Sequence[str]) -> dict[str, Evaluation]:
     """Both at once; their progress goes to the terminal as it comes."""
-    running = {job: cluster.run_version(job) for job in jobs}
-    answers = {job: process.communicate()[0] for job, process in running.items()}
-    for job, process in running.items():
-        if process.returncode != 0:
-            raise ClusterError(f"the run of {job} did not succeed: {answers[job]}")
-    return {job: Evaluation.from_dict(json.loads(answer)) for job, answer in answers.items()}
-
-
-def _wait(condition: str) -> list[str]:
-    return ["wait", "--namespace", NAMESPACE, f"--for=condition={condition}", "--timeout=180s"]
+    said = finish({job: cluster.run_version(job) for job in jobs}, "the run of")
+    return {job: Evaluation.from_dict(json.loads(answer)) for job, answer in said.items()}
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from manifests.demo.loading import MOUNT, build_loading
 from tests.builders import merged
 from tests.cluster.binary import build_binary
 from tests.cluster.host import find_program, run, wait_until
 from tests.cluster.settings import CHECKOUT, Settings
+from tests.e2e.loading import MOUNT, build_loading
 
 Body = dict[str, Any]
 

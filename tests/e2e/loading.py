@@ -68,7 +68,7 @@ def _pod_spec(config_map: str, uri: str, image: str, claim: str) -> Body:
                 "volumeMounts": [
                     {"name": "files", "mountPath": "/files"},
                     {"name": "table", "mountPath": MOUNT},
-                    {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108
+                    {"name": "scratch", "mountPath": "/tmp"},
                 ],
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
