@@ -15,6 +15,7 @@ import uvicorn
 from evaluation_operator.kube import ApiError, Kube
 from evaluation_operator.sampling.app import App
 from evaluation_operator.sampling.auth import Tokens
+from evaluation_operator.sampling.clock import Clock, utc_now
 from evaluation_operator.sampling.engine import Sampler
 from evaluation_operator.sampling.intake import Intake
 from evaluation_operator.sampling.jobs import JobTable
@@ -58,7 +59,13 @@ class Service:
     async def _run(self, kube: Kube) -> None:
         settings = self._settings
         options = TableOptions(s3_endpoint=settings.s3_endpoint)
-        sampler = Sampler(build_options(settings), open_table=partial(open_table, options=options))
+
+        def now() -> datetime:
+            return utc_now() + settings.clock_offset
+
+        sampler = Sampler(
+            build_options(settings), Clock(now), open_table=partial(open_table, options=options)
+        )
         lease = LeaseKeeper(
             kube,
             settings.namespace,
@@ -66,6 +73,7 @@ class Service:
             mark=sampler.flushed_through,
             summary=sampler.summary,
             on_renewed=sampler.lease_renewed,
+            now=now,
         )
         floor = await self._floor(lease)
         if self._stopping.is_set():

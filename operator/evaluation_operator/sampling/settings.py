@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,6 +43,7 @@ class Settings:
     log_level: str = "INFO"
     s3_endpoint: str | None = None
     kubeconfig: str | None = None
+    clock_offset: timedelta = timedelta(0)
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -71,6 +73,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         or environment.get("AWS_ENDPOINT_URL")
         or None,
         kubeconfig=environment.get("KUBECONFIG") or None,
+        clock_offset=_clock_offset(read),
     )
     if settings.body_bytes > settings.inflight_bytes:
         raise SettingsError(
@@ -79,6 +82,17 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             "could never be taken; lower the one or raise the other"
         )
     return settings
+
+
+def _clock_offset(read: _Reader) -> timedelta:
+    """That of the operator, so that both live on the same day. Tests alone have one."""
+    offset = read.number("EVALUATION_CLOCK_OFFSET_SECONDS", 0.0, float, least=-1e9)
+    if offset and read.text("EVALUATION_ALLOW_TEST_CLOCK", "false").lower() != "true":
+        raise SettingsError(
+            f"EVALUATION_CLOCK_OFFSET_SECONDS={offset:g}: a shifted clock is for tests only; "
+            "remove it, or set EVALUATION_ALLOW_TEST_CLOCK=true on a test cluster"
+        )
+    return timedelta(seconds=offset)
 
 
 class _Reader:

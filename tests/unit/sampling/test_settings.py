@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ def test_everything_can_be_told() -> None:
             "EVALUATION_SAMPLER_FLUSH_SECONDS": "0.5",
             "EVALUATION_HTTP_PORT": "0",
             "AWS_ENDPOINT_URL": "http://store:9000",
+            "EVALUATION_CLOCK_OFFSET_SECONDS": "86400",
+            "EVALUATION_ALLOW_TEST_CLOCK": "true",
         }
     )
 
@@ -41,6 +44,7 @@ def test_everything_can_be_told() -> None:
     assert settings.flush_seconds == 0.5
     assert settings.http_port == 0
     assert settings.s3_endpoint == "http://store:9000"
+    assert settings.clock_offset == timedelta(days=1)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +58,8 @@ def test_everything_can_be_told() -> None:
         ("EVALUATION_SAMPLER_BODY_BYTES", "999999999", "lower the one"),
         ("EVALUATION_SAMPLER_FLUSH_SECONDS", "nan", "from 0.05"),
         ("EVALUATION_SAMPLER_FLUSH_SECONDS", "inf", "from 0.05"),
+        ("EVALUATION_CLOCK_OFFSET_SECONDS", "60", "EVALUATION_ALLOW_TEST_CLOCK=true"),
+        ("EVALUATION_CLOCK_OFFSET_SECONDS", "-inf", "write a number"),
     ],
 )
 def test_a_wrong_variable_is_named_with_its_cure(name: str, value: str, cure: str) -> None:
