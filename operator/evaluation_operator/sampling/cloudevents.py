@@ -74,15 +74,14 @@ def _from_headers(headers: Mapping[str, str], content_type: str, body: bytes) ->
             "no CloudEvent: there is no header ce-specversion and the content-type is not "
             f"{_STRUCTURED}+json; send one, or plain JSON to /v1/jobs/JOB/predictions",
         )
-    attributes = {
-        name[3:]: value if value.isalnum() and value.isascii() else _header_value(value)
-        for name, value in headers.items()
-        if name[:3] == "ce-"
-    }
+    attributes = {name[3:]: value for name, value in headers.items() if name[:3] == "ce-"}
+    together = "\n".join(("", *attributes.values()))
+    if "%" in together or '\n"' in together or not together.isascii():
+        attributes = {name: _decoded(value) for name, value in attributes.items()}
     return _event(attributes, content_type, body)
 
 
-def _header_value(value: str) -> str:
+def _decoded(value: str) -> str:
     if not value.isascii():
         try:
             return value.encode("latin-1").decode()

@@ -107,7 +107,7 @@ class Matcher:
         jobs, reason = self._of_model(attributes, model or None, version or None, is_open)
         if self._selecting:
             jobs += self._of_selectors(attributes, annotations, told, is_open)
-        sampling = jobs if all(job.is_sampling for job in jobs) else _sampling(jobs)
+        sampling = tuple([job for job in jobs if job.is_sampling])
         if jobs and not sampling:
             reason = Reason.NOT_SAMPLING
         return _match(sampling, reason, model, version)
@@ -189,10 +189,6 @@ def _annotations(text: str | None) -> Told:
     if not isinstance(document, dict):
         return {}
     return {key: value for key, value in document.items() if isinstance(value, str)}
-
-
-def _sampling(jobs: Jobs) -> Jobs:
-    return tuple(job for job in jobs if job.is_sampling)
 
 
 def _match(jobs: Jobs, reason: Reason, model: str | None, version: str | None) -> Match:

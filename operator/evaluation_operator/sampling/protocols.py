@@ -38,6 +38,8 @@ MAXIMUM_ITEMS: Final = 100_000
 """Of one event. Batches beyond it are no online predictions, and would keep others waiting."""
 # orjson reads 1024 levels and writes 254; a row wraps an item into two more at most.
 _SURELY_SHALLOW: Final = 250
+_BINARY: Final = b"binary_data_size"
+_BLANKS: Final = b" \t\r\n"
 _NOTHING: Final = memoryview(b"")
 
 JsonObject = dict[str, Json]
@@ -93,20 +95,34 @@ def read_response_document(document: JsonObject, binary: memoryview = _NOTHING) 
 
 def parse_body(data: bytes) -> tuple[JsonObject, memoryview]:
     """The JSON object of a body, and the bytes behind it; errors as of read_request."""
-    end = _json_end(data) if b"binary_data_size" in data else len(data)
-    text = data if end == len(data) else data[:end]
+    binary = _NOTHING
     try:
-        document: Json = orjson.loads(text)
+        document: Json = orjson.loads(data)
+        # Bytes of tensors may look like blanks behind the JSON.
+        if data[-1] in _BLANKS and _BINARY in data:
+            binary = memoryview(data)[_json_end(data) :]
     except orjson.JSONDecodeError as error:
         if not data.strip():
             raise NoPrediction("an empty body") from None
-        if b"NaN" not in text and b"Infinity" not in text:
-            raise Unreadable(f"body: unreadable JSON ({error}); send valid JSON") from None
-        document = _with_nulls(text)
+        end = _json_end(data) if _BINARY in data else len(data)
+        binary = memoryview(data)[end:]
+        document = _second_try(data[:end], error)
     if not isinstance(document, dict):
         raise Unreadable("body: no JSON object; send V1, V2 or MLflow's form")
-    check_depth(document, text)
-    return document, memoryview(data)[end:]
+    check_depth(document, data)
+    return document, binary
+
+
+def _second_try(text: bytes, error: orjson.JSONDecodeError) -> Json:
+    """JSON that was followed by other bytes, or has NaN or Infinity. These are no JSON, but Python
+    writes them; they become null, so that they fail their own item only."""
+    try:
+        if b"NaN" in text or b"Infinity" in text:
+            text = orjson.dumps(json.loads(text.decode()))
+        document: Json = orjson.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        raise Unreadable(f"body: unreadable JSON ({error}); send valid JSON") from None
+    return document
 
 
 def _json_end(data: bytes) -> int:
@@ -117,16 +133,6 @@ def _json_end(data: bytes) -> int:
         return json.JSONDecoder().raw_decode(text, len(text) - len(text.lstrip(" \t\r\n")))[1]
     except (ValueError, RecursionError):
         return len(data)
-
-
-def _with_nulls(text: bytes) -> Json:
-    """NaN and Infinity, which JSON does not have but Python writes, as null: they are to fail
-    their own item only."""
-    try:
-        document: Json = orjson.loads(orjson.dumps(json.loads(text.decode())))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise Unreadable(f"body: unreadable JSON ({error}); send valid JSON") from None
-    return document
 
 
 def check_depth(document: Json, text: bytes) -> None:
