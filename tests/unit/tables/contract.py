@@ -17,8 +17,10 @@ from tests.unit.tables.making import (
     at,
     expected_rows,
     foreign_table,
+    half_batch,
     label_batch,
     make_foreign_row,
+    make_half,
     make_label,
     make_row,
     query,
@@ -29,6 +31,7 @@ from tests.unit.tables.making import (
 )
 
 Fill = Callable[[pa.Table], None]
+SIDES = ("request", "response")
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -175,11 +178,130 @@ class TableContract:
         numbers = list(range(10_000))
         random.Random(1).shuffle(numbers)
         for part in (numbers[:3000], numbers[3000:]):
-            made.append_rows([row_batch(*(make_row(number) for number in part))])
+            made.append_rows([row_batch(*(make_row(n, sampled_at=at(n % 9)) for n in part))])
         batches = list(made.read_rows(query()))
         assert max(batch.num_rows for batch in batches) <= 2048
         ids = [row_id for batch in batches for row_id in batch.column("id").to_pylist()]
         assert ids == sorted(f"row-{number:04}" for number in numbers)
+
+    def test_rows_of_the_context_are_told_apart(self, made: Table) -> None:
+        made.append_rows([row_batch(*(make_row(number) for number in range(8)))])
+        found = read(made, windows=(window(3, 5),), context=(window(2, 4), window(6, 7)))
+        assert [(row["id"], row["is_inside"]) for row in found] == [
+            ("row-0002", False),
+            ("row-0003", True),
+            ("row-0004", True),
+            ("row-0006", False),
+        ]
+
+    def test_rows_of_others_in_the_context_are_never_late(self, table: Table, fill: Fill) -> None:
+        fill(foreign_table(*(make_foreign_row(number) for number in range(4))))
+        table.ensure()
+        asked = query(windows=(window(0, 1),), context=(window(1, 3),))
+        assert table.count_late(asked, []) == 1
+
+    def test_an_event_delivered_again_is_the_row_that_was_sampled_first(self, made: Table) -> None:
+        """Once as a whole row, and once as halves."""
+        late = make_row(0, sampled_at=at(40), raw_prediction="late")
+        made.append_rows([row_batch(late, make_row(1))])
+        made.append_halves([half_batch(*(make_half(side, n) for side in SIDES for n in (0, 1)))])
+        first, other = read(made)
+        assert (first["id"], first["sampled_at"]) == ("row-0000", make_half(SIDES[1])["sampled_at"])
+        assert (other["id"], other["sampled_at"]) == ("row-0001", at(1))
+
+    def test_two_halves_are_a_row_once_both_are_there(self, made: Table) -> None:
+        request = make_half("request", 1, p=0.25, example_count=7.0)
+        response = make_half("response", 1, example_sample_percentage=0.125, interval_start=at(1))
+        made.append_halves([half_batch(response)])
+        assert read(made) == []
+        made.append_halves([half_batch(request)])
+        (found,) = read(made)
+        assert found == make_row(1) | {
+            "sampled_at": response["sampled_at"],
+            "interval_start": at(1),
+            "p": 0.25,
+            "example_count": 7.0,
+            "example_sample_percentage": 0.125,
+            "labeled_at": None,
+            "is_inside": True,
+        }
+
+    def test_the_later_half_says_when_and_the_request_the_time(self, made: Table) -> None:
+        request = make_half("request", 9, time=at(8), sampled_at=at(30), interval_start=at(24))
+        made.append_halves([half_batch(request, make_half("response", 9))])
+        (found,) = read(made, windows=(window(30, 31),))
+        assert (found["time"], found["sampled_at"], found["interval_start"]) == (
+            at(8),
+            at(30),
+            at(24),
+        )
+        assert read(made, windows=(window(0, 30),)) == []
+
+    def test_halves_of_other_jobs_and_other_requests_do_not_meet(self, made: Table) -> None:
+        request = make_half("request")
+        made.append_halves(
+            [
+                half_batch(
+                    request,
+                    make_half("response", item_count=2.0),
+                    make_half("response", job_uid="uid-2"),
+                    make_half("response", id="row-0001"),
+                )
+            ]
+        )
+        assert read(made) == []
+
+    def test_a_half_written_again_is_the_same_half(self, made: Table) -> None:
+        for _ in range(2):
+            made.append_halves([half_batch(make_half("request"))])
+            made.append_halves([half_batch(make_half("response"), make_half("response", 1))])
+        assert read_ids(made) == ["row-0000"]
+
+    def test_labels_find_rows_that_were_halves(self, made: Table) -> None:
+        made.append_halves([half_batch(make_half("request"), make_half("response"))])
+        made.append_labels([label_batch(make_label("row-0000", "late"))])
+        assert [row["groundtruth"] for row in read(made)] == ["late"]
+
+    def test_a_half_without_what_it_must_have_is_refused(self, made: Table) -> None:
+        with pytest.raises(TableInvalid, match='column "job_uid": a row has no value'):
+            made.append_halves([half_batch(make_half("request", job_uid=None))])
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_any_mixture_of_the_samplers_rows_and_halves_reads_as_by_hand(
+        self, made: Table, seed: int
+    ) -> None:
+        """Halves of both sides in any order, of rows that are there as well, near all borders."""
+        dice = random.Random(seed)
+        rows = [make_row(number, sampled_at=at(dice.uniform(0, 96))) for number in range(20)]
+        halves = [
+            make_half(
+                side,
+                number,
+                sampled_at=at(dice.uniform(0, 96)),
+                interval_start=at(24 * dice.randrange(4)),
+                p=dice.choice([0.25, 0.5]),
+                example_count=dice.choice([5.0, 9.0]),
+                example_sample_percentage=dice.choice([0.5, 1.0]),
+                item_count=dice.choice([1.0, 1.0, 2.0]),
+                job_uid=dice.choice(["uid-1", "uid-1", "uid-2"]),
+            )
+            for number in range(10, 60)
+            for side in ("request", "response")
+            if dice.random() < 0.8
+        ]
+        dice.shuffle(halves)
+        made.append_rows([row_batch(*rows)])
+        for start in range(0, len(halves), 15):
+            made.append_halves([half_batch(*halves[start : start + 15])])
+        labels: list[Row] = [make_label(f"row-{n:04}", "true", 1) for n in range(5, 50, 7)]
+        made.append_labels([label_batch(*labels)])
+        for asked in (
+            query(),
+            query(windows=(window(24, 40),)),
+            query(windows=(window(30, 31), window(50, None)), context=(window(40, 60),)),
+        ):
+            found = [row for batch in made.read_rows(asked) for row in batch.to_pylist()]
+            assert found == expected_rows(rows, labels, asked, halves)
 
     def test_any_mixture_of_rows_reads_as_by_hand(self, table: Table, fill: Fill) -> None:
         """Random rows of others, many of them equal or with the strangest texts."""
@@ -217,6 +339,7 @@ def _queries(dice: random.Random) -> Iterator[RowQuery]:
             windows=tuple(window(start, start + 90_000) for start in starts[:4]),
             paused_spans=tuple(window(start, start + 30_000) for start in starts[2:]),
             label_cutoff=at(dice.randrange(3)),
+            context=(window(starts[4], starts[4] + 50_000),),
         )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import pyarrow as pa
@@ -103,12 +104,15 @@ def read_ids(table: Table, **changed: object) -> list[object]:
     return [row["id"] for row in read(table, **changed)]
 
 
-def expected_rows(rows: Iterable[Row], labels: Iterable[Row], asked: RowQuery) -> list[Row]:
+def expected_rows(
+    rows: Iterable[Row], labels: Iterable[Row], asked: RowQuery, halves: Iterable[Row] = ()
+) -> list[Row]:
     """What a query must give, by the words of RowQuery and Table.read_rows."""
     seen: Counter[str] = Counter()
     found: list[Row] = []
     known = sorted(labels, key=lambda label: (label["labeled_at"], label["groundtruth"]))
-    for row in sorted(map(_completed, rows), key=_ground_truth_last):
+    whole = [*rows, *_joined(list(halves), asked)]
+    for row in sorted(map(_completed, whole), key=_ground_truth_last):
         if not _is_asked(row, asked):
             continue
         if row["id"] is None:
@@ -122,7 +126,40 @@ def expected_rows(rows: Iterable[Row], labels: Iterable[Row], asked: RowQuery) -
         row["is_inside"] = _is_in(asked.windows, row)
         if row not in found:
             found.append(row)
-    return sorted(found, key=lambda row: str(row["id"]).encode())
+    return sorted(_first_deliveries(found), key=lambda row: str(row["id"]).encode())
+
+
+def _first_deliveries(rows: Iterable[Row]) -> Iterator[Row]:
+    sampled: set[object] = set()
+    for row in sorted(rows, key=lambda row: (row["sampled_at"] is None, row["sampled_at"])):
+        if row["sampled_at"] is None or row["id"] not in sampled:
+            yield row
+        if row["sampled_at"] is not None:
+            sampled.add(row["id"])
+
+
+def _joined(halves: list[Row], asked: RowQuery) -> Iterator[Row]:
+    near = [
+        half
+        for half in halves
+        if asked.spans is None
+        or any(
+            _holds(Window(w.start - timedelta(days=1), w.end), half["sampled_at"])
+            for w in asked.spans
+        )
+    ]
+    for request, response in product(near, near):
+        if request["raw_data"] is None or response["raw_prediction"] is None:
+            continue
+        if any(request[name] != response[name] for name in ("job_uid", "id", "item_count")):
+            continue
+        later = max(request, response, key=lambda half: half["sampled_at"])  # type: ignore[arg-type,return-value]
+        row = request | {name: later[name] for name in ("sampled_at", "interval_start")}
+        row["raw_prediction"] = response["raw_prediction"]
+        for name in ("p", "example_count", "example_sample_percentage"):
+            row[name] = min(request[name], response[name])  # type: ignore[call-overload]
+        del row["item_count"]
+        yield row
 
 
 def _completed(row: Row) -> Row:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -15,11 +17,14 @@ from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
 from evaluation_operator.tables.files import FileTable
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import Table, TableOptions
-from tests.unit.tables.contract import Fill, TableContract
+from tests.unit.tables.contract import SIDES, Fill, TableContract
 from tests.unit.tables.making import (
+    Row,
     at,
     foreign_table,
+    half_batch,
     make_foreign_row,
+    make_half,
     make_row,
     query,
     read,
@@ -230,3 +235,102 @@ def test_nothing_is_left_where_it_spilled(root: Path, tmp_path: Path) -> None:
         table.append_rows([row_batch(make_row(0))])
         read(table)
     assert list(spill.iterdir()) == []
+
+
+@contextmanager
+def files_open_at_most(count: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def sampled_rows(*days: int) -> list[Row]:
+    return [make_row(24 * day, sampled_at=at(24 * day)) for day in days]
+
+
+def test_sampled_rows_lie_in_folders_of_their_day_and_all_others_do_not(
+    root: Path, table: Table
+) -> None:
+    """Days are those of UTC: 23:59:59.999999 and midnight are two."""
+    midnight = datetime(2026, 3, 2, tzinfo=UTC)
+    rows = (
+        make_row(0, sampled_at=midnight - timedelta(microseconds=1)),
+        make_row(1, sampled_at=None),
+        make_row(2, sampled_at=midnight),
+        make_row(3, sampled_at=midnight + timedelta(hours=23)),
+    )
+    table.append_rows([row_batch(*rows)])
+    table.append_halves([half_batch(make_half("request", sampled_at=midnight))])
+    folders = sorted(str(path.parent.relative_to(root)) for path in root.rglob("*.parquet"))
+    days = ["sampled_on=2026-03-01", "sampled_on=2026-03-02"]
+    assert folders == [".", f"_halves/{days[1]}", *days]
+    assert read_ids(table) == [row["id"] for row in rows]
+
+
+def test_reading_opens_nothing_of_other_days(root: Path, table: Table) -> None:
+    table.append_rows([row_batch(*sampled_rows(*range(10)))])
+    table.append_halves(
+        [half_batch(*(make_half(side, 24 * n) for n in range(10) for side in SIDES))]
+    )
+    kept = {f"sampled_on=2026-03-0{day}" for day in (4, 5, 7)}
+    kept_halves = kept | {"sampled_on=2026-03-03", "sampled_on=2026-03-06"}
+    for path in root.rglob("*.parquet"):
+        if path.parent.name not in (kept_halves if "_halves" in str(path) else kept):
+            path.write_bytes(b"PAR1 and nothing more")
+    asked = {"windows": (window(72, 96),), "context": (window(96, 97), window(144, 145))}
+    assert read_ids(table, **asked) == ["row-0072", "row-0096", "row-0144"]
+    assert table.count_late(query(**asked), []) == 0
+    assert not table.ensure().is_created
+    with pytest.raises(TableUnavailable, match="sampled_on=2026-03-06"):
+        read(table, windows=(window(72, 121),))
+    with pytest.raises(TableUnavailable, match="sampled_on="):
+        read(table)
+
+
+def test_files_of_others_are_read_beside_folders_of_days(root: Path, table: Table) -> None:
+    table.append_rows([row_batch(*sampled_rows(0, 1))])
+    for number, name in enumerate(["rows.parquet", "sampled_on=never/a.parquet", "2026/a.parquet"]):
+        write_parquet(root / name, foreign_table(make_foreign_row(number)))
+    assert len(read(table, windows=(window(0, 24),))) == 4
+
+
+def test_rows_of_many_days_are_written_with_few_files_open(root: Path, table: Table) -> None:
+    rows = sampled_rows(*range(300))
+    with files_open_at_most(150):
+        table.append_rows([row_batch(*rows)])
+    assert len(list(root.glob("sampled_on=*/*.parquet"))) == 300
+    assert len(read_ids(table, windows=(window(0, 48),))) == 2
+
+
+def test_a_day_appended_to_by_one_user_can_be_by_another_of_the_group(
+    root: Path, table: Table
+) -> None:
+    table.append_halves([half_batch(make_half("request"))])
+    folders = [path for path in root.rglob("*") if path.is_dir()]
+    assert len(folders) == 2
+    assert all(path.stat().st_mode & 0o020 for path in folders)
+
+
+def test_of_rows_delivered_again_the_one_sampled_first_is_left(root: Path, table: Table) -> None:
+    """Their texts may differ; of one instant too there is one, the same every time."""
+    for hours, text in ((5, "late"), (2, "b"), (2, "a"), (9, "last")):
+        again = make_row(1, sampled_at=at(hours), raw_prediction=text)
+        table.append_rows([row_batch(make_row(0), again, make_row(2))])
+    found = read(table)
+    assert [row["id"] for row in found] == ["row-0000", "row-0001", "row-0002"]
+    assert (found[1]["sampled_at"], found[1]["raw_prediction"]) == (at(2), "a")
+    assert read_ids(table, windows=(window(4, 6),)) == ["row-0001"]
+
+
+def test_one_id_a_thousand_times_is_one_row(root: Path, table: Table) -> None:
+    """A client that gives every event the same id, over replicas that do not know each other."""
+    rows = [make_row(0, sampled_at=at(number / 60)) for number in range(1000)]
+    table.append_rows([row_batch(*rows)])
+    halves = [
+        make_half(side, 1, sampled_at=at(number / 60)) for number in range(1000) for side in SIDES
+    ]
+    table.append_halves([half_batch(*halves)])
+    assert [row["sampled_at"] for row in read(table)] == [at(0), at(0)]
