@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
@@ -16,8 +17,10 @@ from evaluation_operator.api.names import (
 from evaluation_operator.controller.act import Learn
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key
+from evaluation_operator.controller.replicas import Replicas
 from evaluation_operator.controller.store import Store
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
+from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.naming import (
     LABEL_DATASET,
     model_version_lease_name,
@@ -26,6 +29,7 @@ from evaluation_operator.domain.naming import (
 )
 from evaluation_operator.domain.plan import Claim, Obstacle
 from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.slots import due_slot
 from evaluation_operator.domain.snapshot import (
     JobSnapshot,
     Run,
@@ -51,9 +55,10 @@ class Gatherer:
         self._claims = claims
         self._policy = policy
         self._learn = learn
+        self._replicas = Replicas(kube)
         self._present: dict[tuple[str, str, str], float] = {}
 
-    async def job(self, key: Key, obstacle: Obstacle | None) -> JobSnapshot | None:
+    async def job(self, key: Key, obstacle: Obstacle | None, now: datetime) -> JobSnapshot | None:
         """None when the job does not exist."""
         stored = self._store.jobs.get((key.namespace, key.name))
         if stored is None:
@@ -71,6 +76,7 @@ class Gatherer:
             namespace_lacks=tuple(await self._namespace_lacks(job)),
             table_check=await self._with_verdict(key, check) if check is not None else None,
             obstacle=obstacle,
+            replicas=await self._replicas_for(job, now),
         )
 
     async def version(self, key: Key, obstacle: Obstacle | None) -> VersionSnapshot | None:
@@ -93,6 +99,13 @@ class Gatherer:
             source_dataset_found=self._source_found(version, job),
             obstacle=obstacle,
         )
+
+    async def _replicas_for(self, job: EvaluationJob, now: datetime) -> tuple[Replica, ...]:
+        """Only when runs are due are Leases read."""
+        slot = due_slot(job, now)
+        if slot is None or now < slot + self._policy.settle:
+            return ()
+        return await self._replicas.get(job.metadata.namespace, slot, now)
 
     async def _runs(self, key: Key, job: EvaluationJob) -> Sequence[Run]:
         datasets = {item.name: item for item in self._store.datasets.owned_by(job.metadata.uid)}

@@ -68,7 +68,7 @@ class Reconciler:
         now = self._clock.now()
         try:
             if key.kind == "EvaluationJob":
-                job = await self._gatherer.job(key, obstacle)
+                job = await self._gatherer.job(key, obstacle, now)
                 if job is None:
                     return None
                 return Turn(key, job.job.metadata), decide_job(job, now, self._policy)

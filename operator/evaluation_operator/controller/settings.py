@@ -11,6 +11,7 @@ from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.stalled import Limits
 
 N = TypeVar("N", int, float)
+LONGEST_SETTLE_SECONDS = 3600.0
 
 
 class SettingsError(ValueError):
@@ -62,6 +63,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         table_check_retry=timedelta(
             seconds=read.number("EVALUATION_TABLE_CHECK_RETRY_SECONDS", 60.0, float)
         ),
+        settle=_settle(read),
     )
     return Settings(
         policy=policy,
@@ -77,6 +79,16 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         clock_offset=timedelta(seconds=offset),
         kubeconfig=environment.get("KUBECONFIG") or None,
     )
+
+
+def _settle(read: _Reader) -> timedelta:
+    seconds = read.number("EVALUATION_SETTLE_SECONDS", 60.0, float)
+    if not 0 <= seconds <= LONGEST_SETTLE_SECONDS:
+        raise SettingsError(
+            f"EVALUATION_SETTLE_SECONDS={seconds:g}: write 0 to {LONGEST_SETTLE_SECONDS:g}; for "
+            "rows and labels that come later set spec.labelDelay of their job"
+        )
+    return timedelta(seconds=seconds)
 
 
 class _Reader:

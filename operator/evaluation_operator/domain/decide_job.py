@@ -20,7 +20,8 @@ from evaluation_operator.domain import naming
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.cover import Window, plan_runs, subtract, uncovered
 from evaluation_operator.domain.draft import JobDraft
-from evaluation_operator.domain.facts import Result
+from evaluation_operator.domain.facts import DatasetFacts, Result
+from evaluation_operator.domain.flushing import judge_flushing
 from evaluation_operator.domain.manifests import build_dataset, build_run_job
 from evaluation_operator.domain.plan import (
     AddFinalizer,
@@ -37,7 +38,6 @@ from evaluation_operator.domain.plan import (
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.progress import (
     HELD_BY_QUEUE,
-    Phase,
     Progress,
     never_created,
     observe,
@@ -53,12 +53,10 @@ from evaluation_operator.domain.recording import (
 )
 from evaluation_operator.domain.reporting import report
 from evaluation_operator.domain.schedule import (
-    Schedule,
-    first_run_time,
-    latest_run_time,
     next_run_time,
     parse_schedule,
 )
+from evaluation_operator.domain.slots import due_slot, promised_time
 from evaluation_operator.domain.snapshot import JobSnapshot, Run
 
 MAX_RUNS_PER_SLOT = 10
@@ -141,15 +139,12 @@ def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: 
 
 
 def _active_run(run: Run, progress: Progress) -> ActiveRun:
-    """Only trouble is worth a write: a run that simply goes on costs none."""
-    troubled = progress.reason in (Reason.QUEUED, Reason.UNSCHEDULABLE) or (
-        progress.phase is Phase.QUEUING and ":" in progress.message
-    )
+    """Only what holds a run up is worth a write: one that simply goes on costs none."""
     return ActiveRun(
         name=run.dataset.name,
         scheduled_time=run.dataset.scheduled_time,
-        phase=RunPhase.QUEUING if troubled else None,
-        message=clip(progress.message, 512) if troubled else None,
+        phase=RunPhase.QUEUING if progress.is_held_up else None,
+        message=clip(progress.message, 512) if progress.is_held_up else None,
     )
 
 
@@ -201,8 +196,7 @@ def _follow_schedule(
     """Keep the promise of `status.nextRunTime`, then make the next one."""
     job = snapshot.job
     schedule = parse_schedule(job.spec.schedule)
-    created = job.created
-    promise = _promised_time(job, schedule, now)
+    promise = promised_time(job, schedule, now)
     draft.update(
         interval_days=schedule.interval_days,
         schedule_explanation=clip(schedule.explanation, 512),
@@ -212,47 +206,54 @@ def _follow_schedule(
         draft.update(next_run_time=None)
         return
     if promise <= now and readiness.ready:
-        slot = latest_run_time(created, schedule.interval_days, now)
-        # Not the draft's: a turn that was cut off in this slot is to be completed.
-        last = job.status.last_run_time
-        if slot is not None and (last is None or slot > last):
+        # Of the job, not of the draft: a turn that was cut off in this slot is to be completed.
+        slot = due_slot(job, now)
+        if slot is not None:
+            look_again = _held_until(draft, snapshot, slot, now, policy)
+            if look_again is not None:
+                draft.update(next_run_time=promise)
+                draft.wake_times.append(look_again)
+                return
             _start_runs(draft, snapshot, slot, policy)
-        promise = next_run_time(created, schedule.interval_days, now)
+        promise = next_run_time(job.created, schedule.interval_days, now)
     draft.update(next_run_time=promise)
     if promise > now:
         draft.wake_times.append(promise)
 
 
-def _promised_time(job: EvaluationJob, schedule: Schedule, now: datetime) -> datetime:
-    """When the next run is due; in the past, if it is overdue.
+def _held_until(
+    draft: JobDraft, snapshot: JobSnapshot, slot: datetime, now: datetime, policy: Policy
+) -> datetime | None:
+    """When to look again whether the rows up to the slot are all there; None: start its runs.
 
-    A promise that was made holds, also while the operator is away. A job that is seen for the
-    first time is owed its first run. After a pause or a repaired spec nothing is owed: the next
-    grid point counts.
+    Runs of a slot that has begun are completed without another look: what it waited for has
+    been.
     """
-    created, status = job.created, job.status
-    promised = status.next_run_time
-    if promised is None:
-        if status.observed_generation is None:
-            return first_run_time(created)
-        return next_run_time(created, schedule.interval_days, now)
-    changed = status.interval_days not in (None, schedule.interval_days)
-    if changed and promised > now:
-        return next_run_time(created, schedule.interval_days, now)
-    return promised
+    if not _begun(snapshot, slot):
+        if now < slot + policy.settle:
+            return slot + policy.settle
+        if judge_flushing(snapshot.replicas, slot, now).waits_for:
+            return now + policy.flush_retry
+    draft.goes_without = judge_flushing(snapshot.replicas, slot, now).goes_without
+    return None
+
+
+def _begun(snapshot: JobSnapshot, slot: datetime) -> list[DatasetFacts]:
+    """The runs of the slot that exist. Slots are days apart, so minutes tell them apart."""
+    until = slot + timedelta(minutes=MAX_RUNS_PER_SLOT)
+    return [run.dataset for run in snapshot.runs if slot <= run.dataset.scheduled_time < until]
 
 
 def _start_runs(draft: JobDraft, snapshot: JobSnapshot, slot: datetime, policy: Policy) -> None:
     """Create the runs of a slot, or those of them that a turn which was cut off did not."""
     job = snapshot.job
-    until = slot + timedelta(minutes=MAX_RUNS_PER_SLOT)
-    begun = [run.dataset for run in snapshot.runs if slot <= run.dataset.scheduled_time < until]
+    begun = _begun(snapshot, slot)
     room = min(MAX_RUNS_PER_SLOT - len(begun), MAX_ACTIVE_RUNS - len(draft.status.active))
     runs = plan_runs(_pieces(draft, snapshot, slot, [w for it in begun for w in it.windows]))
     if not begun:
         _tell_why_none(draft, job, slot, runs, room)
     active = list(draft.status.active)
-    # Slots are days apart, so a minute's offset gives runs of one slot names of their own.
+    # A minute's offset gives runs of one slot names of their own.
     first = max((it.scheduled_time for it in begun), default=slot - timedelta(minutes=1))
     for index, windows in enumerate(runs[: max(room, 0)]):
         time = first + timedelta(minutes=index + 1)

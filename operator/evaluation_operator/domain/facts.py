@@ -72,11 +72,13 @@ class DatasetFacts:
     outcome: Outcome | None
     deleting: bool
     create_time: datetime
+    item_count: int | None
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> DatasetFacts:
         meta, spec = body["metadata"], body.get("spec") or {}
-        outcome = (body.get("status") or {}).get("outcome")
+        status = body.get("status") or {}
+        outcome, items = status.get("outcome"), status.get("dataItemCount")
         return cls(
             namespace=meta["namespace"],
             name=meta["name"],
@@ -89,6 +91,7 @@ class DatasetFacts:
             outcome=_outcome(outcome) if outcome else None,
             deleting="deletionTimestamp" in meta,
             create_time=parse_time(meta["creationTimestamp"]),
+            item_count=int(items) if items is not None else None,
         )
 
 

@@ -9,13 +9,72 @@ difference is room for a slow write and for clocks that disagree.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from evaluation_operator.domain.naming import ANNOTATION_FLUSHED_THROUGH
 
 LOST_AFTER = timedelta(hours=1)
 """A replica that has not flushed past the end of a window for so long holds its run no more, and
 neither does one whose Lease was not renewed for so long."""
 RESTAMP_AFTER = timedelta(minutes=45)
 """A replica gives rows that have waited for so long a new `sampled_at`, and writes none at all
-while its own Lease was not renewed for so long."""
+while its own Lease was not renewed for so long. Nor does it believe, when it renews it again
+after so long, any time that it stamped before."""
 RENEW_EVERY = timedelta(seconds=10)
 """How often a replica renews its Lease and tells its mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One replica of the sampler as its Lease shows it; None where that says nothing usable."""
+
+    name: str
+    lease: str
+    flushed_through: datetime | None
+    renew_time: datetime | None
+
+    @classmethod
+    def from_lease(cls, body: Mapping[str, Any]) -> Replica:
+        meta, spec = body["metadata"], body.get("spec") or {}
+        lease = str(meta["name"])
+        return cls(
+            name=str(spec.get("holderIdentity") or lease),
+            lease=lease,
+            flushed_through=_time((meta.get("annotations") or {}).get(ANNOTATION_FLUSHED_THROUGH)),
+            renew_time=_time(spec.get("renewTime")),
+        )
+
+    def has_flushed(self, until: datetime) -> bool:
+        return self.flushed_through is not None and self.flushed_through >= until
+
+    def is_lost(self, now: datetime) -> bool:
+        return self.renew_time is not None and self.renew_time + LOST_AFTER <= now
+
+
+@dataclass(frozen=True, slots=True)
+class Flushing:
+    """Whom the runs of a slot wait for; when for nobody, whose rows they go on without."""
+
+    waits_for: tuple[Replica, ...] = ()
+    goes_without: tuple[Replica, ...] = ()
+
+
+def judge_flushing(replicas: Iterable[Replica], slot: datetime, now: datetime) -> Flushing:
+    """May the rows up to `slot` be read? At the latest an hour after it; without a sampler,
+    at once."""
+    late = tuple(replica for replica in replicas if not replica.has_flushed(slot))
+    if now >= slot + LOST_AFTER:
+        return Flushing(goes_without=late)
+    if waits_for := tuple(replica for replica in late if not replica.is_lost(now)):
+        return Flushing(waits_for=waits_for)
+    return Flushing(goes_without=late)
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(UTC) if text else None
+    except ValueError:
+        return None

@@ -10,7 +10,12 @@ from evaluation_operator.domain.stalled import Limits
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`image` is that of run pods; `limits` say what a runTemplate may ask for instead."""
+    """`image` is that of run pods; `limits` say what a runTemplate may ask for instead.
+
+    `settle`: how long after its time a run starts at the earliest, for rows that are under way
+    to a table which others fill. `flush_retry`: how often a run that waits for the sampler looks
+    again.
+    """
 
     image: str = "evaluation-evaluator:dev"
     image_pull_policy: str = "IfNotPresent"
@@ -19,5 +24,7 @@ class Policy:
     allow_terminate_running: bool = False
     retry: timedelta = timedelta(seconds=15)
     table_check_retry: timedelta = timedelta(seconds=60)
+    settle: timedelta = timedelta(0)
+    flush_retry: timedelta = timedelta(seconds=3)
     create_deadline: timedelta = timedelta(minutes=10)
     namespace_component: str = "manifests/namespace"

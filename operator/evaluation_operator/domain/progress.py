@@ -39,7 +39,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`failure` is set when the run has ended without an outcome and so must be failed."""
+    """`failure` is set when the run has ended without an outcome and so must be failed.
+
+    `is_held_up`: it waits for something that somebody may have to do something about.
+    """
 
     phase: Phase
     reason: Reason
@@ -47,6 +50,7 @@ class Progress:
     outcome: Outcome | None = None
     failure: Outcome | None = None
     verdict_reason: str = ""
+    is_held_up: bool = False
 
 
 def observe(
@@ -71,7 +75,7 @@ def observe(
             verdict_reason=_last_verdict_reason(pods),
         )
     if job.suspended:
-        return Progress(Phase.QUEUING, Reason.QUEUED, HELD_BY_QUEUE)
+        return Progress(Phase.QUEUING, Reason.QUEUED, HELD_BY_QUEUE, is_held_up=True)
     return _from_pods(pods)
 
 
@@ -95,9 +99,10 @@ def _from_pods(pods: Sequence[PodFacts]) -> Progress:
         return Progress(Phase.QUEUING, Reason.STARTING, "waiting for a pod")
     pod = live[-1]
     if pod.trouble:
-        return Progress(Phase.QUEUING, Reason.STARTING, pod.trouble)
+        return Progress(Phase.QUEUING, Reason.STARTING, pod.trouble, is_held_up=True)
     if pod.unschedulable:
-        return Progress(Phase.QUEUING, Reason.UNSCHEDULABLE, pod.unschedulable[:512])
+        message = pod.unschedulable[:512]
+        return Progress(Phase.QUEUING, Reason.UNSCHEDULABLE, message, is_held_up=True)
     if pod.started or pod.phase == "Running":
         return Progress(Phase.RUNNING, Reason.RUNNING)
     return Progress(Phase.QUEUING, Reason.STARTING, "the pod is starting")

@@ -33,6 +33,10 @@ class Reason(StrEnum):
     NO_EVALUATION = "NoEvaluation"
     STALE = "Stale"
 
+    # EvaluationJob: SamplerBehind
+    REPLICAS_BEHIND = "ReplicasBehind"
+    ALL_FLUSHED = "AllFlushed"
+
     # Runs
     RUN_CREATED = "RunCreated"
     RUN_SUCCEEDED = "RunSucceeded"

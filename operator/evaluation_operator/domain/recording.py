@@ -43,6 +43,8 @@ def record(
 ) -> tuple[EvaluationJobStatus, list[EventRecord]]:
     """The status after the run has ended, and what to tell about it."""
     status = _without_active(status, dataset)
+    if dataset.item_count is not None:
+        status = status.model_copy(update={"sampled_in_interval": dataset.item_count})
     match outcome.result:
         case Result.SUCCEEDED:
             return _succeeded(status, dataset, outcome)

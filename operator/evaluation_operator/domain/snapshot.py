@@ -8,6 +8,7 @@ from datetime import datetime
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
+from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.plan import Claim, Obstacle
 
 
@@ -30,7 +31,8 @@ class TableCheck:
 class JobSnapshot:
     """An EvaluationJob and what it stands on; None means: does not exist.
 
-    `labels` are the display names of its AnnotationSpecSet, in order.
+    `labels` are the display names of its AnnotationSpecSet, in order. `replicas` are those of the
+    namespace's sampler; they are looked at only when runs are due.
     """
 
     job: EvaluationJob
@@ -41,6 +43,7 @@ class JobSnapshot:
     namespace_lacks: tuple[str, ...] = ()
     table_check: TableCheck | None = None
     obstacle: Obstacle | None = None
+    replicas: tuple[Replica, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ def test_an_empty_environment_gives_what_is_documented() -> None:
     assert settings.namespaces == ()
     assert settings.policy.limits.allowed_service_accounts == ("evaluation-runner",)
     assert settings.clock_offset == timedelta(0)
+    assert settings.policy.settle == timedelta(seconds=60)
 
 
 def test_variables_are_read() -> None:
@@ -31,6 +32,7 @@ def test_variables_are_read() -> None:
             "EVALUATION_LOG_LEVEL": "debug",
             "EVALUATION_LEADER_ELECTION": " false ",
             "EVALUATION_TABLE_CHECK_RETRY_SECONDS": "5",
+            "EVALUATION_SETTLE_SECONDS": "2.5",
             "POD_NAME": "operator-0",
         }
     )
@@ -46,6 +48,7 @@ def test_variables_are_read() -> None:
     assert settings.log_level == "DEBUG"
     assert settings.leader_election is False
     assert settings.identity == "operator-0"
+    assert settings.policy.settle == timedelta(seconds=2.5)
 
 
 BAD = {
@@ -54,6 +57,7 @@ BAD = {
     "EVALUATION_LEADER_ELECTION": "yes",
     "EVALUATION_HTTP_PORT": "80.5",
     "EVALUATION_CLOCK_OFFSET_SECONDS": "3600",
+    "EVALUATION_SETTLE_SECONDS": "-1",
 }
 
 

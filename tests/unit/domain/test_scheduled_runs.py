@@ -53,6 +53,7 @@ def test_a_run_starts_at_ten_and_its_figures_reach_the_status() -> None:
     assert world.status["latestEvaluation"]["meanAveragePrecision"] == 0.75
     assert world.status["lastSuccessTime"] == "2026-03-02T10:00:00Z"
     assert world.status["nextRunTime"] == "2026-03-03T10:00:00Z"
+    assert world.status["sampledInInterval"] == 12, "what the run's Dataset holds"
     assert world.spans("cover") == [slot(0)]
 
 

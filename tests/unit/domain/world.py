@@ -19,6 +19,7 @@ from evaluation_operator.domain.cover import Window
 from evaluation_operator.domain.decide_job import decide_job
 from evaluation_operator.domain.decide_version import decide_version
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts, parse_time
+from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.naming import FINALIZER
 from evaluation_operator.domain.plan import (
     Action,
@@ -214,6 +215,7 @@ class World:
 
     def succeed(self, name: str, figure: float | None = 0.9) -> None:
         """The pod publishes, and its Job completes."""
+        self.datasets[name]["status"]["dataItemCount"] = 12
         self.commit(
             name, "Succeeded", evaluation=name, meanAveragePrecision=figure, evaluatedItemCount=10
         )
@@ -329,6 +331,7 @@ class JobWorld(World):
         self.namespace_lacks: tuple[str, ...] = ()
         self.instruction_found = True
         self.holder_exists = True
+        self.replicas: tuple[Replica, ...] = ()
         if checked:
             self.settle()
             self.complete_check()
@@ -363,6 +366,7 @@ class JobWorld(World):
             namespace_lacks=self.namespace_lacks,
             table_check=TableCheck(check, self._pod_facts(check.name)) if check else None,
             obstacle=self.obstacle,
+            replicas=self.replicas,
         )
 
     def _claim(self) -> Claim | None:
