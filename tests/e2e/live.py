@@ -30,7 +30,7 @@ KEYS = {"data_json_key": "text", "label_json_key": "labels", "label_score_json_k
 
 
 class Live:
-    """A cluster that is up, with both images loaded."""
+    """A cluster that is up, with the images loaded."""
 
     def __init__(self, settings: Settings, directory: Path) -> None:
         self.kubeconfig = settings.kubeconfig
@@ -116,17 +116,46 @@ class Live:
         A shifted clock is for the given namespaces alone: no other job is to think it is later.
         """
         environment = {"EVALUATION_NAMESPACES": ",".join(namespaces)} if namespaces else {}
-        if clock_offset:
-            seconds = f"{clock_offset.total_seconds():.0f}"
-            environment["EVALUATION_ALLOW_TEST_CLOCK"] = "true"
-            environment["EVALUATION_CLOCK_OFFSET_SECONDS"] = seconds
-        self.kubectl("apply", "-k", self._overlay(environment))
+        environment |= _shifted(clock_offset)
+        trial = CHECKOUT / "manifests" / "overlays" / "trial"
+        overlay = self._overlay(trial, "Deployment", "evaluation-operator", environment)
+        self.kubectl("apply", "-k", overlay)
         self.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=60s")
         where = ("-n", OPERATOR_NAMESPACE)
         self.kubectl(
             "rollout", "status", "deployment/evaluation-operator", *where, "--timeout=120s"
         )
         wait_until(self._is_led, "the new operator to lead", 60, 0.5)
+
+    def install_sampler(
+        self, namespace: str, replicas: int = 1, clock_offset: timedelta = timedelta(0)
+    ) -> None:
+        """The namespace's sampler, with the operator's clock, always with new pods."""
+        overlay = self._overlay(
+            CHECKOUT / "manifests" / "sampler",
+            "StatefulSet",
+            "evaluation-sampler",
+            {"EVALUATION_SAMPLER_FLUSH_SECONDS": "5", **_shifted(clock_offset)},
+            [
+                {"op": "replace", "path": "/spec/replicas", "value": replicas},
+                # So that a test can kill it: nobody inside can kill a container's first process.
+                {
+                    "op": "add",
+                    "path": "/spec/template/spec/shareProcessNamespace",
+                    "value": True,
+                },
+            ],
+        )
+        self.kubectl("apply", "-n", namespace, "-k", overlay)
+        self.wait_sampler(namespace)
+
+    def wait_sampler(self, namespace: str) -> None:
+        where = ("-n", namespace, "--timeout=180s")
+        self.kubectl("rollout", "status", "statefulset/evaluation-sampler", *where)
+
+    def in_sampler(self, namespace: str, replica: int, *command: str, stdin: str = "") -> str:
+        pod = ("-n", namespace, f"evaluation-sampler-{replica}", "-c", "sampler")
+        return self.kubectl("exec", "-i", *pod, "--", *command, stdin=stdin)
 
     def operator_log(self) -> str:
         selector = "app.kubernetes.io/name=evaluation-operator"
@@ -146,25 +175,32 @@ class Live:
         name = f"job/{bodies[1]['metadata']['name']}"
         self.kubectl("wait", "-n", namespace, "--for=condition=Complete", name, "--timeout=120s")
 
-    def _overlay(self, environment: Mapping[str, str]) -> Path:
+    def _overlay(
+        self,
+        resource: Path,
+        kind: str,
+        name: str,
+        environment: Mapping[str, str],
+        operations: Sequence[Body] = (),
+    ) -> Path:
+        """A kustomization of `resource` whose workload has more variables, and is like no other."""
         folder = self._directory / uuid.uuid4().hex
         folder.mkdir()
-        trial = CHECKOUT / "manifests" / "overlays" / "trial"
         variables = "/spec/template/spec/containers/0/env/-"
-        operations: list[Body] = [
-            {"op": "add", "path": variables, "value": {"name": name, "value": value}}
-            for name, value in environment.items()
-        ]
         annotations = {"tests/installation": folder.name}
-        operations.append(
-            {"op": "add", "path": "/spec/template/metadata/annotations", "value": annotations}
-        )
-        target = {"kind": "Deployment", "name": "evaluation-operator"}
+        patch: list[Body] = [
+            *operations,
+            *(
+                {"op": "add", "path": variables, "value": {"name": name, "value": value}}
+                for name, value in environment.items()
+            ),
+            {"op": "add", "path": "/spec/template/metadata/annotations", "value": annotations},
+        ]
         kustomization = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
-            "resources": [os.path.relpath(trial, folder.resolve())],
-            "patches": [{"target": target, "patch": json.dumps(operations)}],
+            "resources": [os.path.relpath(resource, folder.resolve())],
+            "patches": [{"target": {"kind": kind, "name": name}, "patch": json.dumps(patch)}],
         }
         (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
         return folder
@@ -178,6 +214,15 @@ class Live:
         ]
         lease = self.get("lease", "evaluation-operator", OPERATOR_NAMESPACE)
         return len(pods) == 1 and lease["spec"].get("holderIdentity") in pods
+
+
+def _shifted(clock_offset: timedelta) -> dict[str, str]:
+    if not clock_offset:
+        return {}
+    return {
+        "EVALUATION_ALLOW_TEST_CLOCK": "true",
+        "EVALUATION_CLOCK_OFFSET_SECONDS": f"{clock_offset.total_seconds():.0f}",
+    }
 
 
 def ready(job: Body) -> Body:
