@@ -49,13 +49,15 @@ Told = dict[str, str]
 class Match:
     """The jobs that take an event, or why there is none (`reason`; None iff there are jobs).
 
-    `model` and `version` as far as the event tells them, at most 253 characters each.
+    `model` and `version` as far as the event tells them, at most 253 characters each. `is_final`:
+    nothing that the body may say can change this, so there is no need to match once more.
     """
 
     jobs: tuple[SampledJob, ...]
     reason: Reason | None
     model: str | None
     version: str | None
+    is_final: bool = True
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ class Matcher:
             model.all += (job,)
             model.versions[job.version] = (*model.versions.get(job.version, ()), job)
         self._selecting = _by_rarest_entry(selecting)
+        self._asks_bodies = any(key in job.selector for job in selecting for key in _IN_BODY)
 
     def match(self, event: Event, told: Payload | None = None) -> Match:
         """The jobs that take the event. `told` is its body; None: it was not read yet, and then
@@ -97,9 +100,12 @@ class Matcher:
         annotations = _annotations(attributes.get("annotations"))
         model = attributes.get("inferenceservicename") or attributes.get("modelname")
         version = annotations.get(VERSION_ANNOTATION) or attributes.get("modelversion")
+        is_final = True
         if told is not None:
             model = model or told.model_name
             version = version or told.model_version
+        elif not model or not version or self._asks_bodies:
+            is_final = False
         if not is_open:
             version = version or attributes.get("endpoint")
         if namespace and namespace != self._namespace:
@@ -110,7 +116,7 @@ class Matcher:
         sampling = tuple([job for job in jobs if job.is_sampling])
         if jobs and not sampling:
             reason = Reason.NOT_SAMPLING
-        return _match(sampling, reason, model, version)
+        return _match(sampling, reason, model, version, is_final)
 
     def _of_model(
         self, attributes: Mapping[str, str], model: str | None, version: str | None, is_open: bool
@@ -191,8 +197,13 @@ def _annotations(text: str | None) -> Told:
     return {key: value for key, value in document.items() if isinstance(value, str)}
 
 
-def _match(jobs: Jobs, reason: Reason, model: str | None, version: str | None) -> Match:
-    return Match(jobs, None if jobs else reason, _clipped(model), _clipped(version))
+def _match(
+    jobs: Jobs, reason: Reason, model: str | None, version: str | None, is_final: bool = True
+) -> Match:
+    # Without jobs the body need not be read: with it there would be no more.
+    return Match(
+        jobs, None if jobs else reason, _clipped(model), _clipped(version), is_final or not jobs
+    )
 
 
 def _clipped(name: str | None) -> str | None:

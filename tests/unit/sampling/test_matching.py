@@ -160,6 +160,32 @@ def test_before_its_body_is_read_an_event_goes_wherever_it_may_lead(
     assert outcome(half(inferenceservicename="x"), None, *jobs) is Reason.UNKNOWN_MODEL
 
 
+@pytest.mark.parametrize(
+    ("attributes", "selector", "is_final"),
+    [
+        ({"inferenceservicename": "digits", "annotations": annotated("3")}, {}, True),
+        ({"modelname": "digits", "modelversion": "3"}, {}, True),
+        ({"modelname": "digits", "modelversion": "3"}, {"source": "/cam"}, True),
+        ({"modelname": "unknown"}, {}, True),
+        ({"modelname": "digits", "endpoint": "3"}, {}, False),
+        ({"modelversion": "3"}, {}, False),
+        ({"modelname": "digits", "modelversion": "3"}, {"model_version": "3"}, False),
+    ],
+)
+def test_a_match_tells_whether_the_body_can_change_it(
+    attributes: dict[str, str], selector: dict[str, str], is_final: bool
+) -> None:
+    matcher = Matcher([job("3"), job("s", selector=selector)], "team-a")
+    for side in (request, response):
+        event = side(**attributes)
+        first = matcher.match(event)
+        assert first.is_final is is_final
+        for told in (V1, V2, v2("3"), v2("8", "another")):
+            after = matcher.match(event, told)
+            assert after.is_final
+            assert not is_final or after.jobs == first.jobs
+
+
 SELECTED: Final = {
     "attribute": ({"source": "/cam"}, {"source": "/cam"}, V1, True),
     "another value": ({"source": "/cam"}, {"source": "/mic"}, V1, False),
