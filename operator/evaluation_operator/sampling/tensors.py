@@ -14,6 +14,8 @@ from typing import Final
 from evaluation_operator.sampling.records import Json, Unreadable
 
 MAXIMUM_RANK: Final = 16
+MAXIMUM_VALUES: Final = 4_000_000
+"""Of all binary tensors of a body: as objects they take many times the memory of their bytes."""
 _MAXIMUM_SHOWN: Final = 60
 # Datatype → struct code and bytes of an element, little-endian.
 _FORMATS: Final = {
@@ -62,10 +64,11 @@ def read_batch(tensors: Sequence[Json], binary: memoryview, most: int) -> tuple[
     """Item i is an object with row i of every tensor, by the tensor's name.
 
     `binary`: what follows the JSON. Raises Unreadable if a tensor is not what it claims to be, if
-    tensors differ in their first dimension (the batch) or if that is more than `most`.
+    tensors differ in their first dimension (the batch), if that is more than `most`, or if there
+    are more than MAXIMUM_VALUES binary values.
     """
     columns: dict[str, list[Json]] = {}
-    start = 0
+    start = count = 0
     for tensor in tensors:
         if not isinstance(tensor, dict):
             raise Unreadable(f"tensor: {_shown(tensor)}; give an object")
@@ -74,8 +77,16 @@ def read_batch(tensors: Sequence[Json], binary: memoryview, most: int) -> tuple[
             raise Unreadable(f"tensor: name {_shown(name)}; give every tensor a name of its own")
         size = binary_size(tensor)
         end = start + (size or 0)
-        raw = None if size is None else binary[start:end]
-        columns[name] = _rows(tensor, name, raw, size or 0, most)
+        shape = _shape(tensor.get("shape"), name, most)
+        if size is None:
+            columns[name] = _json_rows(tensor, shape, name)
+        else:
+            count += math.prod(shape)
+            if count > MAXIMUM_VALUES:
+                raise _wrong(name, f"more than {MAXIMUM_VALUES} binary values; send fewer at once")
+            columns[name] = _binary_rows(tensor, binary[start:end], size, shape, name)
+        if _is_base64(tensor):
+            columns[name] = [_marked(row) for row in columns[name]]
         start = end
     if start != len(binary):
         raise Unreadable(
@@ -91,25 +102,6 @@ def read_batch(tensors: Sequence[Json], binary: memoryview, most: int) -> tuple[
     )
 
 
-def _rows(
-    tensor: JsonObject, name: str, raw: memoryview | None, size: int, most: int
-) -> list[Json]:
-    """The tensor's values, one row for each entry of the batch."""
-    shape = _shape(tensor.get("shape"), name, most)
-    count = math.prod(shape)
-    if raw is not None:
-        if len(raw) != size:
-            raise _wrong(name, f"binary_data_size {size}, but {len(raw)} bytes are left")
-        rows = _folded(_binary_values(raw, str(tensor.get("datatype")), count, name), shape)
-    elif "data" in tensor:
-        rows = _json_rows(tensor["data"], shape, count, name)
-    else:
-        raise _wrong(name, "no data; send it in the body")
-    if tensor.get("datatype") == "BYTES" and _is_base64(tensor):
-        return [_marked(row) for row in rows]
-    return rows
-
-
 def _shape(given: Json, name: str, most: int) -> list[int]:
     """A shape that can be trusted: at least the batch's dimension, and no other that is empty."""
     if not isinstance(given, list) or not 0 < len(given) <= MAXIMUM_RANK:
@@ -122,15 +114,27 @@ def _shape(given: Json, name: str, most: int) -> list[int]:
     return shape
 
 
-def _json_rows(data: Json, shape: list[int], count: int, name: str) -> list[Json]:
+def _json_rows(tensor: JsonObject, shape: list[int], name: str) -> list[Json]:
     """Rows of values that are nested as the shape is, or all flat in row-major order."""
+    if "data" not in tensor:
+        raise _wrong(name, "no data; send it in the body")
+    data = tensor["data"]
     values: list[Json] = data if isinstance(data, list) else [data]
     if values and isinstance(values[0], list):
         if not _is_nested(values, shape):
             raise _wrong(name, f"data is not nested as its shape {_shown(shape)}; correct one")
         return values
-    if len(values) != count:
-        raise _wrong(name, f"{len(values)} values, but {count} by its shape; correct one")
+    if len(values) != math.prod(shape):
+        raise _wrong(name, f"{len(values)} values, but {math.prod(shape)} by its shape")
+    return _folded(values, shape)
+
+
+def _binary_rows(
+    tensor: JsonObject, raw: memoryview, size: int, shape: list[int], name: str
+) -> list[Json]:
+    if len(raw) != size:
+        raise _wrong(name, f"binary_data_size {size}, but {len(raw)} bytes are left")
+    values = _binary_values(raw, str(tensor.get("datatype")), math.prod(shape), name)
     return _folded(values, shape)
 
 
@@ -197,7 +201,8 @@ def _texts(raw: memoryview, count: int, name: str) -> list[Json]:
 
 def _is_base64(tensor: JsonObject) -> bool:
     parameters = tensor.get("parameters")
-    return isinstance(parameters, dict) and parameters.get("content_type") == "base64"
+    is_said = isinstance(parameters, dict) and parameters.get("content_type") == "base64"
+    return is_said and tensor.get("datatype") == "BYTES"
 
 
 def _marked(value: Json) -> Json:

@@ -257,7 +257,7 @@ VALUES = st.text(st.characters(max_codepoint=255), max_size=30)
 NAMES = st.sampled_from([*HEADERS, "ce-samplefraction", "ce-annotations", "ce-", "host"])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(NAMES, VALUES), st.booleans(), st.binary(max_size=60))
 def test_any_headers_and_bytes_give_events_refusals_or_no_event(
     values: dict[str, str], over_sound_ones: bool, body: bytes
@@ -283,7 +283,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.sampled_from([*DOCUMENT, "data_base64", "samplefraction"]), JSON))
 def test_any_json_gives_an_event_or_a_refusal_each(changes: dict[str, object]) -> None:
     events = parse_events(BATCHED, json.dumps([DOCUMENT | changes, changes]).encode())

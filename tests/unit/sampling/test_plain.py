@@ -148,7 +148,7 @@ JSON = st.recursive(
 KEYS = st.sampled_from(["id", "time", "instances", "predictions", "request", "response"])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(KEYS, JSON) | JSON, st.binary(max_size=4))
 def test_anything_is_predictions_or_a_clear_error(document: object, behind: bytes) -> None:
     for body in (json.dumps(document).encode(), json.dumps([document]).encode(), behind):
