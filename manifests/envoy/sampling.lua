@@ -172,8 +172,10 @@ function envoy_on_request(handle)
   if not is_prediction(headers) or math.random() >= FRACTION then
     return
   end
-  -- Envoy has made an x-request-id if the client sent none.
-  local id = headers:get("ce-id") or headers:get("x-request-id")
+  local id = headers:get("ce-id")
+  if id == nil or id == "" then
+    id = headers:get("x-request-id") -- by Envoy, if not by the client
+  end
   count(handle, "drawn")
   if send_half(handle, "request", id) then
     handle:streamInfo():dynamicMetadata():set(STATE, "id", id)

@@ -12,7 +12,6 @@ import shutil
 import socket
 import urllib.request
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -23,6 +22,7 @@ from tests.cluster.binary import build_binary
 from tests.cluster.host import free_ports, run, wait_until
 from tests.cluster.processes import Processes
 from tests.cluster.settings import CHECKOUT, load_settings
+from tests.servers.environment import envoy_binary
 
 COMPONENT: Final = CHECKOUT / "manifests" / "envoy"
 NAMESPACE: Final = "team-a"
@@ -85,7 +85,6 @@ class EnvoySidecar:
         maps = {each["metadata"]["name"]: each["data"] for each in documents if "data" in each}
         environment = self._environment(container, maps)
         folder = self._mount(workload, maps)
-        program = _envoy()
         assert container["command"] == ["envoy"]
         arguments = [_expand(each, environment) for each in container["args"]]
         self._processes.start(
@@ -93,7 +92,8 @@ class EnvoySidecar:
             [
                 *(_ENV, "--ignore-environment", f"--chdir={folder}"),
                 *(f"{name}={value}" for name, value in environment.items()),
-                *(program, *arguments),
+                envoy_binary(),
+                *arguments,
             ],
         )
         try:
@@ -112,12 +112,14 @@ class EnvoySidecar:
         self._processes.kill(_NAME)
 
     def metrics(self) -> dict[str, float]:
-        """Envoy's metrics by name, each summed over its labels."""
+        """Envoy's counters and gauges; a cluster's are named `CLUSTER.NAME`. Sums of the rest."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics") as answer:
             text = answer.read().decode()
         found: dict[str, float] = {}
-        for name, value in re.findall(r"^(envoy_\w+)(?:\{[^}]*\})? (\S+)$", text, re.MULTILINE):
-            found[name] = found.get(name, 0) + float(value)
+        for name, labels, value in re.findall(r"^envoy_(\w+)({[^}]*})? (\S+)$", text, re.MULTILINE):
+            cluster = re.search(r'envoy_cluster_name="(\w+)"', labels)
+            key = f"{cluster[1]}.{name.removeprefix('cluster_')}" if cluster else name
+            found[key] = found.get(key, 0) + float(value)
         return found
 
     def resident_bytes(self) -> int:
@@ -160,10 +162,3 @@ class EnvoySidecar:
 def _expand(text: str, environment: Mapping[str, str]) -> str:
     """$(NAME) as the kubelet fills it in; a name that is not set stays as it is."""
     return re.sub(r"\$\((\w+)\)", lambda found: environment.get(found[1], found[0]), text)
-
-
-def _envoy() -> Path:
-    package = find_spec("envoy")
-    assert package is not None
-    assert package.origin is not None
-    return Path(package.origin).parent / "_bin" / "envoy"
