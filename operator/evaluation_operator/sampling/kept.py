@@ -60,7 +60,16 @@ class Kept:
 
     @property
     def bytes_held(self) -> int:
+        """In memory."""
         return OVERHEAD_BYTES + (len(self.body) if self.body is not None else 0)
+
+    @property
+    def bytes_written(self) -> int:
+        """What its rows take when they are written, wherever the record lies now."""
+        if self.body is not None:
+            return OVERHEAD_BYTES + len(self.body)
+        assert self.place is not None
+        return OVERHEAD_BYTES + self.place.length
 
 
 @dataclass(frozen=True, slots=True)

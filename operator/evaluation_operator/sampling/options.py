@@ -33,7 +33,8 @@ class SamplerOptions:
 
     A half that has waited `spill_after` for its partner is written as a half row. Rows are
     written after `flush_age`, or when a table has `flush_bytes`; both at once when an interval of
-    a job has ended.
+    a job has ended. `drain_seconds`: how long the end may take until it leaves the rest on the
+    volume.
     """
 
     wal_folder: Path
@@ -50,3 +51,4 @@ class SamplerOptions:
     payload_bytes: int = 64 * 2**10
     max_payload_bytes: int = 32 * 2**20
     tick_seconds: float = 0.5
+    drain_seconds: float = 25.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -37,6 +37,9 @@ class Waiting:
     def __len__(self) -> int:
         return len(self._halves)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._uids
+
     def meet(self, kept: Kept) -> Meeting:
         """The partner, which waits no more; else the half itself begins to wait."""
         other = self._halves.get((kept.key, kept.job.uid))
@@ -49,13 +52,10 @@ class Waiting:
         self.size += kept.bytes_held
         return Meeting(Met.NOBODY)
 
-    def give_up(self, key: str, *, requests: bool, but: Collection[str]) -> list[Kept]:
-        """The halves of a prediction that wait in vain, since the other half came and is kept only
-        for the jobs whose uids are in `but`."""
-        uids = self._uids.get(key)
-        if uids is None:
-            return []
-        waiting = [self._halves[key, uid] for uid in uids if uid not in but]
+    def give_up(self, key: str, *, requests: bool, is_lost: Callable[[str], bool]) -> list[Kept]:
+        """The requests (or else responses) of a prediction that wait in vain, by their job's uid:
+        the other half has come, and is not kept for that job."""
+        waiting = [self._halves[key, uid] for uid in self._uids.get(key, ()) if is_lost(uid)]
         return [self._taken(kept) for kept in waiting if kept.has_request == requests]
 
     def take_older(self, than: datetime) -> Iterator[Kept]:

@@ -1,0 +1,161 @@
+"""What a replica has seen and refused since it started, in memory that no sender can grow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import orjson
+from prometheus_client.core import CounterMetricFamily, Metric
+
+from evaluation_operator.sampling.records import Json, Reason, SampledJob
+
+SUMMARY_BYTES: Final = 32 * 2**10
+_PREFIX: Final = "evaluation_sampler"
+_UNMATCHED_KEPT: Final = 200
+_UNMATCHED_SHOWN: Final = 20
+_NAME_CHARACTERS: Final = 100
+_MESSAGE_CHARACTERS: Final = 200
+
+
+@dataclass(slots=True)
+class Refusals:
+    """How often for one reason, and what was said the last time."""
+
+    count: int = 0
+    message: str = ""
+
+
+@dataclass(slots=True)
+class JobCounts:
+    """`items` of `predictions` that were seen; `sampled`: rows written, which is at least the
+    sample; `reasons`: what was sent for the job and gave no row."""
+
+    predictions: int = 0
+    items: int = 0
+    sampled: int = 0
+    reasons: dict[Reason, Refusals] = field(default_factory=dict)
+
+
+class Counts:
+    """Counters only rise. A job's are dropped with the job."""
+
+    def __init__(self, since: datetime) -> None:
+        self.since = since
+        self.full = 0
+        self.reasons: Counter[Reason] = Counter()
+        self.jobs: dict[str, JobCounts] = {}
+        self._unmatched: Counter[tuple[str, str, Reason]] = Counter()
+
+    def keep_jobs(self, names: Iterable[str]) -> None:
+        """Forget all others."""
+        self.jobs = {name: self.of(name) for name in names}
+
+    def of(self, job: str) -> JobCounts:
+        """The counts of the job of that name, to be added to; of one that is gone, for nothing."""
+        return self.jobs.get(job) or JobCounts()
+
+    def refuse(self, reason: Reason, message: str = "", *, jobs: Iterable[SampledJob] = ()) -> None:
+        """Something that was sent gives no row, perhaps for certain jobs alone."""
+        self.reasons[reason] += 1
+        for job in jobs:
+            counts = self.jobs.get(job.name)
+            if counts is not None:
+                refusals = counts.reasons.setdefault(reason, Refusals())
+                refusals.count += 1
+                refusals.message = message[:_MESSAGE_CHARACTERS]
+
+    def unmatched(self, reason: Reason, model: str | None, version: str | None) -> None:
+        """An event belongs to no job. The names of many models displace the rarest ones."""
+        self.reasons[reason] += 1
+        key = ((model or "")[:_NAME_CHARACTERS], (version or "")[:_NAME_CHARACTERS], reason)
+        self._unmatched[key] += 1
+        if len(self._unmatched) > 2 * _UNMATCHED_KEPT:
+            self._unmatched = Counter(dict(self._unmatched.most_common(_UNMATCHED_KEPT)))
+
+    def summary(
+        self, *, pending: int, unflushed_bytes: int, table_errors: Mapping[str, str]
+    ) -> str:
+        """All of it as JSON of at most 32 KiB, for people; `pending` halves wait for their
+        partner. When it is too long, `omitted` says of how many jobs nothing is told: the ones
+        with the fewest predictions, those with errors last."""
+        whole: dict[str, Json] = {
+            "since": self.since.astimezone(UTC)
+            .isoformat(timespec="seconds")
+            .replace("+00:00", "Z"),
+            "refused": self.full,
+            "pending": pending,
+            "unflushedBytes": unflushed_bytes,
+            "reasons": {reason.value: count for reason, count in self.reasons.items()},
+            "unmatched": self._unmatched_shown(),
+            "jobs": {},
+            "jobReasons": {},
+            "tableErrors": {},
+        }
+        names = sorted(self.jobs, key=lambda name: _importance(self.jobs[name], table_errors, name))
+        while True:
+            shown = set(names)
+            whole["jobs"] = {n: _numbers(self.jobs[n]) for n in self.jobs if n in shown}
+            whole["jobReasons"] = {
+                n: _told(c.reasons) for n, c in self.jobs.items() if n in shown and c.reasons
+            }
+            whole["tableErrors"] = {
+                n: text[:_MESSAGE_CHARACTERS] for n, text in table_errors.items() if n in shown
+            }
+            if len(names) < len(self.jobs):
+                whole["omitted"] = len(self.jobs) - len(names)
+            text = orjson.dumps(whole)
+            if len(text) <= SUMMARY_BYTES or not names:
+                return text.decode()
+            # A tenth goes at a time: the rest tells more than none.
+            names = names[max(len(names) // 10, 1) :]
+
+    def metrics(self) -> Iterator[Metric]:
+        """For Prometheus; labels are names of jobs that exist, and reasons."""
+        for name, text in (
+            ("predictions", "Predictions seen."),
+            ("items", "Items of them."),
+            ("sampled", "Rows written as candidates of the sample."),
+        ):
+            family = CounterMetricFamily(f"{_PREFIX}_{name}", text, labels=["job"])
+            for job, counts in self.jobs.items():
+                family.add_metric([job], getattr(counts, name))
+            yield family
+        family = CounterMetricFamily(
+            f"{_PREFIX}_not_sampled", "What was sent and gave no row, by reason.", labels=["reason"]
+        )
+        for reason in Reason:
+            family.add_metric([reason.value], self.reasons[reason])
+        yield family
+        yield CounterMetricFamily(
+            f"{_PREFIX}_refused", "What was refused because there was no room.", value=self.full
+        )
+
+    def _unmatched_shown(self) -> list[Json]:
+        shown: list[Json] = [
+            {"model": model, "version": version, "reason": reason.value, "count": count}
+            for (model, version, reason), count in self._unmatched.most_common(_UNMATCHED_SHOWN)
+        ]
+        return shown
+
+
+def _importance(counts: JobCounts, table_errors: Mapping[str, str], name: str) -> tuple[bool, int]:
+    return bool(counts.reasons) or name in table_errors, counts.predictions
+
+
+def _numbers(counts: JobCounts) -> dict[str, Json]:
+    return {
+        "predictions": counts.predictions,
+        "sampled": counts.sampled,
+        "items": counts.items,
+    }
+
+
+def _told(reasons: Mapping[Reason, Refusals]) -> dict[str, Json]:
+    return {
+        reason.value: {"count": refusals.count, "message": refusals.message}
+        for reason, refusals in reasons.items()
+    }

@@ -1,0 +1,386 @@
+"""One replica of the sampler: from halves of predictions to rows in tables.
+
+**What is kept.** An item may be in the sample of its interval as long as its priority is not above
+the bound that this replica knows (threshold.py). Everything else is forgotten before a text is
+made of it. Both halves of a prediction are put together in memory if they meet within
+`spill_after`; else each is written as a half row, and they meet when rows are read.
+
+**What an answer promises.** In durable mode the future of `offer` is done when the half is on the
+replica's volume; after `kill -9`, or a lost machine whose volume comes back, it is read from there
+and gives the same rows. In fast mode there is nothing to wait for; what the process had not handed
+to the system yet is lost with it, some milliseconds of events, and with the machine what the
+system had not brought to the disk.
+
+**What the mark promises.** Whatever was stamped before `flushed_through()` is in its table, so
+that a run may read up to there. Runs do not wait for ever: so what has waited for
+`RESTAMP_AFTER`, or through a time in which the Lease may have been held for dead, gets a new
+stamp before it is written, and a later run covers it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime
+from weakref import WeakValueDictionary
+
+from evaluation_operator.sampling.clock import Clock
+from evaluation_operator.sampling.counts import Counts
+from evaluation_operator.sampling.entries import Entry, row_of, row_of_two
+from evaluation_operator.sampling.flusher import Flusher
+from evaluation_operator.sampling.holding import Holding
+from evaluation_operator.sampling.intervals import JobState
+from evaluation_operator.sampling.journal import Journal
+from evaluation_operator.sampling.kept import Item, Kept, decode, interval_start
+from evaluation_operator.sampling.making import Unfit, make_kept
+from evaluation_operator.sampling.options import Mode, SamplerOptions
+from evaluation_operator.sampling.pairing import Met, Waiting
+from evaluation_operator.sampling.records import Half, Reason, SampledJob
+from evaluation_operator.sampling.threshold import Threshold
+from evaluation_operator.sampling.wal import WriteAhead
+from evaluation_operator.sampling.writing import Writer
+from evaluation_operator.tables.open import open_table as open_any_table
+from evaluation_operator.tables.protocol import Table, TableOptions
+from evaluation_operator.tables.storage import Storage
+from evaluation_operator.tables.storage import open_storage as open_any_storage
+
+logger = logging.getLogger(__name__)
+
+
+class Full(Exception):
+    """There is no room, or the replica stops; the same half may be taken later, or elsewhere."""
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__(f"no room; try again in {retry_after_seconds:.0f} s")
+        self.retry_after_seconds = retry_after_seconds
+
+
+def _open_storage(uri: str) -> Storage:
+    return open_any_storage(uri, TableOptions())
+
+
+class Sampler:
+    """All of it belongs to one event loop; `start` first, `drain` or `close` last."""
+
+    def __init__(
+        self,
+        options: SamplerOptions,
+        clock: Clock | None = None,
+        *,
+        open_table: Callable[[str], Table] = open_any_table,
+        open_storage: Callable[[str], Storage] = _open_storage,
+    ) -> None:
+        """`open_storage` opens the folders of large payloads."""
+        self._options = options
+        self._clock = clock or Clock()
+        self._is_durable = options.mode is Mode.DURABLE
+        self._thresholds: WeakValueDictionary[tuple[str, datetime], Threshold]
+        self._thresholds = WeakValueDictionary()
+        self._states: dict[str, JobState] = {}
+        self._waiting = Waiting()
+        self._journal = Journal(
+            WriteAhead(options.wal_folder, segment_bytes=options.segment_bytes),
+            sync=self._is_durable,
+            written=self._written,
+            lost=self._lost,
+        )
+        self._holding = Holding(options, self._journal, self._waiting)
+        self.counts = Counts(self._clock.now())
+        self._flusher = Flusher(
+            options,
+            self._clock,
+            Writer(open_table, open_storage, self._journal.read),
+            self.counts,
+            self._threshold_at,
+            lambda entries: self._finish(k for entry in entries for k in entry.kept),
+        )
+        self._mark = datetime.min.replace(tzinfo=self._clock.now().tzinfo)
+        self._ticker: asyncio.Task[None] | None = None
+        self._is_taking = self._is_started = False
+
+    async def start(self, floor: datetime | None = None, renewed: datetime | None = None) -> None:
+        """Read what an earlier process has left, and begin.
+
+        `floor`: the latest mark that any replica has told; every stamp lies after it. `renewed`:
+        when this replica's Lease was renewed last; without it runs have not waited for what was
+        left, so that gets new stamps. Raises OSError if the volume cannot be read.
+        """
+        if floor is not None:
+            self._clock.follow(floor)
+        if renewed is not None:
+            self._flusher.renewed_before(renewed)
+        records = await self._journal.replay()
+        left = [decode(body, place, self._threshold_at) for place, body in records]
+        for kept in sorted(left, key=lambda kept: kept.stamp):
+            self._clock.follow(kept.stamp)
+            self._holding.hold((kept,))
+            self._holding.written(kept)
+            self._holding.has_room(0)
+            self._admit(kept)
+        self._is_taking = self._is_started = True
+        self._ticker = asyncio.create_task(self._tick_for_ever())
+
+    def set_jobs(self, jobs: Iterable[SampledJob]) -> None:
+        """Sample for these from now on, and for no others; what is kept already is written."""
+        now = self._clock.now()
+        states = {}
+        for job in jobs:
+            state = self._states.get(job.uid)
+            if state is None:
+                state = JobState(job, self._threshold_of, now)
+            elif state.job != job:
+                state.update(job, now)
+            states[job.uid] = state
+        self._states = states
+        self.counts.keep_jobs(state.job.name for state in states.values())
+
+    def offer(self, half: Half, jobs: Sequence[SampledJob]) -> asyncio.Future[None] | None:
+        """Take a half, or a whole prediction, for these jobs.
+
+        None if there is nothing to wait for; else what is done when it is durable, and has
+        OSError if the volume does not take it. Raises Full. A half of which no item may be in a
+        sample costs a hash an item, and nothing of it is held.
+        """
+        if not self._is_taking:
+            raise Full(1.0)
+        count = _item_count(half)
+        if count is None:
+            self.counts.refuse(Reason.COUNTS_DIFFER, _differ(half), jobs=jobs)
+            return None
+        now = self._clock.stamp()
+        chosen = self._choose(half, count, jobs, now)
+        if half.key in self._waiting:
+            self._give_up_partners(half, jobs, [state.job.uid for state, _ in chosen])
+        records = self._make(half, count, chosen, now) if chosen else ()
+        if records:
+            self._hold(records)
+        if half.predictions is not None:
+            self._count(jobs, count)
+        if not records:
+            return None
+        future = self._journal.append(records, wait=self._is_durable)
+        if not self._is_durable:
+            for kept in records:
+                self._admit(kept)
+        return future
+
+    def flushed_through(self) -> datetime:
+        """Everything stamped before it is in its table. It never goes back while this lives."""
+        if self._is_started:
+            stamps = (self._journal.oldest(), self._waiting.oldest(), self._flusher.oldest())
+            oldest = min((stamp for stamp in stamps if stamp is not None), default=None)
+            self._mark = max(self._mark, oldest if oldest is not None else self._clock.stamp())
+        return self._mark
+
+    def lease_renewed(self, at: datetime) -> None:
+        """The replica's Lease, with the mark, was renewed at that time."""
+        self._flusher.lease_renewed(at)
+
+    def tick(self) -> None:
+        """Begin whatever is due. Runs by itself, twice a second."""
+        now = self._clock.now()
+        for state in self._states.values():
+            state.roll(now)
+            self._flusher.passed(state.job.table_uri, state.interval_start)
+        for kept in self._waiting.take_older(now - self._options.spill_after):
+            self._flusher.add(row_of(kept))
+        self._flusher.begin_due({state.job.table_uri for state in self._states.values()})
+
+    async def settled(self) -> None:
+        """Whatever has begun is finished: writes to the volume and to tables."""
+        await self._journal.settled()
+        await self._flusher.settled()
+        await self._journal.settled()
+
+    async def flush(self) -> None:
+        """Try to write every row and half row that is ready, whatever has failed before."""
+        await self._journal.settled()
+        await self._flusher.flush()
+
+    async def drain(self) -> bool:
+        """Take nothing more and write everything; whether nothing is left. At most
+        `drain_seconds`; what is left stays on the volume, for the next process."""
+        self._is_taking = False
+        await self._journal.settled()
+        for kept in self._waiting.take_above(-1):
+            self._flusher.add(row_of(kept))
+        try:
+            async with asyncio.timeout(self._options.drain_seconds):
+                while len(self._flusher):
+                    await self._flusher.flush()
+                    if len(self._flusher):
+                        await asyncio.sleep(self._options.tick_seconds)
+        except TimeoutError:
+            logger.warning("%d predictions are not in their table yet", len(self._flusher))
+        await self.close()
+        return not len(self._flusher)
+
+    async def close(self) -> None:
+        """End without writing anything more: the next process finds on the volume what was
+        accepted, as after a crash."""
+        self._is_taking = False
+        if self._ticker is not None:
+            self._ticker.cancel()
+        await self._flusher.close()
+        await self._journal.close()
+
+    def ready_problem(self) -> str | None:
+        """Why no predictions should be sent here; None if all is well."""
+        if not self._is_started:
+            return "what an earlier process has left is being read"
+        if not self._is_taking:
+            return "the replica stops"
+        if self._journal.problem is not None:
+            return self._journal.problem
+        if not self._holding.has_room(0):
+            return "no room: too much waits for its table"
+        return self._flusher.problem()
+
+    def summary(self) -> str:
+        """What the replica tells people through its Lease: JSON of at most 32 KiB."""
+        problems = self._flusher.problems
+        return self.counts.summary(
+            pending=len(self._waiting),
+            unflushed_bytes=self._holding.size,
+            table_errors={
+                state.job.name: problem
+                for state in self._states.values()
+                if (problem := problems.get(state.job.table_uri)) is not None
+            },
+        )
+
+    def _choose(
+        self, half: Half, count: int, jobs: Sequence[SampledJob], now: datetime
+    ) -> list[tuple[JobState, list[Item]]]:
+        chosen = []
+        near = self._options.near_border
+        for job in jobs:
+            state = self._states.get(job.uid)
+            if state is None or not state.job.is_sampling:
+                self.counts.refuse(Reason.NOT_SAMPLING, jobs=(job,))
+                continue
+            invalid = self._flusher.invalid.get(state.job.table_uri)
+            if invalid is not None:
+                self.counts.refuse(Reason.TABLE_INVALID, invalid, jobs=(job,))
+                continue
+            try:
+                items = state.choose(half, count, now, near)
+            except UnicodeEncodeError:
+                self.counts.refuse(Reason.ID_INVALID, "id: not valid Unicode", jobs=(job,))
+                continue
+            if items:
+                chosen.append((state, items))
+        return chosen
+
+    def _give_up_partners(
+        self, half: Half, jobs: Sequence[SampledJob], kept_for: Collection[str]
+    ) -> None:
+        """Let go of halves that will never be whole: this one is not kept for their job. Only a
+        response knows all of its jobs, so a request speaks for its own alone."""
+        if half.instances is None:
+            lost = self._waiting.give_up(
+                half.key, requests=True, is_lost=lambda uid: uid not in kept_for
+            )
+        else:
+            gone = {job.uid for job in jobs}.difference(kept_for)
+            lost = self._waiting.give_up(half.key, requests=False, is_lost=gone.__contains__)
+        self._finish(lost)
+
+    def _make(
+        self, half: Half, count: int, chosen: list[tuple[JobState, list[Item]]], now: datetime
+    ) -> list[Kept]:
+        records = []
+        for state, items in chosen:
+            try:
+                records.append(make_kept(half, count, state, items, now, self._options))
+            except Unfit as unfit:
+                self.counts.refuse(unfit.reason, str(unfit), jobs=(state.job,))
+        return records
+
+    def _hold(self, records: Sequence[Kept]) -> None:
+        if not self._holding.has_room(sum(kept.bytes_held for kept in records)):
+            self.counts.full += 1
+            raise Full(self._flusher.retry_in())
+        self._holding.hold(records)
+
+    def _count(self, jobs: Sequence[SampledJob], items: int) -> None:
+        for job in jobs:
+            counts = self.counts.of(job.name)
+            counts.predictions += 1
+            counts.items += items
+
+    def _written(self, records: Sequence[Kept]) -> None:
+        for kept in records:
+            self._holding.written(kept)
+            if self._is_durable:
+                self._admit(kept)
+
+    def _lost(self, records: Sequence[Kept]) -> None:
+        """The volume does not take them: their sender hears so. In fast mode it has been told
+        already that they are kept, and they are, in memory."""
+        if self._is_durable:
+            self.counts.full += len(records)
+            self._finish(records)
+
+    def _admit(self, kept: Kept) -> None:
+        """What is accepted waits for its partner, or becomes a row."""
+        if kept.is_whole:
+            self._become_rows(row_of(kept))
+            return
+        meeting = self._waiting.meet(kept)
+        partner = meeting.partner
+        if meeting.met is Met.ITSELF:
+            self._finish((kept,))
+        elif partner is None:
+            for oldest in self._waiting.take_above(self._options.max_waiting_bytes):
+                self._flusher.add(row_of(oldest))
+        elif partner.item_count != kept.item_count:
+            message = f"one half has {partner.item_count} items, the other {kept.item_count}"
+            self.counts.refuse(Reason.COUNTS_DIFFER, message, jobs=(kept.job,))
+            self._finish((partner, kept))
+        else:
+            self._become_rows(row_of_two(partner, kept))
+
+    def _become_rows(self, entry: Entry) -> None:
+        """Items that are known came before; what the bound has ruled out since is not needed."""
+        offer = entry.threshold.offer
+        entry.items = tuple(item for item in entry.items if offer(item[1]))
+        if entry.items:
+            self._flusher.add(entry)
+        else:
+            self._finish(entry.kept)
+
+    def _finish(self, records: Iterable[Kept]) -> None:
+        self._holding.finish(records)
+
+    def _threshold_of(self, job: SampledJob, start: datetime) -> Threshold:
+        threshold = self._thresholds.get((job.uid, start))
+        if threshold is None:
+            threshold = Threshold(job.fraction, job.cap)
+            self._thresholds[job.uid, start] = threshold
+        return threshold
+
+    def _threshold_at(self, job: SampledJob, at: datetime) -> Threshold:
+        return self._threshold_of(job, interval_start(job, at))
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._options.tick_seconds)
+            try:
+                self.tick()
+            except Exception:
+                logger.exception("a step failed; the next one tries again")
+
+
+def _item_count(half: Half) -> int | None:
+    """None if the halves of a whole prediction differ."""
+    if half.instances is None or half.predictions is None:
+        return len(half.instances or half.predictions or ())
+    return len(half.instances) if len(half.instances) == len(half.predictions) else None
+
+
+def _differ(half: Half) -> str:
+    assert half.instances is not None
+    assert half.predictions is not None
+    return f"{len(half.instances)} instances and {len(half.predictions)} predictions; send as many"
