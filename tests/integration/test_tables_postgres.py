@@ -18,7 +18,9 @@ from evaluation_operator.tables.protocol import Table, TableOptions
 from tests.cluster.postgres import DATABASE, USER, PostgreSQL
 from tests.unit.tables.contract import Fill, TableContract
 from tests.unit.tables.making import (
+    half_batch,
     label_batch,
+    make_half,
     make_label,
     make_row,
     query,
@@ -156,6 +158,42 @@ def test_labels_of_other_columns_are_refused(
             use()
 
 
+def test_halves_of_other_columns_are_refused(
+    table: Table, admin: psycopg.Connection, name: str
+) -> None:
+    _create(admin, name, SIX_COLUMNS)
+    _create(admin, f"{name}_halves", "id text, raw_data text")
+    for use in (table.ensure, lambda: table.append_halves([]), lambda: read(table)):
+        with pytest.raises(TableInvalid, match=r'_halves" .*column "job_uid": missing'):
+            use()
+
+
+def test_a_table_of_an_earlier_version_gets_the_columns_that_it_lacks(
+    table: Table, admin: psycopg.Connection, name: str
+) -> None:
+    table.ensure()
+    table.append_rows([row_batch(make_row(0))])
+    dropped = "ALTER TABLE {} DROP COLUMN example_count, DROP COLUMN example_sample_percentage"
+    admin.execute(sql.SQL(dropped).format(sql.Identifier(name)))
+    admin.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(f"{name}_halves")))
+    assert read(table)[0]["example_count"] is None
+    assert not table.ensure().is_created
+    table.append_rows([row_batch(make_row(1))])
+    table.append_halves([half_batch(make_half("request", 2), make_half("response", 2))])
+    assert [row["example_count"] for row in read(table)] == [None, 100.0, 100.0]
+
+
+def test_the_longest_name_of_a_table_has_room_for_what_lies_beside_it(uri: str, name: str) -> None:
+    longest = f"{name}_".ljust(56, "x")
+    with closing(open_table(uri.replace(name, longest))) as table:
+        table.ensure()
+        table.append_halves([half_batch(make_half("request"), make_half("response"))])
+        table.append_labels([label_batch(make_label("row-0000", "a"))])
+        assert [row["groundtruth"] for row in read(table)] == ["a"]
+    with pytest.raises(TableInvalid, match=r"table .* must match"):
+        open_table(uri.replace(name, longest + "x"))
+
+
 def test_rows_cannot_be_appended_to_a_table_that_others_fill(
     table: Table, admin: psycopg.Connection, name: str
 ) -> None:
@@ -192,6 +230,8 @@ def test_a_user_who_may_only_read_can_evaluate(
         read(table)
     admin.execute(sql.SQL("GRANT SELECT ON {} TO reader").format(sql.Identifier(name)))
     assert not table.ensure().has_labels
+    with pytest.raises(TableInvalid, match='_halves" does not exist'):
+        table.append_halves([half_batch(make_half("request"))])
     assert read(table) == []
     assert table.count_late(query(), []) == 0
 
@@ -235,6 +275,20 @@ def test_an_index_serves_the_windows_of_a_run(
         ).format(sql.Identifier(name))
     ).fetchall()
     assert any("_coalesce_idx" in str(line) for line in plan)
+
+
+def test_indexes_find_the_halves_of_a_day_and_a_half_by_its_key(
+    table: Table, admin: psycopg.Connection, name: str
+) -> None:
+    table.ensure()
+    admin.execute("SET enable_seqscan = off")
+    for condition, index in (
+        ("model = 'm' AND model_version = 'v1' AND sampled_at >= now()", "_model_version_"),
+        ("job_uid = 'u' AND id = 'event/0' AND item_count = 1", "_job_uid_id_item_count_"),
+    ):
+        statement = f"EXPLAIN SELECT * FROM {{}} WHERE {condition}"
+        plan = admin.execute(sql.SQL(statement).format(sql.Identifier(f"{name}_halves"))).fetchall()
+        assert any(index in str(line) for line in plan)
 
 
 def test_a_text_that_the_database_cannot_hold_is_named(table: Table) -> None:

@@ -35,11 +35,6 @@ def _name(day: date | None) -> str | None:
     return None if day is None else f"sampled_on={day.isoformat()}"
 
 
-def is_dated(folder: str) -> bool:
-    """Whether a folder of this name holds nothing but rows with `sampled_at`."""
-    return _day_of(folder) is not None
-
-
 def is_wanted(folder: str, spans: Iterable[Window]) -> bool:
     """False for the folder of a day of which no span has a part; True for all other folders."""
     day = _day_of(folder)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,10 +23,11 @@ from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.evaluator.cut import build_reader, cut_rows, read_outcomes
 from evaluation_operator.evaluator.errors import TableInvalid
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import Table
+from evaluation_operator.tables.protocol import RowQuery, Table
 from evaluation_operator.tables.sample import hashed_priority, item_priority
-from evaluation_operator.tables.schema import HALF_SCHEMA, ROW_SCHEMA
+from evaluation_operator.tables.schema import HALF_SCHEMA, READ_SCHEMA, ROW_SCHEMA
 from tests.builders import make_dataset
+from tests.unit.tables.making import expected_rows
 
 FIRST_RUN = datetime(2026, 3, 2, 10, tzinfo=UTC)  # two hours after the job's creation
 NOW = FIRST_RUN + timedelta(days=30)
@@ -164,33 +165,58 @@ def traffic(draw: st.DrawFn) -> list[Sampled]:
     return items
 
 
-@settings(max_examples=15, deadline=None)
-@given(
-    traffic(),
-    st.lists(st.floats(0.5, 47.5), max_size=3).map(sorted),
-    st.integers(2, 12),
-    st.sampled_from([0.5, 1.0]),
-)
+class PlainTable:
+    """Rows read by the plain loops that every real table is judged by."""
+
+    def __init__(self, items: Iterable[Sampled]) -> None:
+        self._rows = [item.row() for item in items]
+
+    def read_rows(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
+        rows = expected_rows(self._rows, [], query)
+        for start in range(0, len(rows), 7):
+            yield pa.RecordBatch.from_pylist(rows[start : start + 7], schema=READ_SCHEMA)
+
+
+def assert_parts_are_the_whole(
+    table: Table, items: list[Sampled], cuts: list[float], cap: int, fraction: float
+) -> None:
+    together: dict[str, float] = {}
+    seen: list[str] = []
+    for start, end in pairwise([0.0, *cuts, 48.0]):
+        if start == end:
+            continue
+        dataset = run_over((start, end), cap=cap, fraction=fraction)
+        found = drawn(table, dataset, taken=list(together), seen=seen)
+        assert not found.keys() & together.keys()
+        together |= found
+    assert together == bottom_k(items, cap, fraction)
+    assert sorted(seen) == sorted({item.id for item in items})
+
+
+CUTS = st.lists(st.floats(0.5, 47.5), max_size=3).map(sorted)
+CAPS = st.integers(2, 12)
+FRACTIONS = st.sampled_from([0.5, 1.0])
+
+
+@settings(max_examples=50, deadline=None)
+@given(traffic(), CUTS, CAPS, FRACTIONS)
 def test_runs_over_parts_of_an_interval_are_together_its_exact_sample(
     items: list[Sampled], cuts: list[float], cap: int, fraction: float
 ) -> None:
     """Whatever delay of labels moves the windows, and settings changed in the middle."""
-    borders = [0.0, *cuts, 48.0]
+    assert_parts_are_the_whole(cast(Table, PlainTable(items)), items, cuts, cap, fraction)
+
+
+@settings(max_examples=4, deadline=None)
+@given(traffic(), CUTS, CAPS, FRACTIONS)
+def test_they_are_in_a_table_of_files_too(
+    items: list[Sampled], cuts: list[float], cap: int, fraction: float
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         table = open_table(Path(folder).as_uri())
         for part in (items[::2], items[1::2]):
             fill(table, *part)
-        together: dict[str, float] = {}
-        seen: list[str] = []
-        for start, end in pairwise(borders):
-            if start == end:
-                continue
-            dataset = run_over((start, end), cap=cap, fraction=fraction)
-            found = drawn(table, dataset, taken=list(together), seen=seen)
-            assert not found.keys() & together.keys()
-            together |= found
-    assert together == bottom_k(items, cap, fraction)
-    assert sorted(seen) == sorted({item.id for item in items})
+        assert_parts_are_the_whole(table, items, cuts, cap, fraction)
 
 
 def evenly(count: int, **changes: Any) -> list[Sampled]:

@@ -63,6 +63,25 @@ def test_a_row_with_one_instance_is_one_item() -> None:
     assert item.item_id == "r/0"
 
 
+def test_an_item_that_the_sampler_drew_has_the_id_of_its_row() -> None:
+    prediction = '{"predictions": [{"label": ["cat"], "score": [1]}]}'
+    rows = [
+        Row("event/3", None, prediction, '{"predictions": [{"label": ["cat"]}]}', is_item=True),
+        Row("event/3", None, prediction, None, is_item=True),
+        Row("event/3", None, '{"predictions": [null]}', None, is_item=True),
+        Row("event/3", None, '{"predictions": [7]}', None, is_item=True),
+    ]
+    outcomes = [the_outcome(row) for row in rows]
+    assert [outcome.item_id for outcome in outcomes] == ["event/3"] * 4
+    assert isinstance(outcomes[3], Fault)
+    assert outcomes[3].message.startswith("item event/3: ")
+
+
+def test_of_several_instances_in_a_row_each_has_its_own_id() -> None:
+    row = Row("event", '{"instances": [1, 2]}', None, None, is_item=True)
+    assert [outcome.item_id for outcome in SINGLE.read(row)] == ["event/0", "event/1"]
+
+
 def test_instance_i_pairs_with_prediction_i_and_truth_i() -> None:
     row = make_row(
         [{"label": ["cat"], "score": [0.5]}, {"label": ["dog"], "score": [0.6]}],

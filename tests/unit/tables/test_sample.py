@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation_operator.tables.sample import BottomK, hashed_priority
+from evaluation_operator.tables.sample import BottomK, hashed_priority, item_priority
 
 PRIORITIES = st.floats(0, 1, exclude_max=True)
 UNITS = st.lists(st.tuples(st.sampled_from("abc"), PRIORITIES), max_size=60)
@@ -70,6 +70,30 @@ def test_rows_of_others_count_as_sampled_already() -> None:
     assert draw(foreign, None, 0.1) == {f"u{i}": 1.0 for i in range(50)}
     assert draw(foreign, 50, 0.1) == {f"u{i}": 1.0 for i in range(50)}
     assert len(draw(foreign, 49, 0.1)) == 49
+
+
+def test_the_least_cap_and_fraction_of_an_interval_count_for_all_of_it() -> None:
+    sample = BottomK(None)
+    for cap, fraction in ((9, None), (3, 0.5), (5, 0.8), (None, None)):
+        sample.limit("a", cap, fraction)
+    sample.limit("b", None, 0.25)
+    units = [(f"{interval}{i}", interval, i / 10) for interval in "abc" for i in range(10)]
+    for unit in units:
+        sample.see(*unit)
+    judged = {unit_id: sample.inclusion(unit_id, *rest) for unit_id, *rest in units}  # type: ignore[arg-type]
+    drawn = {unit_id: p for unit_id, p in judged.items() if p is not None}
+    assert {n: p for n, p in drawn.items() if n[0] == "a"} == {f"a{i}": 0.3 for i in range(3)}
+    assert {n: p for n, p in drawn.items() if n[0] == "b"} == {f"b{i}": 0.25 for i in range(3)}
+    assert {n: p for n, p in drawn.items() if n[0] == "c"} == {f"c{i}": 1.0 for i in range(10)}
+
+
+def test_jobs_draw_the_same_items_independently_and_always_alike() -> None:
+    """Replicas and runs must agree: the number must never change."""
+    assert item_priority("uid-1", "event/0") == hashed_priority("uid-1/event/0")
+    assert item_priority("uid-1", "event/0") == pytest.approx(0.8515747451246362, abs=1e-15)
+    one, other = ([item_priority(uid, f"e{i}/0") < 0.5 for i in range(4000)] for uid in "ab")
+    both = sum(x and y for x, y in zip(one, other, strict=True))
+    assert 0.22 < both / 4000 < 0.28
 
 
 def test_a_hashed_priority_depends_on_the_id_alone_and_spreads_evenly() -> None:
