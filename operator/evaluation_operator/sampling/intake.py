@@ -79,7 +79,8 @@ class Intake:
         except Unreadable as error:
             self._counts.refuse(Reason.UNREADABLE, str(error), jobs=match.jobs)
             return None
-        match = self._matcher.match(event, payload)
+        if not match.is_final:
+            match = self._matcher.match(event, payload)
         if match.reason is not None:
             self._count_unmatched(match)
             return None

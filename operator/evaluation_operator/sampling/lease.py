@@ -37,6 +37,15 @@ SELECTOR = f"{LABEL_COMPONENT}={COMPONENT_SAMPLER}"
 APP_LABELS = {LABEL_COMPONENT: COMPONENT_SAMPLER, "app.kubernetes.io/name": "evaluation-sampler"}
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """`floor`: the latest mark of all replicas; runs may have read up to there, so no stamp may
+    lie before it. `renewed`: when this replica's own Lease was renewed last."""
+
+    floor: datetime | None = None
+    renewed: datetime | None = None
+
+
 @dataclass
 class LeaseKeeper:
     """`mark` and `summary` give what to tell; `on_renewed` hears when what was told became known.
@@ -58,13 +67,17 @@ class LeaseKeeper:
     def name(self) -> str:
         return sampler_lease_name(self.replica)
 
-    async def floor(self) -> datetime | None:
-        """The latest mark of all replicas: no run may have read further, so stamps begin there."""
-        marks = [
-            _mark_of(lease)
-            async for lease in self.kube.list(LEASES, self.namespace, label_selector=SELECTOR)
-        ]
-        return max((mark for mark in marks if mark is not None), default=None)
+    async def earlier(self) -> Earlier:
+        """What all replicas have told until now."""
+        floor, renewed = None, None
+        leases = self.kube.list(LEASES, self.namespace, label_selector=SELECTOR)
+        async for lease in leases:
+            mark = _mark_of(lease)
+            if mark is not None and (floor is None or mark > floor):
+                floor = mark
+            if lease["metadata"]["name"] == self.name:
+                renewed = _time(lease, (lease.get("spec") or {}).get("renewTime"))
+        return Earlier(floor, renewed)
 
     async def keep(self) -> None:
         """Runs for ever. What fails is tried again soon."""
@@ -157,7 +170,12 @@ def format_mark(at: datetime) -> str:
 
 
 def _mark_of(lease: dict[str, Any]) -> datetime | None:
-    text = (lease["metadata"].get("annotations") or {}).get(ANNOTATION_FLUSHED_THROUGH)
+    return _time(
+        lease, (lease["metadata"].get("annotations") or {}).get(ANNOTATION_FLUSHED_THROUGH)
+    )
+
+
+def _time(lease: dict[str, Any], text: str | None) -> datetime | None:
     try:
         return datetime.fromisoformat(text).astimezone(UTC) if text else None
     except ValueError:

@@ -8,7 +8,6 @@ import logging
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import partial
 
 import uvicorn
 
@@ -19,7 +18,7 @@ from evaluation_operator.sampling.clock import Clock, utc_now
 from evaluation_operator.sampling.engine import Sampler
 from evaluation_operator.sampling.intake import Intake
 from evaluation_operator.sampling.jobs import JobTable
-from evaluation_operator.sampling.lease import LeaseKeeper
+from evaluation_operator.sampling.lease import Earlier, LeaseKeeper
 from evaluation_operator.sampling.limits import BoundedProtocol, Budget
 from evaluation_operator.sampling.options import Mode, SamplerOptions
 from evaluation_operator.sampling.records import SampledJob
@@ -27,6 +26,7 @@ from evaluation_operator.sampling.settings import Settings
 from evaluation_operator.sampling.telemetry import Gauges, Telemetry
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.tables.storage import open_storage
 
 logger = logging.getLogger(__name__)
 
@@ -58,14 +58,11 @@ class Service:
 
     async def _run(self, kube: Kube) -> None:
         settings = self._settings
-        options = TableOptions(s3_endpoint=settings.s3_endpoint)
 
         def now() -> datetime:
             return utc_now() + settings.clock_offset
 
-        sampler = Sampler(
-            build_options(settings), Clock(now), open_table=partial(open_table, options=options)
-        )
+        sampler = build_sampler(settings, Clock(now))
         lease = LeaseKeeper(
             kube,
             settings.namespace,
@@ -75,10 +72,10 @@ class Service:
             on_renewed=sampler.lease_renewed,
             now=now,
         )
-        floor = await self._floor(lease)
-        if self._stopping.is_set():
+        earlier = await self._earlier(lease)
+        if earlier is None:
             return
-        await sampler.start(floor)
+        await sampler.start(earlier.floor, earlier.renewed)
         app, jobs = build_app(settings, sampler, self._tokens)
         server = build_server(app, settings.host, settings.http_port)
         async with asyncio.TaskGroup() as tasks:
@@ -97,11 +94,11 @@ class Service:
             server.should_exit = True
             await serving
 
-    async def _floor(self, lease: LeaseKeeper) -> datetime | None:
-        """Without it nothing may be stamped, so this waits for the API server."""
+    async def _earlier(self, lease: LeaseKeeper) -> Earlier | None:
+        """Without it nothing may be stamped, so this waits for the API server; None: stopped."""
         while not self._stopping.is_set():
             try:
-                return await lease.floor()
+                return await lease.earlier()
             except ApiError as error:
                 logger.warning("the Leases of the replicas cannot be read: %s", error.message)
                 with contextlib.suppress(TimeoutError):
@@ -110,8 +107,10 @@ class Service:
         return None
 
 
-def build_options(settings: Settings) -> SamplerOptions:
-    return SamplerOptions(
+def build_sampler(settings: Settings, clock: Clock | None = None) -> Sampler:
+    """The engine, which does nothing before it is started."""
+    tables = TableOptions(s3_endpoint=settings.s3_endpoint)
+    options = SamplerOptions(
         wal_folder=settings.directory,
         mode=Mode.DURABLE if settings.durable else Mode.FAST,
         max_unflushed_bytes=settings.memory_bytes,
@@ -119,6 +118,13 @@ def build_options(settings: Settings) -> SamplerOptions:
         max_wal_bytes=settings.wal_bytes,
         flush_age=timedelta(seconds=settings.flush_seconds),
         flush_bytes=settings.flush_bytes,
+        drain_seconds=settings.drain_seconds,
+    )
+    return Sampler(
+        options,
+        clock,
+        open_table=lambda uri: open_table(uri, options=tables),
+        open_storage=lambda uri: open_storage(uri, tables),
     )
 
 
