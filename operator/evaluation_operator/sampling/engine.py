@@ -217,11 +217,14 @@ class Sampler:
         return not len(self._flusher)
 
     async def close(self) -> None:
-        """End without writing anything more: the next process finds on the volume what was
-        accepted, as after a crash."""
+        """End without writing rows: the next process finds on the volume what was accepted, as
+        after a crash. Does nothing the second time."""
         self._is_taking = False
-        if self._ticker is not None:
-            self._ticker.cancel()
+        if self._ticker is None:
+            return
+        self._ticker.cancel()
+        await asyncio.wait([self._ticker])
+        self._ticker = None
         await self._flusher.close()
         await self._journal.close()
 
