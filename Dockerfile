@@ -24,21 +24,23 @@ RUN pip install --no-deps /opt/project/*.whl && pip uninstall --yes setuptools p
 USER 65532:65532
 ENTRYPOINT ["evaluation-operator"]
 
-FROM program AS evaluator
+# What reads and writes tables: all of the evaluator, and most of the sampler.
+FROM program AS tables
 COPY requirements-evaluator.lock /opt/requirements.lock
 RUN --mount=type=bind,source=build/wheels/evaluator,target=/wheels \
     python3 -m venv /opt/evaluation \
  && pip install --find-links /wheels --require-hashes -r /opt/requirements.lock
+
+FROM tables AS evaluator
 COPY build/wheels/project /opt/project
 RUN pip install --no-deps /opt/project/*.whl && pip uninstall --yes setuptools pip
 USER 65532:65532
 ENTRYPOINT ["evaluation-run"]
 
-FROM program AS sampler
+FROM tables AS sampler
 COPY requirements-sampler.lock /opt/requirements.lock
 RUN --mount=type=bind,source=build/wheels/sampler,target=/wheels \
-    python3 -m venv /opt/evaluation \
- && pip install --find-links /wheels --require-hashes -r /opt/requirements.lock
+    pip install --find-links /wheels --require-hashes -r /opt/requirements.lock
 COPY build/wheels/project /opt/project
 RUN pip install --no-deps /opt/project/*.whl && pip uninstall --yes setuptools pip
 USER 65532:65532

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,14 +29,15 @@ _PYTHON = "3.11"
 
 @dataclass(frozen=True)
 class Image:
-    """`tag` is built of `target` in `dockerfile`, with the wheels that `lock` names.
+    """`tag` is built of `target` in `dockerfile`, with the wheels that the locks name.
 
-    `sources` are what else goes into it; where there are any, the project's own wheel does.
+    `locks` are by the folder of build/wheels that the dockerfile mounts. `sources` are what else
+    goes into it; where there are any, the project's own wheel does.
     """
 
     tag: str
     target: str
-    lock: Path
+    locks: Mapping[str, Path]
     dockerfile: Path = CHECKOUT / "Dockerfile"
     sources: tuple[Path, ...] = (CHECKOUT / "operator", CHECKOUT / "pyproject.toml")
 
@@ -46,25 +47,27 @@ class Image:
 
     def files(self) -> list[Path]:
         """All that decides what the image holds."""
-        found = [self.dockerfile, self.lock]
+        found = [self.dockerfile, *self.locks.values()]
         for source in self.sources:
             found += sorted(source.rglob("*.py")) if source.is_dir() else [source]
         return found
 
 
-def _program(name: str) -> Image:
-    return Image(f"evaluation-{name}:dev", name, CHECKOUT / f"requirements-{name}.lock")
+def _program(name: str, *parts: str) -> Image:
+    """With the locks of other programs that its image builds upon."""
+    locks = {part: CHECKOUT / f"requirements-{part}.lock" for part in (*parts, name)}
+    return Image(f"evaluation-{name}:dev", name, locks)
 
 
 IMAGES = {
     "operator": _program("operator"),
     "evaluator": _program("evaluator"),
-    "sampler": _program("sampler"),
+    "sampler": _program("sampler", "evaluator"),
     # A model server, which knows nothing of this project.
     "demo": Image(
         "evaluation-demo:dev",
         "server",
-        CHECKOUT / "manifests" / "demo" / "requirements-server.lock",
+        {"demo": CHECKOUT / "manifests" / "demo" / "requirements-server.lock"},
         CHECKOUT / "manifests" / "demo" / "Dockerfile",
         (),
     ),
@@ -84,7 +87,8 @@ def build_images(settings: Settings, programs: Iterable[str], *, docker: bool) -
             key = _key(image, BASE_IMAGE if docker else BASE_KEY)
             archive = settings.cache_dir / "images" / f"{image.name}-{key}.tar"
             if not archive.exists():
-                _download_wheels(image.lock, _WHEELS / program)
+                for folder, lock in image.locks.items():
+                    _download_wheels(lock, _WHEELS / folder)
                 if image.sources:
                     _build_project_wheel()
                 with step(f"Building image {image.tag}"):
@@ -161,8 +165,9 @@ def _pip(*arguments: str | Path) -> None:
 
 
 def _key(image: Image, base: str) -> str:
-    if not image.lock.exists():
-        raise ClusterError(f"{image.lock.name} is missing: `make lock` writes it")
+    for lock in image.locks.values():
+        if not lock.exists():
+            raise ClusterError(f"{lock.name} is missing: `make lock` writes it")
     return hashlib.sha256(f"{base} {_digest(image.files())}".encode()).hexdigest()[:12]
 
 
