@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evaluation_operator.sampling.records import Reason
-from tests.unit.sampling.replica import (
+from tests.unit.sampling.virtual import (
     BORDER,
     NEVER,
     START,

@@ -19,7 +19,7 @@ from evaluation_operator.sampling.payloads import (
 from evaluation_operator.sampling.records import Json, Reason
 from evaluation_operator.tables.protocol import TableOptions
 from evaluation_operator.tables.storage import Storage, open_storage
-from tests.unit.sampling.replica import ids_of, make_job, rows_of, running, text_of, whole
+from tests.unit.sampling.virtual import ids_of, make_job, rows_of, running, text_of, whole
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 BOUNDS = Bounds(least=50, most=1000)
