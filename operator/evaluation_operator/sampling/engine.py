@@ -98,6 +98,7 @@ class Sampler:
         self._mark = datetime.min.replace(tzinfo=self._clock.now().tzinfo)
         self._ticker: asyncio.Task[None] | None = None
         self._is_taking = self._is_started = False
+        self._refused_bytes = 0
 
     async def start(self, floor: datetime | None = None, renewed: datetime | None = None) -> None:
         """Read what an earlier process has left, and begin.
@@ -236,7 +237,7 @@ class Sampler:
             return "the replica stops"
         if self._journal.problem is not None:
             return self._journal.problem
-        if not self._holding.has_room(0):
+        if self._refused_bytes and not self._holding.has_room(self._refused_bytes):
             return "no room: too much waits for its table"
         return self._flusher.problem()
 
@@ -260,7 +261,8 @@ class Sampler:
         near = self._options.near_border
         for job in jobs:
             state = self._states.get(job.uid)
-            if state is None or not state.job.is_sampling:
+            # A clock that is behind would stamp what no run covers: those begin at the creation.
+            if state is None or not state.job.is_sampling or now < state.job.created:
                 self.counts.refuse(Reason.NOT_SAMPLING, jobs=(job,))
                 continue
             invalid = self._flusher.invalid.get(state.job.table_uri)
@@ -302,9 +304,13 @@ class Sampler:
         return records
 
     def _hold(self, records: Sequence[Kept]) -> None:
-        if not self._holding.has_room(sum(kept.bytes_held for kept in records)):
+        size = sum(kept.bytes_held for kept in records)
+        if not self._holding.has_room(size):
             self.counts.full += 1
+            # One that is larger than everything says nothing about room for others.
+            self._refused_bytes = min(size, self._options.max_unflushed_bytes // 2)
             raise Full(self._flusher.retry_in())
+        self._refused_bytes = 0
         self._holding.hold(records)
 
     def _count(self, jobs: Sequence[SampledJob], items: int) -> None:

@@ -1,0 +1,147 @@
+"""One replica of the sampler as it really serves, without a cluster: jobs are told by the test."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from evaluation_operator.kube import Seen, Synced
+from evaluation_operator.sampling.app import App
+from evaluation_operator.sampling.auth import Tokens
+from evaluation_operator.sampling.engine import Sampler
+from evaluation_operator.sampling.jobs import JobTable
+from evaluation_operator.sampling.service import build_app, build_sampler, build_server
+from evaluation_operator.sampling.settings import Settings
+from evaluation_operator.tables.open import open_table
+from evaluation_operator.tables.protocol import RowQuery
+from tests.builders import ABSENT, Manifest, make_evaluation_job, merged, stored
+
+NAMESPACE = "fruit"
+INSTANCES = b'{"instances":[{"image":"a.png"}]}'
+PREDICTIONS = b'{"predictions":[{"labels":["ripe"],"scores":[0.9]}]}'
+
+
+def make_settings(folder: Path, **changes: Any) -> Settings:
+    settings = Settings(NAMESPACE, "evaluation-sampler-0", folder / "accepted", host="127.0.0.1")
+    return replace(settings, **changes)
+
+
+def make_job(
+    table: Path, name: str = "ripeness", *, fraction: float = 1.0, cap: int = 1000, **changes: Any
+) -> Manifest:
+    """A job that the operator has accepted, of the model that has its name."""
+    config = {
+        "inputConfig": {
+            "tableSource": {"inputUri": f"file://{table}", "persistentVolumeClaimName": ABSENT}
+        },
+        "exampleSamplePercentage": fraction,
+        "exampleCount": cap,
+    }
+    manifest = make_evaluation_job(
+        name,
+        spec={"modelVersion": f"models/{name}/versions/v1", "evaluationJobConfig": config},
+        status={"state": "SCHEDULED", "intervalDays": 1},
+    )
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return merged(stored(manifest, creationTimestamp=created), changes)
+
+
+def event_headers(side: str, event_id: str, **changes: str) -> dict[str, str]:
+    """As KServe's agent sends them."""
+    headers = {
+        "content-type": "application/json",
+        "ce-specversion": "1.0",
+        "ce-id": event_id,
+        "ce-type": f"org.kubeflow.serving.inference.{side}",
+        "ce-source": "http://localhost:9081/",
+        "ce-inferenceservicename": "ripeness",
+        "ce-namespace": NAMESPACE,
+        "ce-component": "predictor",
+        "ce-endpoint": "",
+        "ce-annotations": '{"evaluations.dev/model-version":"v1"}',
+        "ce-time": "2026-11-22T11:12:11.251294118Z",
+    }
+    return headers | {name.replace("_", "-"): value for name, value in changes.items()}
+
+
+@dataclass
+class Replica:
+    """A replica that serves on loopback, and a client of it."""
+
+    sampler: Sampler
+    app: App
+    jobs: JobTable
+    client: httpx.AsyncClient
+    table: Path
+    port: int
+
+    def know(self, *jobs: Manifest) -> None:
+        for job in jobs:
+            self.jobs.hear(Seen(job))
+        self.jobs.hear(Synced())
+
+    async def send(
+        self, side: str, event_id: str, body: bytes | None = None, **changes: str
+    ) -> httpx.Response:
+        """One half of a prediction."""
+        if body is None:
+            body = INSTANCES if side == "request" else PREDICTIONS
+        headers = event_headers(side, event_id, **changes)
+        return await self.client.post("/", content=body, headers=headers)
+
+    async def predict(self, event_id: str, **changes: str) -> None:
+        """A whole prediction, which is taken."""
+        for side in ("request", "response"):
+            answer = await self.send(side, event_id, **changes)
+            assert answer.status_code == 202, answer.text
+
+    async def rows(self, model: str = "ripeness") -> list[Mapping[str, Any]]:
+        """What is in the table once everything that waits is written."""
+        await self.sampler.settled()
+        self.sampler.tick()
+        await self.sampler.flush()
+        return read_rows(self.table, model)
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        return {reason.value: count for reason, count in self.sampler.counts.reasons.items()}
+
+
+def read_rows(table: Path, model: str = "ripeness") -> list[Mapping[str, Any]]:
+    with closing(open_table(f"file://{table}")) as opened:
+        opened.ensure()
+        batches = list(opened.read_rows(RowQuery(model, "v1")))
+    return [row for batch in batches for row in batch.to_pylist()]
+
+
+@asynccontextmanager
+async def serving(folder: Path, **changes: Any) -> AsyncIterator[Replica]:
+    """A replica that knows one job, `ripeness`, which samples everything."""
+    settings = make_settings(folder, **changes)
+    sampler = build_sampler(settings)
+    await sampler.start()
+    sampler.lease_renewed(datetime.now(UTC))
+    tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
+    app, jobs = build_app(settings, sampler, tokens)
+    server = build_server(app, settings.host, 0)
+    with socket.create_server((settings.host, 0)) as listening:
+        port = listening.getsockname()[1]
+        task = asyncio.create_task(server.serve([listening]))
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            replica = Replica(sampler, app, jobs, client, folder / "table", port)
+            replica.know(make_job(replica.table))
+            try:
+                yield replica
+            finally:
+                await client.aclose()
+                server.should_exit = True
+                await task
+                await sampler.close()

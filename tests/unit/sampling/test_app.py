@@ -1,0 +1,394 @@
+"""The sampler over HTTP: what it takes, what it refuses, and that nobody can hurt the others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.builders import ABSENT
+from tests.unit.sampling.served import (
+    INSTANCES,
+    PREDICTIONS,
+    Replica,
+    event_headers,
+    make_job,
+    serving,
+)
+
+MIB = 2**20
+TOKEN = "token-of-the-only-sender"
+WHOLE = {
+    "instances": [{"image": "a.png"}, {"image": "b.png"}],
+    "predictions": [{"labels": ["ripe"], "scores": [0.9]}] * 2,
+}
+
+
+@pytest_asyncio.fixture
+async def replica(tmp_path: Path) -> AsyncIterator[Replica]:
+    async with serving(tmp_path) as running:
+        yield running
+
+
+def resident_bytes() -> int:
+    text = Path("/proc/self/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+) kB", text)
+    assert found
+    return int(found[1]) * 1024
+
+
+# What is taken.
+
+
+async def test_two_halves_become_a_row(replica: Replica) -> None:
+    await replica.predict("one")
+
+    rows = await replica.rows()
+    assert [row["id"] for row in rows] == ["one/0"]
+    assert json.loads(rows[0]["raw_data"]) == json.loads(INSTANCES)
+    assert json.loads(rows[0]["raw_prediction"]) == json.loads(PREDICTIONS)
+
+
+async def test_the_answer_to_an_event_is_empty_and_no_event_itself(replica: Replica) -> None:
+    answer = await replica.send("request", "one")
+
+    assert (answer.status_code, answer.content) == (202, b"")
+    assert not [name for name in answer.headers if name.startswith("ce-")]
+
+
+async def test_any_path_takes_events(replica: Replica) -> None:
+    answer = await replica.client.post(
+        "/some/where", content=INSTANCES, headers=event_headers("request", "one")
+    )
+    assert answer.status_code == 202
+
+
+async def test_a_structured_event_and_a_batch_are_taken(replica: Replica) -> None:
+    def document(side: str) -> dict[str, object]:
+        headers = event_headers(side, "one")
+        attributes = {name[3:]: value for name, value in headers.items() if name[:3] == "ce-"}
+        data = INSTANCES if side == "request" else PREDICTIONS
+        return attributes | {"data": json.loads(data)}
+
+    single = await replica.client.post(
+        "/",
+        content=json.dumps(document("request")),
+        headers={"content-type": "application/cloudevents+json"},
+    )
+    batch = await replica.client.post(
+        "/",
+        content=json.dumps([document("response"), {"nonsense": 1}, document("response")]),
+        headers={"content-type": "application/cloudevents-batch+json; charset=utf-8"},
+    )
+
+    assert (single.status_code, batch.status_code) == (202, 202)
+    assert [row["id"] for row in await replica.rows()] == ["one/0"]
+    assert replica.reasons["NotAnEvent"] == 1
+
+
+async def test_a_sender_whose_clock_is_hours_off_does_not_move_rows(replica: Replica) -> None:
+    await replica.predict("one", ce_time="2031-01-01T00:00:00Z")
+
+    (row,) = await replica.rows()
+    assert row["time"] == datetime(2031, 1, 1, tzinfo=UTC)
+    assert abs((row["sampled_at"] - datetime.now(UTC)).total_seconds()) < 60
+
+
+# Plain predictions.
+
+
+async def test_a_plain_prediction_is_taken_and_told_its_ids(replica: Replica) -> None:
+    answer = await replica.client.post(
+        "/v1/jobs/ripeness/predictions", json=[WHOLE | {"id": "mine"}, WHOLE]
+    )
+
+    assert answer.status_code == 202
+    told = answer.json()
+    assert told["accepted"] == 2
+    assert told["ids"][0] == "mine"
+    ids = {f"{one}/{index}" for one in told["ids"] for index in (0, 1)}
+    assert {row["id"] for row in await replica.rows()} == ids
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"{", "body"),
+        (b"[" * 100_000, "body"),
+        (b'{"instances":[1],"predictions":[]}', "predictions"),
+        (b'{"instances":[1],"predictions":[1],"id":7}', "id: 7"),
+        (b'{"instances":[1],"predictions":[1],"time":"noon"}', 'time: "noon"'),
+    ],
+)
+async def test_a_wrong_plain_prediction_is_refused_with_field_value_and_cure(
+    replica: Replica, body: bytes, why: str
+) -> None:
+    answer = await replica.client.post("/v1/jobs/ripeness/predictions", content=body)
+
+    assert answer.status_code == 400
+    assert why in answer.text
+    assert await replica.rows() == []
+
+
+async def test_a_plain_prediction_for_an_unknown_job_is_not_found(replica: Replica) -> None:
+    answer = await replica.client.post("/v1/jobs/other/predictions", json=WHOLE)
+
+    assert answer.status_code == 404
+    assert "'other'" in answer.text
+
+
+async def test_a_plain_prediction_for_a_job_that_does_not_sample_hears_why(
+    replica: Replica,
+) -> None:
+    replica.know(
+        make_job(replica.table, spec={"paused": True}),
+        make_job(replica.table, "young", status={"intervalDays": ABSENT}),
+    )
+
+    paused = await replica.client.post("/v1/jobs/ripeness/predictions", json=WHOLE)
+    young = await replica.client.post("/v1/jobs/young/predictions", json=WHOLE)
+
+    assert (paused.status_code, young.status_code) == (409, 409)
+    assert "spec.paused" in paused.text
+    assert "status.intervalDays" in young.text
+
+
+# Bad input: refused or counted, never an error of the server.
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 400),
+        ({"content-type": "application/json"}, 400),
+        ({"content-type": "application/cloudevents+json"}, 400),
+        ({"content-type": "application/cloudevents-batch+json"}, 400),
+        ({"content-type": "application/cloudevents+xml"}, 415),
+        (event_headers("request", "one", content_encoding="deflate"), 415),
+        (event_headers("request", "one", content_encoding="gzip"), 415),
+    ],
+)
+async def test_what_is_no_event_is_refused(
+    replica: Replica, headers: dict[str, str], status: int
+) -> None:
+    answer = await replica.client.post("/", content=b"\x00\xffgarbage", headers=headers)
+
+    assert answer.status_code == status
+    assert answer.text.strip()
+    await replica.predict("good")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "NoPrediction"),
+        (b'{"live":true}', "NoPrediction"),
+        (b"\x00\xffgarbage", "Unreadable"),
+        (b"[" * 200_000, "Unreadable"),
+        (b'{"instances":' + b'{"a":' * 900 + b"1" + b"}" * 901, "Unreadable"),
+        (b'{"instances":[' + b"[]," * 600_000 + b"[]]}", "Unreadable"),
+        (
+            b'{"inputs":[{"name":"x","shape":[1000000000,4],"datatype":"FP32",'
+            b'"parameters":{"binary_data_size":16}}]}' + bytes(16),
+            "Unreadable",
+        ),
+        (
+            b'{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32",'
+            b'"parameters":{"binary_data_size":99999999999}}]}' + bytes(16),
+            "Unreadable",
+        ),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_counted_by_reason(
+    replica: Replica, body: bytes, reason: str
+) -> None:
+    answer = await replica.send("request", "bad", body)
+    await replica.predict("good")
+
+    assert answer.status_code == 202
+    assert replica.reasons == {reason: 1}
+    assert [row["id"] for row in await replica.rows()] == ["good/0"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"ce_id": "x" * 10_000}, "IdInvalid"),
+        ({"ce_id": ""}, "IdInvalid"),
+        ({"ce_type": "com.example.other"}, "UnknownType"),
+        ({"ce_specversion": "7"}, "NotAnEvent"),
+        ({"ce_namespace": "another"}, "OtherNamespace"),
+        ({"ce_inferenceservicename": "unknown"}, "UnknownModel"),
+        ({"ce_annotations": '{"evaluations.dev/model-version":"v9"}'}, "UnknownVersion"),
+        ({"ce_samplefraction": "0"}, "FractionInvalid"),
+    ],
+)
+async def test_an_event_that_belongs_to_no_job_is_counted_by_reason(
+    replica: Replica, changes: dict[str, str], reason: str
+) -> None:
+    answer = await replica.send("request", "bad", **changes)
+
+    assert answer.status_code == 202
+    assert replica.reasons == {reason: 1}
+
+
+async def test_headers_without_end_close_their_connection_alone(replica: Replica) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", replica.port)
+    writer.write(b"POST / HTTP/1.1\r\nhost: x\r\nx-long: ")
+    answer = asyncio.create_task(reader.read())
+    # It may be closed before all that was sent was read: then the answer is lost on the way.
+    with suppress(ConnectionError):
+        while not answer.done():
+            writer.write(b"x" * 65536)
+            await writer.drain()
+    with suppress(ConnectionError):
+        assert (await answer).startswith(b"HTTP/1.1 431 ")
+    writer.close()
+
+    await replica.predict("good")
+
+
+async def test_a_hundred_megabytes_are_refused_in_constant_memory(replica: Replica) -> None:
+    chunk = bytes(MIB)
+    before = resident_bytes()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield chunk
+
+    announced = event_headers("request", "big", content_length=str(100 * MIB))
+    refused = await replica.client.post("/", content=chunks(), headers=announced)
+    assert refused.status_code == 413
+    assert "at most" in refused.text
+
+    with suppress(httpx.TransportError):  # closed in the middle of a body without a length
+        answer = await replica.client.post(
+            "/", content=chunks(), headers=event_headers("request", "big")
+        )
+        assert answer.status_code == 413
+
+    await replica.predict("good")
+    assert resident_bytes() - before < 64 * MIB
+
+
+async def test_a_deflate_bomb_is_not_inflated(replica: Replica) -> None:
+    bomb = zlib.compress(bytes(64 * MIB), 9)
+    before = resident_bytes()
+
+    answer = await replica.send("request", "bomb", bomb, content_encoding="deflate")
+    assert answer.status_code == 415
+    answer = await replica.send("request", "bomb", bomb)
+    assert answer.status_code == 202
+
+    assert replica.reasons == {"Unreadable": 1}
+    assert resident_bytes() - before < 16 * MIB
+
+
+async def test_models_that_senders_make_up_become_no_labels(replica: Replica) -> None:
+    """Many connections' worth of them, through the parts that keep counts."""
+    await replica.predict("good")
+    for number in range(20):
+        await replica.send("request", "x", ce_inferenceservicename=f"first-{number}")
+    before = (await replica.client.get("/metrics")).text
+    for number in range(400):
+        answer = await replica.send("request", "x", ce_inferenceservicename=f"made-up-{number}")
+        assert answer.status_code == 202
+
+    after = (await replica.client.get("/metrics")).text
+    assert "made-up" not in after
+    assert after.count("\n") == before.count("\n")
+    assert 'evaluation_sampler_predictions_total{job="ripeness"} 1.0' in after
+    assert len(replica.sampler.summary()) < 32 * 1024
+
+
+async def test_bodies_that_come_slowly_do_not_keep_others_out(tmp_path: Path) -> None:
+    """Room is taken by what has arrived, not by what was announced."""
+    async with serving(tmp_path, body_bytes=MIB, inflight_bytes=MIB) as replica:
+        reader, writer = await asyncio.open_connection("127.0.0.1", replica.port)
+        head = "".join(f"{k}: {v}\r\n" for k, v in event_headers("request", "slow").items())
+        writer.write(f"POST / HTTP/1.1\r\n{head}content-length: {MIB}\r\n\r\n".encode() + b"x" * 99)
+        await writer.drain()
+        await replica.predict("good")
+        writer.close()
+        assert await reader.read() == b""
+
+
+async def test_what_does_not_fit_is_refused_with_a_time_to_come_back(tmp_path: Path) -> None:
+    async with serving(tmp_path, memory_bytes=20_000, wal_bytes=20_000) as replica:
+        answers = [await replica.send("request", f"{number}") for number in range(60)]
+
+        assert {answer.status_code for answer in answers} == {202, 503}
+        assert all(int(a.headers["retry-after"]) >= 1 for a in answers if a.status_code == 503)
+        refused = sum(answer.status_code == 503 for answer in answers)
+        assert replica.sampler.counts.full == refused
+        assert (await replica.client.get("/readyz")).status_code == 503
+
+
+# Who may send, and when.
+
+
+async def test_only_senders_with_a_token_are_admitted(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text(TOKEN)
+    async with serving(tmp_path, tokens_file=tokens) as replica:
+        stranger = await replica.send("request", "one")
+        plain = await replica.client.post("/v1/jobs/ripeness/predictions", json=WHOLE)
+        known = await replica.send("request", "one", authorization=f"Bearer {TOKEN}")
+        by_url = await replica.client.post(
+            f"http://sampler:{TOKEN}@127.0.0.1:{replica.port}/",
+            content=PREDICTIONS,
+            headers=event_headers("response", "one"),
+        )
+        probe = await replica.client.get("/readyz")
+
+        assert (stranger.status_code, plain.status_code) == (401, 401)
+        assert stranger.headers["www-authenticate"] == "Bearer"
+        assert (known.status_code, by_url.status_code, probe.status_code) == (202, 202, 200)
+        assert [row["id"] for row in await replica.rows()] == ["one/0"]
+
+
+async def test_nothing_is_taken_before_the_jobs_are_known(replica: Replica) -> None:
+    replica.jobs.is_synced = False
+
+    answer = await replica.send("request", "one")
+    ready = await replica.client.get("/readyz")
+
+    assert (answer.status_code, ready.status_code) == (503, 503)
+    assert "retry-after" in answer.headers
+    assert "EvaluationJobs" in ready.text
+
+
+async def test_a_replica_that_stops_refuses_and_is_not_ready(replica: Replica) -> None:
+    assert (await replica.client.get("/readyz")).status_code == 200
+    await replica.app.stop_taking()
+
+    assert (await replica.send("request", "one")).status_code == 503
+    assert (await replica.client.get("/readyz")).status_code == 503
+    assert (await replica.client.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("PUT", "/", 404),
+        ("POST", "/v1/models/ripeness:predict", 404),
+        ("GET", "/v1/jobs/ripeness/predictions", 405),
+        ("POST", "/metrics", 405),
+        ("GET", "/metrics", 200),
+        ("GET", "/healthz", 200),
+    ],
+)
+async def test_everything_else_is_what_http_says(
+    replica: Replica, method: str, path: str, status: int
+) -> None:
+    assert (await replica.client.request(method, path)).status_code == status
