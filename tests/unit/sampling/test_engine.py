@@ -198,7 +198,9 @@ async def test_what_memory_cannot_hold_is_read_back_from_the_volume(tmp_path: Pa
         assert await replica.sampler.drain()
     rows = written_by(job)
     assert len(rows) == 81
-    assert {len(str(row["raw_data"])) for row in rows} == {len('{"instances":[{"text":""}]}') + 20_000}
+    assert {len(str(row["raw_data"])) for row in rows} == {
+        len('{"instances":[{"text":""}]}') + 20_000
+    }
 
 
 async def test_the_volume_s_bound_holds(tmp_path: Path) -> None:

@@ -191,16 +191,17 @@ async def running(
     *,
     renewed: datetime | None = None,
     floor: datetime | None = None,
-    renews: bool = True,
+    is_new: bool = False,
     **options: object,
 ) -> AsyncIterator[Replica]:
-    """A replica that ends without draining. `renewed`: its Lease, as an earlier process left it."""
+    """A replica that ends without draining. `renewed`: when its Lease was, by an earlier process;
+    just now, unless it `is_new`, and has no Lease yet."""
     time, faults = time or VirtualTime(), faults or Faults()
     chosen = SamplerOptions(wal_folder=volume, tick_seconds=3600, **options)  # type: ignore[arg-type]
     sampler = Sampler(chosen, Clock(time), open_table=faults.open)
-    await sampler.start(floor, renewed)
+    await sampler.start(floor, None if is_new else renewed or time.now)
     sampler.set_jobs(jobs)
-    if renews:
+    if not is_new:
         sampler.lease_renewed(time.now)
     try:
         yield Replica(sampler, time, faults, chosen, jobs)
