@@ -1,4 +1,5 @@
-"""Whatever happens to a job: no row is covered twice, none is lost, and the job stays small."""
+"""Whatever happens to a job and its sampler: no row is covered twice, none is lost, and the job
+stays small."""
 
 from __future__ import annotations
 
@@ -6,14 +7,16 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import combinations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from evaluation_operator.api.evaluation_job import EvaluationJobStatus
 from evaluation_operator.domain.cover import Window, merge, subtract
 from evaluation_operator.domain.facts import DatasetFacts
 from evaluation_operator.domain.plan import CreateRun, Plan
+from evaluation_operator.domain.schedule import next_run_time
 from evaluation_operator.domain.sizes import MOST_STATUS_BYTES, json_bytes
+from tests.unit.domain.fleet import Doing, Fleet
 from tests.unit.domain.world import CREATED, DAY, FIRST_RUN, JobWorld
 
 LONG = "<" * 300 + "ä" * 3000
@@ -25,10 +28,42 @@ class Life(JobWorld):
     def __init__(self) -> None:
         self.evaluated: list[Window] = []
         self.slots: set[str] = set()
+        self.fleet = Fleet(CREATED)
+        self.cuts: dict[str, set[int]] = {}
+        self.evaluated_rows: list[int] = []
         super().__init__()
 
     def pass_days(self, days: float) -> None:
         self.now += timedelta(days=days)
+        self.settle()
+
+    def pass_minutes(self, minutes: float) -> None:
+        self.pass_days(minutes / 1440)
+
+    def pass_the_next_slot(self, minutes: float) -> None:
+        slot = next_run_time(CREATED, 1, self.now)
+        self.now = slot + timedelta(minutes=minutes)
+        self.settle()
+
+    def predict(self, which: int) -> None:
+        self.fleet.predict(which)
+
+    def change_a_replica(self, which: int, doing: Doing) -> None:
+        self.fleet.become(which, doing)
+        self.settle()
+
+    def be_caught_by_the_slot(self, which: int, doing: Doing, minutes: int) -> None:
+        """Something happens to a replica with rows shortly before a run is due."""
+        self.pass_the_next_slot(minutes)
+        self.fleet.become(which, doing)
+        self.fleet.predict(which)
+        self.pass_the_next_slot(1)
+
+    def start_a_replica(self, which: int, minutes: int) -> None:
+        self.fleet.start(which, self.now, timedelta(minutes=minutes))
+
+    def drain_a_replica(self, which: int) -> None:
+        self.fleet.drain(which)
         self.settle()
 
     def end_one(self, how: str, which: int) -> None:
@@ -42,15 +77,26 @@ class Life(JobWorld):
         elif "outcome" in self.datasets[name]["status"] or name not in self.jobs:
             return
         elif how == "succeeded":
-            self.evaluated += self.windows(name)
+            self.evaluate(name)
             self.succeed(name)
         elif how == "empty":
-            self.evaluated += self.windows(name)
+            self.evaluate(name)
             self.commit(name, "NoData")
             self.complete_job(name)
         else:
             self.fail(name, LONG if which % 2 else "short", partial_failures=which % 6)
         self.settle()
+
+    def evaluate(self, name: str) -> None:
+        self.evaluated += self.windows(name)
+        self.evaluated_rows += self.cuts[name]
+
+    def rows_in(self, windows: Sequence[Window]) -> set[int]:
+        return {
+            row.number
+            for row in self.fleet.table
+            if any(w.start <= row.stamp < w.end for w in windows)
+        }
 
     def toggle_pause(self) -> None:
         self.edit(paused=not self.job.spec.is_paused)
@@ -85,8 +131,13 @@ class Life(JobWorld):
         return plan
 
     def settle(self) -> Plan:
+        self.fleet.pass_time(self.now)
+        self.replicas = self.fleet.leases()
         plan = super().settle()
         self.slots |= {item["spec"]["scheduledTime"] for item in self.datasets.values()}
+        for name in self.datasets.keys() - self.cuts.keys():
+            # A pod may cut its rows as soon as there is a Dataset, and nothing is added later.
+            self.cuts[name] = self.rows_in(self.windows(name))
         self.check()
         return plan
 
@@ -98,6 +149,10 @@ class Life(JobWorld):
         assert_apart(self.spans("retryWindows"), "to be tried again twice")
         assert not subtract(cover, [*self.evaluated, *given_up]) or len(given_up) == 10
         assert not subtract(self.evaluated, cover), "evaluated, and forgotten"
+        assert len(self.evaluated_rows) == len(set(self.evaluated_rows)), "a row in two runs"
+        for name in self.datasets:
+            late = self.rows_in(self.windows(name)) - self.cuts[name]
+            assert not late, f"rows {late} were written after {name} had read its windows"
         EvaluationJobStatus.from_dict(self.status)
         assert json_bytes(self.status) <= MOST_STATUS_BYTES
 
@@ -112,7 +167,9 @@ class Life(JobWorld):
     def come_to_rest(self) -> None:
         """All that is left succeeds, and then every row has been evaluated or given up."""
         self.edit(paused=False, labelDelay="0s", schedule="every 1 days")
-        self.settle()
+        for which in range(len(self.fleet.replicas)):
+            self.fleet.become(which, Doing.WRITES)
+        self.pass_the_next_slot(62)
         for _ in range(8):
             for name in list(self.active):
                 self.end_one("succeeded", self.active.index(name))
@@ -142,6 +199,17 @@ HAPPENINGS = st.one_of(
     op("lose_the_job", st.integers(0, 9)),
     op("die_within", st.integers(0, 4), st.sampled_from([0.5, 1, 2])),
 )
+SAMPLING = st.one_of(
+    op("predict", st.integers(0, 2)),
+    op("change_a_replica", st.integers(0, 2), st.sampled_from(Doing)),
+    op("change_a_replica", st.integers(0, 2), st.just(Doing.WRITES)),
+    op("start_a_replica", st.integers(0, 2), st.sampled_from([-5, 0, 5])),
+    op("drain_a_replica", st.integers(0, 2)),
+    op("pass_the_next_slot", st.sampled_from([-1, 0, 1, 20, 61])),
+    op("pass_minutes", st.sampled_from([0.1, 10, 30, 50, 62])),
+    op("end_one", ENDS, st.integers(0, 9)),
+    op("be_caught_by_the_slot", st.integers(0, 2), st.sampled_from(Doing), st.integers(-50, -1)),
+)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -158,6 +226,39 @@ def test_every_row_is_evaluated_once_or_given_up(happenings: list[tuple[str, obj
     assert merge(life.spans("cover"))[0].start == CREATED
     missing = subtract([Window(CREATED, end)], life.spans("cover"))
     assert not missing, "rows that nobody will ever evaluate"
+
+
+CAUGHT = [
+    ("be_caught_by_the_slot", 0, Doing.CANNOT_WRITE, -5),
+    ("change_a_replica", 0, Doing.WRITES),
+]
+CUT_OFF = [
+    ("change_a_replica", 0, Doing.CANNOT_RENEW),
+    ("pass_minutes", 90),
+    ("predict", 0),
+    ("pass_the_next_slot", 1),
+    ("change_a_replica", 0, Doing.WRITES),
+]
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(CAUGHT)
+@example(CUT_OFF)
+@given(st.lists(st.one_of(SAMPLING, SAMPLING, HAPPENINGS), min_size=5, max_size=25))
+def test_every_sampled_row_is_in_one_run(happenings: list[tuple[str, object]]) -> None:
+    life = Life()
+    for name, *arguments in happenings:
+        getattr(life, name)(*arguments)
+    clocks = [replica.now for replica in life.fleet.replicas.values()]
+    life.now = max(life.now, *clocks, *(w.end for w in life.active_windows()), FIRST_RUN)
+    life.come_to_rest()
+
+    assert not any(replica.waiting for replica in life.fleet.replicas.values())
+    given_up = life.rows_in(life.spans("abandonedWindows"))
+    last = max(window.end for window in life.spans("cover"))
+    due = life.rows_in([Window(CREATED, last)])
+    assert due - given_up <= set(life.evaluated_rows)
+    assert len(due) == life.fleet.taken, "a row that no run will ever read"
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
