@@ -85,23 +85,27 @@ def build_images(settings: Settings, programs: Iterable[str], *, docker: bool) -
         for program in programs:
             image = IMAGES[program]
             key = _key(image, BASE_IMAGE if docker else BASE_KEY)
-            archive = settings.cache_dir / "images" / f"{image.name}-{key}.tar"
-            if not archive.exists():
-                for folder, lock in image.locks.items():
-                    _download_wheels(lock, _WHEELS / folder)
-                if image.sources:
-                    _build_project_wheel()
-                with step(f"Building image {image.tag}"):
-                    archive.parent.mkdir(parents=True, exist_ok=True)
-                    for old in archive.parent.glob(f"{image.name}-*.tar"):
-                        old.unlink()
-                    build = _build_by_docker if docker else _build_by_buildah
-                    unfinished = archive.with_suffix(".new")
-                    unfinished.unlink(missing_ok=True)
-                    build(settings, image, unfinished)
-                    unfinished.rename(archive)
-            archives[program] = archive
+            archives[program] = settings.cache_dir / "images" / f"{image.name}-{key}.tar"
+        missing = {it: archive for it, archive in archives.items() if not archive.exists()}
+        if any(IMAGES[program].sources for program in missing):
+            _build_project_wheel()
+        for program, archive in missing.items():
+            _build(settings, IMAGES[program], archive, docker=docker)
     return archives
+
+
+def _build(settings: Settings, image: Image, archive: Path, *, docker: bool) -> None:
+    for folder, lock in image.locks.items():
+        _download_wheels(lock, _WHEELS / folder)
+    with step(f"Building image {image.tag}"):
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        for old in archive.parent.glob(f"{image.name}-*.tar"):
+            old.unlink()
+        unfinished = archive.with_suffix(".new")
+        unfinished.unlink(missing_ok=True)
+        build = _build_by_docker if docker else _build_by_buildah
+        build(settings, image, unfinished)
+        unfinished.rename(archive)
 
 
 def _build_by_docker(settings: Settings, image: Image, archive: Path) -> None:
