@@ -167,15 +167,25 @@ local function is_prediction(headers)
   return (headers:get("content-type") or ""):sub(1, 16) ~= "application/grpc"
 end
 
+-- The client's Ce-Id is written as attributes are in headers; an x-request-id, which Envoy makes
+-- where the client has sent none, is any text, and what an attribute may not hold is escaped.
+local function event_id(headers)
+  local id = headers:get("ce-id")
+  if id ~= nil and id ~= "" then
+    return id
+  end
+  local escape = function(character)
+    return string.format("%%%02X", character:byte())
+  end
+  return (headers:get("x-request-id"):gsub("[^!#$&-~]", escape))
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
   if not is_prediction(headers) or math.random() >= FRACTION then
     return
   end
-  local id = headers:get("ce-id")
-  if id == nil or id == "" then
-    id = headers:get("x-request-id") -- by Envoy, if not by the client
-  end
+  local id = event_id(headers)
   count(handle, "drawn")
   if send_half(handle, "request", id) then
     handle:streamInfo():dynamicMetadata():set(STATE, "id", id)

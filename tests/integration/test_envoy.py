@@ -156,14 +156,16 @@ async def test_an_event_has_the_id_of_the_client_or_one_of_its_own(
     await client.post(url, v1_body(), Ce_Id="mine", X_Request_Id="not-me")
     await client.post(url, v1_body(), X_Request_Id="0b5c1a52-7a3e-9d10-8f00-000000000001")
     await client.post(url, v1_body(), Ce_Id="", X_Request_Id="after-an-empty-one")
+    await client.post(url, v1_body(), X_Request_Id='100% "so"')
     await client.post(url, v1_body())
     await client.post(url, v1_body())
 
-    await eventually(sink.count, lambda count: count == 10)
+    await eventually(sink.count, lambda count: count == 12)
     told = {"mine", "0b5c1a52-7a3e-9d10-8f00-000000000001", "after-an-empty-one"}
+    told.add("100%25%20%22so%22")
     ids = sink.predictions().keys()
     assert told < ids
-    assert len(ids) == 5
+    assert len(ids) == 6
     assert all(len(each) == 36 for each in ids - told)
 
 

@@ -41,6 +41,7 @@ class KServeServer:
 
     def __enter__(self) -> Self:
         python = servers_python()
+        self._directory.mkdir(parents=True, exist_ok=True)
         model_file = self._directory / "model.json"
         model_file.write_text(json.dumps(_MODEL))
         self._processes.start(
