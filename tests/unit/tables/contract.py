@@ -266,7 +266,7 @@ class TableContract:
         with pytest.raises(TableInvalid, match='column "job_uid": a row has no value'):
             made.append_halves([half_batch(make_half("request", job_uid=None))])
 
-    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("seed", range(2))
     def test_any_mixture_of_the_samplers_rows_and_halves_reads_as_by_hand(
         self, made: Table, seed: int
     ) -> None:
@@ -291,8 +291,8 @@ class TableContract:
         ]
         dice.shuffle(halves)
         made.append_rows([row_batch(*rows)])
-        for start in range(0, len(halves), 15):
-            made.append_halves([half_batch(*halves[start : start + 15])])
+        for start in range(0, len(halves), 45):
+            made.append_halves([half_batch(*halves[start : start + 45])])
         labels: list[Row] = [make_label(f"row-{n:04}", "true", 1) for n in range(5, 50, 7)]
         made.append_labels([label_batch(*labels)])
         for asked in (

@@ -76,7 +76,8 @@ def test_the_least_cap_and_fraction_of_an_interval_count_for_all_of_it() -> None
     sample = BottomK(None)
     for cap, fraction in ((9, None), (3, 0.5), (5, 0.8), (None, None)):
         sample.limit("a", cap, fraction)
-    sample.limit("b", None, 0.25)
+    for fraction in (0.25, 0.75):
+        sample.limit("b", None, fraction)
     units = [(f"{interval}{i}", interval, i / 10) for interval in "abc" for i in range(10)]
     for unit in units:
         sample.see(*unit)
