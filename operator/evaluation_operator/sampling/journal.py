@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evaluation_operator.sampling.kept import Kept
-from evaluation_operator.sampling.wal import Place, WriteAhead
+from evaluation_operator.sampling.wal import Place, WriteAhead, record_size
 
 logger = logging.getLogger(__name__)
 
@@ -48,22 +48,26 @@ class Journal:
         self._freed: list[Place] = []
         self._task: asyncio.Task[None] | None = None
         self.problem: str | None = None
+        self._written_size = self._waiting_size = 0
 
     @property
     def size(self) -> int:
-        """Bytes on the disk."""
-        return self._wal.size
+        """Bytes on the disk, or on their way there."""
+        return self._written_size + self._waiting_size
 
     async def replay(self) -> list[tuple[Place, bytes]]:
         """Everything of earlier processes. Raises OSError."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: list(self._wal.replay()))
+        records = await loop.run_in_executor(self._thread, lambda: list(self._wal.replay()))
+        self._written_size = self._wal.size
+        return records
 
     def append(self, records: Sequence[Kept], *, wait: bool) -> asyncio.Future[None] | None:
         """Write all of them. With `wait` a future that is done when they are written, and has
         OSError if they cannot be."""
         future = asyncio.get_running_loop().create_future() if wait else None
         bodies = [kept.body for kept in records if kept.body is not None]
+        self._waiting_size += sum(map(record_size, bodies))
         self._gathering.append(_Offered(records, bodies, future))
         self._wake()
         return future
@@ -128,10 +132,11 @@ class Journal:
         except OSError as error:
             # It is read again after a restart; what is in a table already does no harm there.
             logger.warning("a finished part of the write-ahead file stays: %s", error)
+        self._written_size = self._wal.size
         return places
 
     def _accept(self, places: Iterator[Place]) -> None:
-        group, self._writing = self._writing, []
+        group = self._taken()
         if group:
             self.problem = None
         for offered in group:
@@ -142,10 +147,16 @@ class Journal:
                 offered.future.set_result(None)
 
     def _refuse(self, error: OSError) -> None:
-        group, self._writing = self._writing, []
+        group = self._taken()
         self.problem = f"the write-ahead file cannot be written: {error}"
         logger.error("%s", self.problem)
         for offered in group:
             self._lost(offered.records)
             if offered.future is not None and not offered.future.done():
                 offered.future.set_exception(error)
+
+    def _taken(self) -> list[_Offered]:
+        """The group that was being written."""
+        group, self._writing = self._writing, []
+        self._waiting_size -= sum(record_size(body) for each in group for body in each.bodies)
+        return group

@@ -97,7 +97,8 @@ class _JobFields(NamedTuple):
 
 
 class _Fields(NamedTuple):
-    """What a record says, as JSON; the payloads' bytes follow it."""
+    """What a record says, as JSON. The bytes of `data`, `predictions` and `payloads` follow it in
+    that order, and here are their lengths."""
 
     job: Sequence[str | int] | orjson.Fragment
     key: str
@@ -109,8 +110,8 @@ class _Fields(NamedTuple):
     fraction: float
     cap: int
     time: int
-    data: list[str] | None
-    predictions: list[str] | None
+    data: list[int] | None
+    predictions: list[int] | None
     payloads: list[tuple[str, int]]
 
 
@@ -132,6 +133,7 @@ def encode_job(job: SampledJob) -> orjson.Fragment:
 
 def encode(kept: Kept, job: orjson.Fragment, content: Content) -> bytes:
     """The record. Raises ValueError for a text that is not valid Unicode."""
+    data, predictions = _encoded(content.data), _encoded(content.predictions)
     fields = _Fields(
         job=job,
         key=kept.key,
@@ -143,26 +145,36 @@ def encode(kept: Kept, job: orjson.Fragment, content: Content) -> bytes:
         fraction=kept.fraction,
         cap=kept.cap,
         time=to_microseconds(content.time),
-        data=content.data,
-        predictions=content.predictions,
+        data=None if data is None else [len(text) for text in data],
+        predictions=None if predictions is None else [len(text) for text in predictions],
         payloads=[(file.name, len(file.data)) for file in content.payloads],
     )
     try:
         head = orjson.dumps(tuple(fields))
     except TypeError as error:
         raise ValueError(f"a text is not valid Unicode ({error})") from None
-    blobs = [file.data for file in content.payloads]
-    return b"".join([len(head).to_bytes(_LENGTH_BYTES, "little"), head, *blobs])
+    length = len(head).to_bytes(_LENGTH_BYTES, "little")
+    files = [file.data for file in content.payloads]
+    return b"".join([length, head, *(data or ()), *(predictions or ()), *files])
 
 
 def decode_content(body: bytes) -> Content:
     """The texts and files of a record."""
     fields, start = _fields(body)
-    payloads = []
-    for name, size in fields.payloads:
-        payloads.append(PayloadFile(name, body[start : start + size]))
+
+    def take(size: int) -> bytes:
+        nonlocal start
         start += size
-    return Content(_time(fields.time), fields.data, fields.predictions, payloads)
+        return body[start - size : start]
+
+    return Content(
+        time=_time(fields.time),
+        data=None if fields.data is None else [take(size).decode() for size in fields.data],
+        predictions=None
+        if fields.predictions is None
+        else [take(size).decode() for size in fields.predictions],
+        payloads=[PayloadFile(name, take(size)) for name, size in fields.payloads],
+    )
 
 
 def decode(
@@ -189,6 +201,10 @@ def decode(
         body=body,
         place=place,
     )
+
+
+def _encoded(texts: Sequence[str] | None) -> list[bytes] | None:
+    return None if texts is None else [text.encode() for text in texts]
 
 
 def _fields(body: bytes) -> tuple[_Fields, int]:

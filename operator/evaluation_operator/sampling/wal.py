@@ -28,6 +28,11 @@ class Place(NamedTuple):
     length: int
 
 
+def record_size(record: bytes) -> int:
+    """Bytes that it takes in a segment."""
+    return _HEADER.size + len(record)
+
+
 class WriteAhead:
     """All of it blocks, and all but `read` and `size` belongs to one thread.
 

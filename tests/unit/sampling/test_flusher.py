@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -273,7 +273,7 @@ async def test_a_reader_never_finds_a_row_before_the_mark_that_was_not_there(
     jobs = [make_job(tmp_path, "roses", cap=3), make_job(tmp_path, "tulips")]
     time = VirtualTime(BORDER - timedelta(minutes=3))
     async with running(tmp_path / "wal", jobs, time) as replica:
-        promises = []
+        promises: list[tuple[datetime, list[set[object]]]] = []
         for step in range(40):
             if step % 20 == 5:
                 replica.faults.away.add(jobs[step // 20 % 2].table_uri)

@@ -113,8 +113,7 @@ async def test_a_row_points_at_the_file_that_was_sent(tmp_path: Path) -> None:
 async def test_an_item_with_too_large_a_value_is_counted_and_gives_no_row(tmp_path: Path) -> None:
     job = make_job(tmp_path)
     half = whole("e", instances=({"image": coded(PNG)},))
-    bounds = {"payload_bytes": 50, "max_payload_bytes": 60}
-    async with running(tmp_path / "wal", [job], **bounds) as replica:
+    async with running(tmp_path / "wal", [job], payload_bytes=50, max_payload_bytes=60) as replica:
         await replica.give(half)
         assert await replica.sampler.drain()
         assert replica.sampler.counts.reasons[Reason.UNREADABLE] == 1
