@@ -55,7 +55,7 @@ class Cluster:
             [self._kubectl, "--kubeconfig", self.kubeconfig, "exec", *where, "--", *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             text=True,
         )
 
@@ -71,9 +71,10 @@ class Cluster:
 
 
 def finish(processes: Mapping[str, subprocess.Popen[str]], what: str) -> dict[str, str]:
-    """What all of them said, once they have ended. Raises ClusterError if one failed."""
-    said = {name: process.communicate()[0] for name, process in processes.items()}
+    """What all of them printed, once they have ended. Raises ClusterError if one failed."""
+    said = {name: process.communicate() for name, process in processes.items()}
     for name, process in processes.items():
         if process.returncode != 0:
-            raise ClusterError(f"{what} {name}: code {process.returncode}: {said[name]}")
-    return said
+            printed = "".join(part or "" for part in said[name])
+            raise ClusterError(f"{what} {name}: code {process.returncode}: {printed}")
+    return {name: printed for name, (printed, _) in said.items()}
