@@ -38,7 +38,11 @@ from tests.integration.eventually import eventually
 from tests.integration.kubelet import Kubelet, RunProgram
 
 DAY = timedelta(days=1)
-POLICY = Policy(retry=timedelta(seconds=0.5), table_check_retry=timedelta(seconds=1))
+POLICY = Policy(
+    retry=timedelta(seconds=0.5),
+    table_check_retry=timedelta(seconds=1),
+    flush_retry=timedelta(seconds=0.2),
+)
 STOP_SECONDS = 20
 TABLE_CHECK = "evaluations.dev/component=table-check"
 

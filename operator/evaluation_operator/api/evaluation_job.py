@@ -280,7 +280,9 @@ class EvaluationJobStatus(Model):
     conditions: list[Condition] = Field(
         default=[],
         description="Ready (sampling and schedule work), Reconciling, Stalled (the spec must "
-        "change) and QualityAcceptable (the last Evaluation against the alert threshold).",
+        "change), QualityAcceptable (the last Evaluation against the alert threshold), "
+        "SamplerBehind (the last run went on without a replica of the sampler) and LoggerManaged "
+        "(spec.manageLogger).",
         max_length=16,
         json_schema_extra={
             "x-kubernetes-list-type": "map",
@@ -346,6 +348,11 @@ class EvaluationJobStatus(Model):
         default=None,
         description="Rows that turned up in windows after they had been evaluated.",
         ge=0,
+    )
+    managed_logger: str | None = Field(
+        default=None,
+        description="InferenceService whose request logger the operator has set for this job.",
+        max_length=253,
     )
     table_digest: str | None = Field(
         default=None,

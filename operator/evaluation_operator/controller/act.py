@@ -14,11 +14,14 @@ from typing import Any
 from evaluation_operator.api.base import ObjectMeta, format_time
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key
+from evaluation_operator.domain.conditions import Told
 from evaluation_operator.domain.facts import DatasetFacts, Outcome, controller_uid
-from evaluation_operator.domain.naming import FINALIZER
+from evaluation_operator.domain.logger_slot import LoggerRefusal
+from evaluation_operator.domain.naming import FIELD_MANAGER, FINALIZER
 from evaluation_operator.domain.plan import (
     Action,
     AddFinalizer,
+    ApplyLogger,
     CreateRun,
     CreateRunJob,
     CreateTableCheck,
@@ -36,6 +39,7 @@ from evaluation_operator.kube import (
     DATASETS,
     EVALUATION_JOB_VERSIONS,
     EVALUATION_JOBS,
+    INFERENCE_SERVICES,
     JOBS,
     LEASES,
     AlreadyExists,
@@ -48,6 +52,8 @@ from evaluation_operator.kube import (
 )
 from evaluation_operator.kube.resources import Resource
 
+KSERVE = "manifests/kserve"
+NO_SUCH_KIND = ("could not find the requested resource", "page not found")
 Body = dict[str, Any]
 Learn = Callable[[Key | None, str, Mapping[str, Any], bool], None]
 """(who knows it already, kind, object as the API server showed it, whether it is gone)"""
@@ -77,6 +83,14 @@ class Turn:
         return EVALUATION_JOBS if self.key.kind == "EvaluationJob" else EVALUATION_JOB_VERSIONS
 
 
+class LoggerRefused(Exception):
+    """The logger of an InferenceService cannot be set; nothing else is held up by that."""
+
+    def __init__(self, refusal: LoggerRefusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
 class Actor:
     """Performs actions for one object after another.
 
@@ -91,7 +105,10 @@ class Actor:
         self._learn = learn
 
     async def perform(self, turn: Turn, action: Action) -> list[EventRecord]:
-        """Events that the action gives rise to; raises Obstructed, Conflict or another ApiError."""
+        """Events that the action gives rise to.
+
+        Raises Obstructed, LoggerRefused, Conflict or another ApiError.
+        """
         key = turn.key
         match action:
             case CreateRun(dataset, job):
@@ -114,6 +131,8 @@ class Actor:
                 await self._patch_own(turn, ownerReferences=owners)
             case DeleteJob(facts):
                 await self._delete(key, JOBS, facts.name, facts.uid, dict(facts.labels))
+            case ApplyLogger(service, uid, logger):
+                await self._apply_logger(key, service, uid, logger)
             case DeleteDataset(facts):
                 await self._delete(key, DATASETS, facts.name, facts.uid, {})
         return []
@@ -202,6 +221,25 @@ class Actor:
             raise
         self._claims.remember(body)
 
+    async def _apply_logger(
+        self, key: Key, service: str, uid: str, logger: Mapping[str, Any] | None
+    ) -> None:
+        body: Body = {
+            "apiVersion": INFERENCE_SERVICES.api_version,
+            "kind": INFERENCE_SERVICES.kind,
+            "metadata": {"name": service, "namespace": key.namespace, "uid": uid},
+        }
+        if logger is not None:
+            body["spec"] = {"predictor": {"logger": dict(logger)}}
+        try:
+            await self._kube.apply(
+                INFERENCE_SERVICES, key.namespace, body, field_manager=FIELD_MANAGER
+            )
+        except ApiError as error:
+            raise LoggerRefused(
+                LoggerRefusal(service, Reason.LOGGER_REFUSED, kserve_fault(error).message)
+            ) from error
+
     async def _patch_own(self, turn: Turn, **metadata: object) -> None:
         patch = {"metadata": {"resourceVersion": turn.metadata.resource_version, **metadata}}
         body = await self._kube.patch(turn.resource, turn.key.namespace, turn.key.name, patch)
@@ -225,6 +263,25 @@ class Actor:
                 raise
         metadata = {"namespace": key.namespace, "name": name, "uid": uid, "labels": labels}
         self._learn(key, resource.kind, {"metadata": metadata}, True)
+
+
+def kserve_fault(error: ApiError) -> Told:
+    """Why an InferenceService cannot be read or written, and what to do about it."""
+    match error:
+        case Forbidden():
+            message = f"{error.message}; give the operator the right: kubectl apply -k {KSERVE}"
+            return Told(False, Reason.PERMISSION_DENIED, message)
+        case NotFound() if any(text in error.message for text in NO_SUCH_KIND):
+            message = "KServe is not installed in this cluster: set spec.manageLogger to false"
+            return Told(False, Reason.KSERVE_NOT_FOUND, message)
+        case NotFound():
+            message = (
+                f"{error.message}; name it in spec.modelSelector.inferenceservicename where it is "
+                "not the model's name"
+            )
+            return Told(False, Reason.INFERENCE_SERVICE_NOT_FOUND, message)
+        case _:
+            return Told(False, Reason.LOGGER_REFUSED, error.message)
 
 
 def obstacle_of(error: ApiError) -> Obstacle | None:

@@ -14,13 +14,14 @@ from evaluation_operator.api.names import (
     parse_instruction_name,
     parse_model_version,
 )
-from evaluation_operator.controller.act import Learn
+from evaluation_operator.controller.act import Learn, kserve_fault
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.replicas import Replicas
 from evaluation_operator.controller.store import Store
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
 from evaluation_operator.domain.flushing import Replica
+from evaluation_operator.domain.logger_slot import LoggerRefusal, LoggerSlot, logger_target
 from evaluation_operator.domain.naming import (
     LABEL_DATASET,
     model_version_lease_name,
@@ -38,7 +39,16 @@ from evaluation_operator.domain.snapshot import (
     VersionSnapshot,
 )
 from evaluation_operator.domain.tables import table_source
-from evaluation_operator.kube import CLAIMS, DATASETS, PODS, SERVICE_ACCOUNTS, Kube, NotFound
+from evaluation_operator.kube import (
+    CLAIMS,
+    DATASETS,
+    INFERENCE_SERVICES,
+    PODS,
+    SERVICE_ACCOUNTS,
+    ApiError,
+    Kube,
+    NotFound,
+)
 from evaluation_operator.kube.resources import Resource
 
 PRESENCE_SECONDS = 60.0
@@ -58,14 +68,25 @@ class Gatherer:
         self._replicas = Replicas(kube)
         self._present: dict[tuple[str, str, str], float] = {}
 
-    async def job(self, key: Key, obstacle: Obstacle | None, now: datetime) -> JobSnapshot | None:
+    async def job(
+        self,
+        key: Key,
+        obstacle: Obstacle | None,
+        now: datetime,
+        refusals: tuple[LoggerRefusal, ...] = (),
+    ) -> JobSnapshot | None:
         """None when the job does not exist."""
         stored = self._store.jobs.get((key.namespace, key.name))
         if stored is None:
             return None
         job = EvaluationJob.from_dict(stored.parse())
         if job.metadata.deletion_timestamp is not None:
-            return JobSnapshot(job, runs=tuple(await self._runs(key, job)))
+            return JobSnapshot(
+                job,
+                runs=tuple(await self._runs(key, job)),
+                loggers=await self._loggers(job),
+                logger_refusals=refusals,
+            )
         check = self._check(job)
         return JobSnapshot(
             job=job,
@@ -77,6 +98,8 @@ class Gatherer:
             table_check=await self._with_verdict(key, check) if check is not None else None,
             obstacle=obstacle,
             replicas=await self._replicas_for(job, now),
+            loggers=await self._loggers(job),
+            logger_refusals=refusals,
         )
 
     async def version(self, key: Key, obstacle: Obstacle | None) -> VersionSnapshot | None:
@@ -106,6 +129,28 @@ class Gatherer:
         if slot is None or now < slot + self._policy.settle:
             return ()
         return await self._replicas.get(job.metadata.namespace, slot, now)
+
+    async def _loggers(self, job: EvaluationJob) -> dict[str, LoggerSlot]:
+        """Read for the few jobs that have asked for it, or have to give one back."""
+        names = {logger_target(job), job.status.managed_logger} - {None}
+        return {name: await self._logger(job, name) for name in sorted(filter(None, names))}
+
+    async def _logger(self, job: EvaluationJob, service: str) -> LoggerSlot:
+        namespace = job.metadata.namespace
+        try:
+            body = await self._kube.get(INFERENCE_SERVICES, namespace, service)
+        except ApiError as error:
+            return LoggerSlot(service, problem=kserve_fault(error))
+        bodies = self._store.jobs_logging(namespace, service)
+        others = (EvaluationJob.from_dict(stored.parse()) for stored in bodies)
+        return LoggerSlot.from_body(
+            body,
+            [
+                other
+                for other in others
+                if other.uid != job.uid and other.metadata.deletion_timestamp is None
+            ],
+        )
 
     async def _runs(self, key: Key, job: EvaluationJob) -> Sequence[Run]:
         datasets = {item.name: item for item in self._store.datasets.owned_by(job.metadata.uid)}

@@ -8,13 +8,20 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from evaluation_operator.controller.act import Actor, Obstructed, Turn, obstacle_of
+from evaluation_operator.controller.act import (
+    Actor,
+    LoggerRefused,
+    Obstructed,
+    Turn,
+    obstacle_of,
+)
 from evaluation_operator.controller.clock import Clock
 from evaluation_operator.controller.gather import Gatherer
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.publish import EventPublisher
 from evaluation_operator.domain.decide_job import decide_job
 from evaluation_operator.domain.decide_version import decide_version
+from evaluation_operator.domain.logger_slot import LoggerRefusal
 from evaluation_operator.domain.plan import Action, CreateRun, Obstacle, Plan, WriteOutcome
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.kube import ApiError, Forbidden, NotFound, Rejected
@@ -47,11 +54,20 @@ class Reconciler:
 
         What stands in the way is told, and then tried again.
         """
-        decision = await self._decide(key, None)
-        if decision is None:
-            return None
+        refusals: tuple[LoggerRefusal, ...] = ()
+        while True:
+            decision = await self._decide(key, None, refusals)
+            if decision is None:
+                return None
+            try:
+                return await self._try(key, *decision)
+            except LoggerRefused as error:
+                # Decide again without it: nothing but its own condition is to suffer from that.
+                refusals += (error.refusal,)
+
+    async def _try(self, key: Key, turn: Turn, plan: Plan) -> datetime | None:
         try:
-            return await self._carry_out(*decision)
+            return await self._carry_out(turn, plan)
         except NotFound as error:
             # Mostly the object itself is gone, or its namespace goes: then the next turn is none.
             logger.info("%s: %s", key, error.message)
@@ -63,12 +79,14 @@ class Reconciler:
             assert found is not None, "both kinds have one"
             return await self._report_obstacle(key, found)
 
-    async def _decide(self, key: Key, obstacle: Obstacle | None) -> tuple[Turn, Plan] | None:
+    async def _decide(
+        self, key: Key, obstacle: Obstacle | None, refusals: tuple[LoggerRefusal, ...] = ()
+    ) -> tuple[Turn, Plan] | None:
         """None when there is nothing to decide on."""
         now = self._clock.now()
         try:
             if key.kind == "EvaluationJob":
-                job = await self._gatherer.job(key, obstacle, now)
+                job = await self._gatherer.job(key, obstacle, now, refusals)
                 if job is None:
                     return None
                 return Turn(key, job.job.metadata), decide_job(job, now, self._policy)

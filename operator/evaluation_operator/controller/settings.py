@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
+from urllib.parse import urlsplit
 
+from evaluation_operator.domain.naming import SAMPLER_URL
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.stalled import Limits
 
@@ -64,6 +66,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             seconds=read.number("EVALUATION_TABLE_CHECK_RETRY_SECONDS", 60.0, float)
         ),
         settle=_settle(read),
+        sampler_url=_sampler_url(read),
     )
     return Settings(
         policy=policy,
@@ -89,6 +92,17 @@ def _settle(read: _Reader) -> timedelta:
             "rows and labels that come later set spec.labelDelay of their job"
         )
     return timedelta(seconds=seconds)
+
+
+def _sampler_url(read: _Reader) -> str:
+    url = read.text("EVALUATION_SAMPLER_URL", SAMPLER_URL)
+    parts = urlsplit(url.replace("{namespace}", "n"))
+    if parts.scheme not in ("http", "https") or not parts.hostname or set("{}") & {*parts.geturl()}:
+        raise SettingsError(
+            f"EVALUATION_SAMPLER_URL={url!r}: write an http or https URL, with {{namespace}} where "
+            f"the namespace stands, like {SAMPLER_URL}"
+        )
+    return url
 
 
 class _Reader:

@@ -25,6 +25,7 @@ from evaluation_operator.api.names import (
 from evaluation_operator.controller.collection import Collection, Known, Name
 from evaluation_operator.controller.keys import Key, job_key, version_key
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts, parse_time
+from evaluation_operator.domain.logger_slot import logger_target
 from evaluation_operator.domain.naming import LABEL_JOB, LABEL_TABLE, LABEL_VERSION
 from evaluation_operator.domain.tables import table_source
 
@@ -121,6 +122,12 @@ class Store:
         names = sorted((key.namespace, key.name) for key in keys)
         found = [(name, self.versions.get(name)) for name in names]
         return [(name, value) for name, value in found if value is not None]
+
+    def jobs_logging(self, namespace: str, service: str) -> list[StoredObject]:
+        """Jobs that want the logger of that InferenceService to be managed."""
+        keys = self._referring_to(namespace, f"logger/{service}")
+        found = [self.jobs.get((key.namespace, key.name)) for key in keys]
+        return [stored for stored in found if stored is not None]
 
     def _index(self, kind: str, name: Name) -> None:
         key = job_key(*name) if kind == "EvaluationJob" else version_key(*name)
@@ -245,4 +252,6 @@ def _job_references(job: EvaluationJob, namespace: str) -> list[str]:
     if human is not None:
         name = parse_instruction_name(human.instruction, namespace=namespace)
         references.append(f"instruction/{name}")
+    if (service := logger_target(job)) is not None:
+        references.append(f"logger/{service}")
     return references

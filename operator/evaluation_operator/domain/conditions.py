@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 from evaluation_operator.api.base import Condition, ConditionStatus
 from evaluation_operator.domain.reasons import Reason
 
 MESSAGE_LIMIT = 1024
+
+
+class Told(NamedTuple):
+    """What a condition says; a status of None is Unknown."""
+
+    status: bool | None
+    reason: Reason
+    message: str
 
 
 def clip(text: str, limit: int) -> str:

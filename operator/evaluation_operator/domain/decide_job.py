@@ -21,7 +21,12 @@ from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.cover import Window, plan_runs, subtract, uncovered
 from evaluation_operator.domain.draft import JobDraft
 from evaluation_operator.domain.facts import DatasetFacts, Result
-from evaluation_operator.domain.flushing import judge_flushing
+from evaluation_operator.domain.flushing import (
+    SAMPLER_BEHIND,
+    judge_flushing,
+    sampler_behind,
+)
+from evaluation_operator.domain.logger_slot import follow_logger, release_logger
 from evaluation_operator.domain.manifests import build_dataset, build_run_job
 from evaluation_operator.domain.plan import (
     AddFinalizer,
@@ -89,6 +94,8 @@ def decide_job(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Plan:
         _follow_pauses(draft, job, now)
         _follow_schedule(draft, snapshot, readiness, now, policy)
         _prune(draft, snapshot)
+        if snapshot.obstacle is None:
+            follow_logger(draft, job, snapshot.loggers, snapshot.logger_refusals, now, policy)
     report(draft, snapshot, readiness, now)
     return draft.plan(job)
 
@@ -103,6 +110,7 @@ def _stop(draft: JobDraft, snapshot: JobSnapshot) -> Plan:
     for run in snapshot.runs:
         if run.job is not None and not run.job.finished and not run.job.deleting:
             draft.actions.append(DeleteJob(run.job))
+    release_logger(draft, snapshot.job, snapshot.loggers, snapshot.logger_refusals)
     draft.final_actions.append(RemoveFinalizer())
     return draft.plan(snapshot.job)
 
@@ -234,7 +242,10 @@ def _held_until(
             return slot + policy.settle
         if judge_flushing(snapshot.replicas, slot, now).waits_for:
             return now + policy.flush_retry
-    draft.goes_without = judge_flushing(snapshot.replicas, slot, now).goes_without
+    without = judge_flushing(snapshot.replicas, slot, now).goes_without
+    known = any(item.type == SAMPLER_BEHIND for item in snapshot.job.status.conditions)
+    if without or known:
+        draft.told[SAMPLER_BEHIND] = sampler_behind(without)
     return None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from evaluation_operator.api.evaluation_job import EvaluationJob, EvaluationJobStatus
-from evaluation_operator.domain.flushing import Replica
+from evaluation_operator.domain.conditions import Told
 from evaluation_operator.domain.plan import Action, EventRecord, Plan
 from evaluation_operator.domain.sizes import fitted
 
@@ -20,8 +20,9 @@ class JobDraft:
     final_actions: list[Action] = field(default_factory=list)
     events: list[EventRecord] = field(default_factory=list)
     wake_times: list[datetime] = field(default_factory=list)
-    goes_without: tuple[Replica, ...] | None = None
-    """Replicas of the sampler whose rows the runs started now lack; None: none are started."""
+    told: dict[str, Told | None] = field(default_factory=dict)
+    """Conditions that this turn has looked into, by type; None: there is no such one any more.
+    Those that it has not looked into stay as they are."""
 
     def update(self, **changes: object) -> None:
         self.status = self.status.model_copy(update=changes)

@@ -9,12 +9,14 @@ difference is room for a slow write and for clocks that disagree.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from evaluation_operator.domain.conditions import Told
 from evaluation_operator.domain.naming import ANNOTATION_FLUSHED_THROUGH
+from evaluation_operator.domain.reasons import Reason
 
 LOST_AFTER = timedelta(hours=1)
 """A replica that has not flushed past the end of a window for so long holds its run no more, and
@@ -25,6 +27,10 @@ while its own Lease was not renewed for so long. Nor does it believe, when it re
 after so long, any time that it stamped before."""
 RENEW_EVERY = timedelta(seconds=10)
 """How often a replica renews its Lease and tells its mark."""
+
+
+SAMPLER_BEHIND = "SamplerBehind"
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,21 @@ def judge_flushing(replicas: Iterable[Replica], slot: datetime, now: datetime) -
     if waits_for := tuple(replica for replica in late if not replica.is_lost(now)):
         return Flushing(waits_for=waits_for)
     return Flushing(goes_without=late)
+
+
+def sampler_behind(replicas: Sequence[Replica]) -> Told:
+    """Told with the runs that it speaks of, and so never worth a write of its own."""
+    if not replicas:
+        return Told(False, Reason.ALL_FLUSHED, "every replica of the sampler had written its rows")
+    names = ", ".join(replica.name for replica in replicas[:MOST_NAMED])
+    more = f" and {len(replicas) - MOST_NAMED} more" if len(replicas) > MOST_NAMED else ""
+    leases = " ".join(replica.lease for replica in replicas[:MOST_NAMED])
+    message = (
+        f"the last run went on without rows that {names}{more} may still hold; a later run takes "
+        "them. See why it does not write its table; if it is gone for good: "
+        f"kubectl delete lease {leases}"
+    )
+    return Told(True, Reason.REPLICAS_BEHIND, message)
 
 
 def _time(text: object) -> datetime | None:

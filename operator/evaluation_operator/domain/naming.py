@@ -23,6 +23,13 @@ COMPONENT_TABLE_CHECK = "table-check"
 COMPONENT_MODEL_VERSION = "model-version"
 COMPONENT_SAMPLER = "sampler"
 
+FIELD_MANAGER = "evaluation-operator"
+"""As whom the operator writes; what it applies to objects of others carries this name."""
+SAMPLER_URL = "http://evaluation-sampler.{namespace}.svc/"
+"""Where the sampler of a namespace listens, as manifests/sampler installs it."""
+ANNOTATION_MODEL_VERSION = "evaluations.dev/model-version"
+"""On a model server, and passed on in its events: which model version answers."""
+
 ANNOTATION_FLUSHED_THROUGH = "evaluations.dev/flushed-through"
 """On a sampler replica's Lease: every row that it stamped before this time is in its table."""
 ANNOTATION_SAMPLING = "evaluations.dev/sampling"

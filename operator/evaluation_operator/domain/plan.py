@@ -87,6 +87,15 @@ class DeleteDataset:
     dataset: DatasetFacts
 
 
+@dataclass(frozen=True, slots=True)
+class ApplyLogger:
+    """Set the logger of an InferenceService by server-side apply; None gives it back."""
+
+    service: str
+    uid: str
+    logger: Body | None
+
+
 Action = (
     AddFinalizer
     | RemoveFinalizer
@@ -98,6 +107,7 @@ Action = (
     | WriteOutcome
     | DeleteJob
     | DeleteDataset
+    | ApplyLogger
 )
 
 

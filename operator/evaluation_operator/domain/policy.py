@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from evaluation_operator.domain.naming import SAMPLER_URL
 from evaluation_operator.domain.stalled import Limits
 
 
@@ -14,7 +15,8 @@ class Policy:
 
     `settle`: how long after its time a run starts at the earliest, for rows that are under way
     to a table which others fill. `flush_retry`: how often a run that waits for the sampler looks
-    again.
+    again. `sampler_url`: what `{namespace}` is put into to get the sampler of a namespace.
+    `logger_retry`: how often a logger that could not be set is tried again.
     """
 
     image: str = "evaluation-evaluator:dev"
@@ -26,5 +28,7 @@ class Policy:
     table_check_retry: timedelta = timedelta(seconds=60)
     settle: timedelta = timedelta(0)
     flush_retry: timedelta = timedelta(seconds=3)
+    sampler_url: str = SAMPLER_URL
+    logger_retry: timedelta = timedelta(minutes=5)
     create_deadline: timedelta = timedelta(minutes=10)
     namespace_component: str = "manifests/namespace"

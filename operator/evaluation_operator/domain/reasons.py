@@ -37,6 +37,14 @@ class Reason(StrEnum):
     REPLICAS_BEHIND = "ReplicasBehind"
     ALL_FLUSHED = "AllFlushed"
 
+    # EvaluationJob: LoggerManaged
+    LOGGER_SET = "LoggerSet"
+    VERSION_UNKNOWN = "VersionUnknown"
+    LOGGER_SLOT_TAKEN = "LoggerSlotTaken"
+    LOGGER_REFUSED = "LoggerRefused"
+    INFERENCE_SERVICE_NOT_FOUND = "InferenceServiceNotFound"
+    KSERVE_NOT_FOUND = "KServeNotFound"
+
     # Runs
     RUN_CREATED = "RunCreated"
     RUN_SUCCEEDED = "RunSucceeded"

@@ -5,19 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 
 from evaluation_operator.api.evaluation_job import EvaluationJob, JobState
-from evaluation_operator.domain.conditions import condition
+from evaluation_operator.domain.conditions import Told, condition
 from evaluation_operator.domain.draft import JobDraft
-from evaluation_operator.domain.flushing import Replica
+from evaluation_operator.domain.flushing import SAMPLER_BEHIND
+from evaluation_operator.domain.logger_slot import LOGGER_MANAGED
 from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.domain.quality import quality_condition
 from evaluation_operator.domain.readiness import Readiness
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import JobSnapshot
 
-Value = tuple[str, bool | None, Reason, str]
-"""A condition's type, status, reason and message."""
-SAMPLER_BEHIND = "SamplerBehind"
-MOST_NAMED = 5
+QUALITY = "QualityAcceptable"
+LASTING = frozenset({SAMPLER_BEHIND, LOGGER_MANAGED})
+"""Conditions that say what was found when it was looked into, which is not in every turn."""
 
 
 def report(draft: JobDraft, snapshot: JobSnapshot, readiness: Readiness, now: datetime) -> None:
@@ -46,56 +46,36 @@ def report(draft: JobDraft, snapshot: JobSnapshot, readiness: Readiness, now: da
             draft.wake_times.append(quality.wake_at)
         if quality.event is not None:
             draft.events.append(quality.event)
-    values = _of_readiness(readiness, paused)
+    told = _of_readiness(readiness, paused) | draft.told
     if quality is not None:
-        values.append(("QualityAcceptable", quality.status, quality.reason, quality.message))
+        told[QUALITY] = Told(quality.status, quality.reason, quality.message)
     before, generation = job.status.conditions, job.metadata.generation
-    behind = next((item for item in before if item.type == SAMPLER_BEHIND), None)
-    kept = [behind] if behind is not None and draft.goes_without is None else []
-    if draft.goes_without or (behind is not None and not kept):
-        values.append(_sampler_behind(draft.goes_without or ()))
+    kept = [item for item in before if item.type in LASTING and item.type not in told]
     made = [
-        condition(kind, value, why, text, generation=generation, now=now, before=before)
-        for kind, value, why, text in values
+        condition(kind, *what, generation=generation, now=now, before=before)
+        for kind, what in told.items()
+        if what is not None
     ]
     draft.update(conditions=[*made, *kept])
     _tell_readiness(draft, job, readiness)
 
 
-def _of_readiness(readiness: Readiness, paused: bool) -> list[Value]:
+def _of_readiness(readiness: Readiness, paused: bool) -> dict[str, Told | None]:
     settled = readiness.ready or readiness.stalled
     ready_reason = Reason.PAUSED if readiness.ready and paused else readiness.reason
-    return [
-        ("Ready", readiness.ready, ready_reason, readiness.message),
-        (
-            "Reconciling",
+    return {
+        "Ready": Told(readiness.ready, ready_reason, readiness.message),
+        "Reconciling": Told(
             not settled,
             Reason.SETTLED if settled else Reason.PROGRESSING,
             "" if settled else readiness.message,
         ),
-        (
-            "Stalled",
+        "Stalled": Told(
             readiness.stalled,
             readiness.reason if readiness.stalled else Reason.SETTLED,
             readiness.message if readiness.stalled else "",
         ),
-    ]
-
-
-def _sampler_behind(replicas: tuple[Replica, ...]) -> Value:
-    """Told with the runs that it speaks of, and so never worth a write of its own."""
-    if not replicas:
-        message = "every replica of the sampler has written its rows"
-        return (SAMPLER_BEHIND, False, Reason.ALL_FLUSHED, message)
-    names = ", ".join(replica.name for replica in replicas[:MOST_NAMED])
-    more = f" and {len(replicas) - MOST_NAMED} more" if len(replicas) > MOST_NAMED else ""
-    leases = " ".join(replica.lease for replica in replicas[:MOST_NAMED])
-    message = (
-        f"the last run went on without rows that {names}{more} may still hold; a later run takes "
-        f"them. See why it does not write its table; if it is gone for good: kubectl delete "
-        f"lease {leases}"
-    )
-    return (SAMPLER_BEHIND, True, Reason.REPLICAS_BEHIND, message)
+    }
 
 
 def _tell_readiness(draft: JobDraft, job: EvaluationJob, readiness: Readiness) -> None:

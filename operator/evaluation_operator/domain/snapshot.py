@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
 from evaluation_operator.domain.flushing import Replica
+from evaluation_operator.domain.logger_slot import LoggerRefusal, LoggerSlot
 from evaluation_operator.domain.plan import Claim, Obstacle
 
 
@@ -32,7 +34,8 @@ class JobSnapshot:
     """An EvaluationJob and what it stands on; None means: does not exist.
 
     `labels` are the display names of its AnnotationSpecSet, in order. `replicas` are those of the
-    namespace's sampler; they are looked at only when runs are due.
+    namespace's sampler; they are looked at only when runs are due. `loggers` are those of the
+    InferenceServices, by name, that the job manages or has to give back.
     """
 
     job: EvaluationJob
@@ -44,6 +47,8 @@ class JobSnapshot:
     table_check: TableCheck | None = None
     obstacle: Obstacle | None = None
     replicas: tuple[Replica, ...] = ()
+    loggers: Mapping[str, LoggerSlot] = field(default_factory=dict)
+    logger_refusals: tuple[LoggerRefusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from evaluation_operator.kube.resources import Resource
 
 Body = dict[str, Any]
 
+APPLY_PATCH = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 PAGE = 500
 
@@ -166,6 +167,25 @@ class Kube:
             "PATCH", path, body=dict(patch), query=query, content_type=MERGE_PATCH
         )
         self._wrote("patch", resource)
+        return result
+
+    async def apply(
+        self,
+        resource: Resource,
+        namespace: str,
+        body: Body,
+        *,
+        field_manager: str = "evaluation-operator",
+    ) -> Body:
+        """Server-side apply, never by force: raises Conflict where somebody else has set a field.
+
+        What this manager applied before and leaves out now is removed. With metadata.uid in the
+        body no object is made where there is none.
+        """
+        path = resource.path(namespace, body["metadata"]["name"])
+        query = {"fieldManager": field_manager, "force": "false"}
+        result = await self._call("PATCH", path, body=body, query=query, content_type=APPLY_PATCH)
+        self._wrote("apply", resource)
         return result
 
     async def delete(

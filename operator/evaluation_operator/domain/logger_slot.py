@@ -1,0 +1,229 @@
+"""KServe's one slot for a request logger, for jobs with `spec.manageLogger`.
+
+An InferenceService has room for one logger, so the operator takes the slot only while it is free,
+by server-side apply without force, and gives it back when no job wants it any more. Whatever
+stands in the way is a condition of the job and nothing else: sampling by other means goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.names import ResourceNameError, parse_model_version
+from evaluation_operator.domain.conditions import Told
+from evaluation_operator.domain.draft import JobDraft
+from evaluation_operator.domain.naming import ANNOTATION_MODEL_VERSION, FIELD_MANAGER
+from evaluation_operator.domain.plan import ApplyLogger, EventRecord
+from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.reasons import Reason
+
+LOGGER_MANAGED = "LoggerManaged"
+LOOK_AGAIN = timedelta(hours=1)
+"""A service that is made anew has no logger, and nobody tells."""
+MODE = "all"
+_SERVICE_KEY = "inferenceservicename"
+_ANNOTATION_KEYS = "annotations."
+
+
+@dataclass(frozen=True, slots=True)
+class LoggerSlot:
+    """`spec.predictor.logger` of an InferenceService; `problem` says why it could not be read.
+
+    `managers` are the field managers that have a hand in it. `wanted_by_others`: another job of
+    the namespace manages it too, and needs `others_annotations` passed on.
+    """
+
+    service: str
+    uid: str = ""
+    problem: Told | None = None
+    is_set: bool = False
+    url: str = ""
+    mode: str = ""
+    annotations: tuple[str, ...] = ()
+    managers: tuple[str, ...] = ()
+    version: str | None = None
+    wanted_by_others: bool = False
+    others_annotations: tuple[str, ...] = ()
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any], others: Iterable[EvaluationJob]) -> LoggerSlot:
+        meta, wanting = body["metadata"], tuple(others)
+        logger = ((body.get("spec") or {}).get("predictor") or {}).get("logger")
+        found = logger if isinstance(logger, dict) else {}
+        return cls(
+            service=str(meta["name"]),
+            uid=str(meta["uid"]),
+            is_set=bool(logger),
+            url=str(found.get("url") or ""),
+            mode=str(found.get("mode") or ""),
+            annotations=tuple(found.get("metadataAnnotations") or ()),
+            managers=tuple(_managers(meta.get("managedFields") or ())),
+            version=(meta.get("annotations") or {}).get(ANNOTATION_MODEL_VERSION),
+            wanted_by_others=bool(wanting),
+            others_annotations=tuple(key for job in wanting for key in needed_annotations(job)),
+        )
+
+    @property
+    def is_ours(self) -> bool:
+        return self.is_set and FIELD_MANAGER in self.managers
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        return tuple(name for name in self.managers if name != FIELD_MANAGER)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggerRefusal:
+    """The API server did not let the operator write that service's logger."""
+
+    service: str
+    reason: Reason
+    message: str
+
+
+def logger_target(job: EvaluationJob) -> str | None:
+    """The InferenceService whose logger the job wants to be managed; None: it wants none."""
+    if not job.spec.manage_logger:
+        return None
+    if (named := job.spec.model_selector.get(_SERVICE_KEY)) is not None:
+        return named
+    try:
+        return parse_model_version(job.spec.model_version, namespace=job.namespace).model
+    except ResourceNameError:
+        return None
+
+
+def needed_annotations(job: EvaluationJob) -> tuple[str, ...]:
+    """Annotations that events must carry for the sampler to tell the job's from others'."""
+    keys = (
+        key[len(_ANNOTATION_KEYS) :]
+        for key in job.spec.model_selector
+        if key.startswith(_ANNOTATION_KEYS)
+    )
+    return tuple(sorted({ANNOTATION_MODEL_VERSION, *keys}))
+
+
+def follow_logger(
+    draft: JobDraft,
+    job: EvaluationJob,
+    slots: Mapping[str, LoggerSlot],
+    refusals: Iterable[LoggerRefusal],
+    now: datetime,
+    policy: Policy,
+) -> None:
+    """Take the slot, keep it, or give it back."""
+    refused = {refusal.service: refusal for refusal in refusals}
+    wanted, held = logger_target(job), job.status.managed_logger
+    stuck = None
+    if held is not None and held != wanted:
+        stuck = _release(draft, slots[held], refused.get(held))
+        held = held if stuck is not None else None
+    told = stuck
+    if wanted is not None:
+        told = _take(draft, job, slots[wanted], refused.get(wanted), policy)
+        held = wanted if told.status and stuck is None else held
+    draft.told[LOGGER_MANAGED] = told
+    draft.update(managed_logger=held)
+    if told is not None:
+        is_well = told.reason is Reason.LOGGER_SET and stuck is None
+        draft.wake_times.append(now + (LOOK_AGAIN if is_well else policy.logger_retry))
+
+
+def release_logger(
+    draft: JobDraft,
+    job: EvaluationJob,
+    slots: Mapping[str, LoggerSlot],
+    refusals: Iterable[LoggerRefusal],
+) -> None:
+    """For a job that is being deleted, which does not wait for what cannot be written."""
+    refused = {refusal.service: refusal for refusal in refusals}
+    for name, slot in slots.items():
+        stuck = _release(draft, slot, refused.get(name))
+        if stuck is not None and (name in refused or name == job.status.managed_logger):
+            draft.events.append(EventRecord(stuck.reason, stuck.message, warning=True))
+
+
+def _release(draft: JobDraft, slot: LoggerSlot, refusal: LoggerRefusal | None) -> Told | None:
+    """Give it back, if it is the operator's and nobody else's wish; tells why that cannot be."""
+    fault = refusal or slot.problem
+    if fault is None:
+        if slot.is_ours and not slot.wanted_by_others:
+            draft.actions.append(ApplyLogger(slot.service, slot.uid, None))
+        return None
+    if fault.reason in (Reason.INFERENCE_SERVICE_NOT_FOUND, Reason.KSERVE_NOT_FOUND):
+        return None
+    message = (
+        f"the logger of InferenceService {slot.service!r} could not be removed: {fault.message}; "
+        "or take spec.predictor.logger out of it by hand"
+    )
+    return Told(False, fault.reason, message)
+
+
+def _take(
+    draft: JobDraft,
+    job: EvaluationJob,
+    slot: LoggerSlot,
+    refusal: LoggerRefusal | None,
+    policy: Policy,
+) -> Told:
+    if slot.problem is not None:
+        return slot.problem
+    url = policy.sampler_url.replace("{namespace}", job.namespace)
+    annotations = {*needed_annotations(job), *slot.others_annotations}
+    fits = slot.url == url and slot.mode == MODE and annotations <= set(slot.annotations)
+    if slot.is_set and not fits and (slot.strangers or not slot.is_ours):
+        return _taken(job, slot)
+    if refusal is not None:
+        message = f"the logger of InferenceService {slot.service!r} is not set: {refusal.message}"
+        return Told(False, refusal.reason, message)
+    if not fits:
+        logger = {"mode": MODE, "url": url, "metadataAnnotations": sorted(annotations)}
+        draft.actions.append(ApplyLogger(slot.service, slot.uid, logger))
+    by = f", as {', '.join(slot.strangers)} has set" if fits and not slot.is_ours else ""
+    message = f"InferenceService {slot.service!r} sends its predictions to {url}{by}"
+    if fault := _version_fault(job, slot):
+        return Told(True, Reason.VERSION_UNKNOWN, f"{message}; {fault}")
+    return Told(True, Reason.LOGGER_SET, message)
+
+
+def _taken(job: EvaluationJob, slot: LoggerSlot) -> Told:
+    # Not the whole address: it may hold a password.
+    host = urlsplit(slot.url).hostname or "a store"
+    message = (
+        f"the logger of InferenceService {slot.service!r} is set by "
+        f"{', '.join(slot.strangers) or 'somebody else'} and sends to {host}: take "
+        "spec.predictor.logger out of it, or let it send to a Knative Broker, which hands every "
+        f"event to both (`kubectl evaluations attach {job.name} --to knative`)"
+    )
+    return Told(False, Reason.LOGGER_SLOT_TAKEN, message)
+
+
+def _version_fault(job: EvaluationJob, slot: LoggerSlot) -> str:
+    """Why its events will not be taken for this model version, and what would help."""
+    if job.spec.model_selector:
+        return ""
+    version = parse_model_version(job.spec.model_version, namespace=job.namespace).version
+    if slot.version == version:
+        return ""
+    is_what = "is missing" if slot.version is None else f"is {slot.version!r}"
+    return (
+        f"its annotation {ANNOTATION_MODEL_VERSION} {is_what}, so they do not count for version "
+        f"{version!r}: kubectl annotate inferenceservice {slot.service} -n {job.namespace} "
+        f"--overwrite {ANNOTATION_MODEL_VERSION}={version}"
+    )
+
+
+def _managers(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    found = set()
+    for entry in entries:
+        fields: Any = entry.get("fieldsV1")
+        for key in ("f:spec", "f:predictor", "f:logger"):
+            fields = fields.get(key) if isinstance(fields, dict) else None
+        if fields is not None:
+            found.add(str(entry.get("manager", "")))
+    return sorted(found)

@@ -1,0 +1,230 @@
+"""spec.manageLogger against a real API server: KServe's slot is taken, kept and given back.
+
+Of KServe only the kind is there, with the part of its schema that matters.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from evaluation_operator.kube import EVALUATION_JOBS, INFERENCE_SERVICES, Forbidden, Kube
+from tests.builders import Manifest
+from tests.cluster.control_plane import ControlPlane
+from tests.integration.eventually import eventually
+from tests.integration.lab import POLICY, Lab, condition, quiet, ready, reason, writes
+
+pytestmark = pytest.mark.integration
+
+ANNOTATION = "evaluations.dev/model-version"
+QUICK = replace(POLICY, logger_retry=timedelta(seconds=0.3))
+OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+STRINGS = {
+    "type": "array",
+    "items": {"type": "string"},
+    "x-kubernetes-list-type": "atomic",
+}
+LOGGER = {
+    "type": "object",
+    "properties": {
+        "mode": {"type": "string", "enum": ["all", "request", "response"]},
+        "url": {"type": "string"},
+        "metadataAnnotations": STRINGS,
+    },
+}
+CRD = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "inferenceservices.serving.kserve.io"},
+    "spec": {
+        "group": "serving.kserve.io",
+        "scope": "Namespaced",
+        "names": {
+            "plural": "inferenceservices",
+            "singular": "inferenceservice",
+            "kind": "InferenceService",
+        },
+        "versions": [
+            {
+                "name": "v1beta1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {
+                            "spec": {
+                                "type": "object",
+                                "properties": {
+                                    "predictor": {
+                                        "type": "object",
+                                        "properties": {"model": OPEN, "logger": LOGGER},
+                                    }
+                                },
+                            }
+                        },
+                    }
+                },
+            }
+        ],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def _kserve(control_plane: ControlPlane) -> None:
+    control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(CRD))
+    name = f"crd/{CRD['metadata']['name']}"  # type: ignore[index]
+    control_plane.kubectl("wait", "--for=condition=Established", name, "--timeout=60s")
+
+
+def service(name: str = "ripeness", **predictor: Any) -> Manifest:
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": name, "annotations": {ANNOTATION: "v1"}},
+        "spec": {"predictor": {"model": {"storageUri": "pvc://models/ripeness"}, **predictor}},
+    }
+
+
+async def logger_of(lab: Lab, name: str = "ripeness") -> Manifest:
+    body = await lab.kube.get(INFERENCE_SERVICES, lab.namespace, name)
+    return body["spec"]["predictor"].get("logger") or {}
+
+
+async def without_logger(lab: Lab, name: str = "ripeness") -> None:
+    await eventually(lambda: logger_of(lab, name), lambda logger: not logger)
+
+
+def ours(lab: Lab) -> Manifest:
+    return {
+        "mode": "all",
+        "url": f"http://evaluation-sampler.{lab.namespace}.svc/",
+        "metadataAnnotations": [ANNOTATION],
+    }
+
+
+async def test_a_cluster_without_kserve_is_told_so(lab: Lab) -> None:
+    """Before the others, which install it."""
+    async with lab.operator():
+        await lab.ready_job(manageLogger=True)
+        status = await lab.job(holds=reason("LoggerManaged", "KServeNotFound"))
+        assert condition(status, "LoggerManaged")["status"] == "False"
+        assert ready(status)
+
+
+@pytest.mark.usefixtures("_kserve")
+async def test_the_slot_is_taken_once_kept_and_given_back(lab: Lab) -> None:
+    await lab.apply(INFERENCE_SERVICES, service())
+    async with lab.operator() as operator:
+        await lab.ready_job()
+        await quiet(operator)
+        before = writes(operator)
+        await lab.edit_job(manageLogger=True)
+        status = await lab.job(holds=reason("LoggerManaged", "LoggerSet"))
+        await quiet(operator)
+        assert await logger_of(lab) == ours(lab)
+        assert condition(status, "LoggerManaged")["status"] == "True"
+        assert status["managedLogger"] == "ripeness"
+        assert writes(operator) - before == 2, "the service and the status"
+
+        name = await lab.go_to_slot()
+        await lab.finish(name)
+        await lab.job(holds=lambda status: status.get("latestEvaluation"))
+        await quiet(operator)
+        assert writes(operator) - before <= 2 + 4
+
+        await lab.edit_job(manageLogger=False)
+        status = await lab.job(holds=lambda status: "managedLogger" not in status)
+        assert not condition(status, "LoggerManaged")
+        body = await lab.kube.get(INFERENCE_SERVICES, lab.namespace, "ripeness")
+        assert body["spec"] == service()["spec"]
+
+
+@pytest.mark.usefixtures("_kserve")
+async def test_a_deleted_job_gives_the_slot_back_unless_another_needs_it(lab: Lab) -> None:
+    await lab.apply(INFERENCE_SERVICES, service())
+    async with lab.operator():
+        await lab.ready_job(manageLogger=True)
+        await lab.apply_job("second", manageLogger=True, modelVersion="models/ripeness/versions/v2")
+        status = await lab.job("second", reason("LoggerManaged", "VersionUnknown"))
+        told = condition(status, "LoggerManaged")["message"]
+        assert f"its annotation {ANNOTATION} is 'v1'" in told
+        assert f"--overwrite {ANNOTATION}=v2" in told
+
+        await lab.delete(EVALUATION_JOBS, "ripeness")
+        await lab.is_gone(EVALUATION_JOBS, "ripeness")
+        assert await logger_of(lab) == ours(lab)
+        await lab.delete(EVALUATION_JOBS, "second")
+        await without_logger(lab)
+
+
+@pytest.mark.usefixtures("_kserve")
+async def test_the_logger_of_somebody_else_is_left_alone(lab: Lab) -> None:
+    theirs = {"mode": "all", "url": "http://somebody:secret@drift.example/"}
+    await lab.apply(INFERENCE_SERVICES, service(logger=theirs))
+    async with lab.operator(policy=QUICK):
+        await lab.ready_job(manageLogger=True)
+        status = await lab.job(holds=reason("LoggerManaged", "LoggerSlotTaken"))
+        told = condition(status, "LoggerManaged")
+        assert told["status"] == "False"
+        assert "drift.example" in told["message"]
+        assert "Knative" in told["message"]
+        assert "secret" not in told["message"]
+        assert ready(status)
+        assert await logger_of(lab) == theirs
+
+        await lab.kube.patch(
+            INFERENCE_SERVICES,
+            lab.namespace,
+            "ripeness",
+            {"spec": {"predictor": {"logger": None}}},
+            field_manager="somebody",
+        )
+        await lab.job(holds=reason("LoggerManaged", "LoggerSet"))
+        assert await logger_of(lab) == ours(lab)
+
+
+@pytest.mark.usefixtures("_kserve")
+async def test_a_service_that_comes_late_is_found_by_its_selector(lab: Lab) -> None:
+    async with lab.operator(policy=QUICK):
+        selector = {"inferenceservicename": "fruit", "annotations.team": "north"}
+        await lab.ready_job(manageLogger=True, modelSelector=selector)
+        status = await lab.job(holds=reason("LoggerManaged", "InferenceServiceNotFound"))
+        assert ready(status)
+        await lab.apply(INFERENCE_SERVICES, service("fruit"))
+        await lab.job(holds=reason("LoggerManaged", "LoggerSet"))
+        wanted = ours(lab) | {"metadataAnnotations": [ANNOTATION, "team"]}
+        assert await logger_of(lab, "fruit") == wanted
+
+        await lab.apply(INFERENCE_SERVICES, service("berries"))
+        await lab.edit_job(modelSelector={"inferenceservicename": "berries"})
+        await lab.job(holds=lambda status: status.get("managedLogger") == "berries")
+        await without_logger(lab, "fruit")
+
+
+class Unprivileged(Kube):
+    """An operator to whom manifests/kserve was never applied."""
+
+    async def apply(self, *_: Any, **__: Any) -> Manifest:
+        raise Forbidden("inferenceservices is forbidden", status=403)
+
+
+@pytest.mark.usefixtures("_kserve")
+async def test_without_the_right_the_job_works_and_says_what_to_apply(lab: Lab) -> None:
+    await lab.apply(INFERENCE_SERVICES, service())
+    kube = await Unprivileged.connect(str(lab.kubeconfig))
+    async with lab.operator(kube):
+        await lab.ready_job(manageLogger=True)
+        status = await lab.job(holds=reason("LoggerManaged", "LoggerRefused"))
+        assert "kubectl apply -k manifests/kserve" in condition(status, "LoggerManaged")["message"]
+        assert ready(status)
+        name = await lab.go_to_slot()
+        await lab.finish(name)
+        await lab.job(holds=lambda status: status.get("latestEvaluation"))
+        await lab.delete(EVALUATION_JOBS, "ripeness")
+        await lab.is_gone(EVALUATION_JOBS, "ripeness")
