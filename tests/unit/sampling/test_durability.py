@@ -83,7 +83,7 @@ async def test_in_fast_mode_nobody_waits_and_the_volume_has_it_soon(tmp_path: Pa
     assert [row["id"] for row in written_by(job)] == ["e/0"]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000), tear=st.integers(0, 30), mode=st.sampled_from(["mid", "end"]))
 async def test_a_kill_at_any_moment_loses_nothing_that_was_answered(
     tmp_path_factory: pytest.TempPathFactory, seed: int, tear: int, mode: str
