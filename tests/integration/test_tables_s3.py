@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
@@ -17,7 +15,8 @@ import pytest
 from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import Table, TableOptions
-from tests.cluster.host import free_ports, wait_until
+from tests.cluster.host import free_ports
+from tests.integration.s3 import BUCKET, CREDENTIALS, s3_server
 from tests.unit.tables.contract import Fill, TableContract
 from tests.unit.tables.making import (
     foreign_table,
@@ -31,50 +30,18 @@ from tests.unit.tables.making import (
 pytestmark = pytest.mark.integration
 
 _PREFIX_NUMBERS = count(1)
-BUCKET = "tables"
 
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Moto's server on loopback, with an empty bucket."""
-    (port,) = free_ports(1)
-    with (tmp_path_factory.mktemp("s3") / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            endpoint = f"http://127.0.0.1:{port}"
-            own = pafs.S3FileSystem(
-                access_key="key",
-                secret_key="secret",
-                region="us-east-1",
-                endpoint_override=endpoint,
-                allow_bucket_creation=True,
-                connect_timeout=1,
-            )
-
-            def has_bucket() -> bool:
-                assert server.poll() is None, log.name
-                try:
-                    own.create_dir(BUCKET)
-                except OSError:
-                    return False
-                return True
-
-            wait_until(has_bucket, "the S3 server", 60)
-            yield endpoint
-        finally:
-            server.terminate()
-            server.wait(10)
+    with s3_server(tmp_path_factory.mktemp("s3")) as address:
+        yield address
 
 
 @pytest.fixture
 def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> pafs.FileSystem:
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-5512")
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
     return pafs.SubTreeFileSystem(BUCKET, pafs.S3FileSystem(endpoint_override=endpoint))
 
 

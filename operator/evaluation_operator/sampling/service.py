@@ -116,6 +116,7 @@ def build_sampler(settings: Settings, clock: Clock | None = None) -> Sampler:
         max_unflushed_bytes=settings.memory_bytes,
         max_waiting_bytes=settings.memory_bytes // 4,
         max_wal_bytes=settings.wal_bytes,
+        spill_after=timedelta(seconds=settings.spill_seconds),
         flush_age=timedelta(seconds=settings.flush_seconds),
         flush_bytes=settings.flush_bytes,
         drain_seconds=settings.drain_seconds,

@@ -23,7 +23,8 @@ class Settings:
 
     `body_bytes`: most that one request may send. `inflight_bytes`: most that all requests
     together may have sent before they are answered. `memory_bytes` and `wal_bytes`: most that
-    waits for the table, in memory and in the write-ahead file.
+    waits for the table, in memory and in the write-ahead file. `spill_seconds`: how long a half
+    waits for its partner before it is written by itself.
     """
 
     namespace: str
@@ -37,6 +38,7 @@ class Settings:
     memory_bytes: int = 128 * MIB
     wal_bytes: int = 1024 * MIB
     flush_seconds: float = 30.0
+    spill_seconds: float = 10.0
     flush_bytes: int = 8 * MIB
     tokens_file: Path | None = None
     drain_seconds: float = 25.0
@@ -65,6 +67,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         memory_bytes=read.number("EVALUATION_SAMPLER_MEMORY_BYTES", 128 * MIB, int),
         wal_bytes=read.number("EVALUATION_SAMPLER_WAL_BYTES", 1024 * MIB, int),
         flush_seconds=read.number("EVALUATION_SAMPLER_FLUSH_SECONDS", 30.0, float, least=0.05),
+        spill_seconds=read.number("EVALUATION_SAMPLER_SPILL_SECONDS", 10.0, float, least=0.05),
         flush_bytes=read.number("EVALUATION_SAMPLER_FLUSH_BYTES", 8 * MIB, int),
         tokens_file=Path(tokens) if tokens else None,
         drain_seconds=read.number("EVALUATION_SAMPLER_DRAIN_SECONDS", 25.0, float),
