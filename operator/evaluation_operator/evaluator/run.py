@@ -31,7 +31,7 @@ from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.evaluator.scores import ItemCounts, write_outcomes
 from evaluation_operator.evaluator.summary import Findings, build_evaluation
 from evaluation_operator.metrics import checked_thresholds
-from evaluation_operator.tables.protocol import RowQuery, Table
+from evaluation_operator.tables.protocol import RowQuery, Table, Window
 from evaluation_operator.tables.schema import ID_SCHEMA
 
 DIGEST_VERSION = 1
@@ -109,7 +109,7 @@ def _obtain_cut(dataset: Dataset, table: Table, folder: Folder | None, options: 
     if dataset.spec.source_dataset is not None:
         cut = _cut_of_source(dataset, folder, local)
     else:
-        taken = _Taken(folder, dataset.metadata.name) if folder is not None else None
+        taken = _Taken(folder, dataset) if folder is not None else None
         cut = cut_rows(
             dataset,
             table,
@@ -145,15 +145,21 @@ def _cut_of_source(dataset: Dataset, folder: Folder | None, local: Path) -> Cut:
 
 
 class _Taken:
-    """The rows that earlier scheduled runs of the job have evaluated, as far as they matter."""
+    """The rows that other scheduled runs of the job have, as far as they matter.
 
-    def __init__(self, folder: Folder, own_name: str) -> None:
+    A run that has not committed counts too, since it may still do so: an event that comes again
+    while it works must not be drawn by a later run. Only one that failed does not, and its rows
+    were passed on to a run over the same times.
+    """
+
+    def __init__(self, folder: Folder, dataset: Dataset) -> None:
+        own = tuple(Window(span.start_time, span.end_time) for span in dataset.spec.windows)
         self._files = [
             sibling
             for name in folder.siblings()
-            if name != own_name
+            if name != dataset.metadata.name
             and not name.startswith("evjv-")
-            and (sibling := folder.sibling(name)).exists(results.COMMITTED)
+            and _keeps_its_rows(sibling := folder.sibling(name), own)
         ]
         self._ids: set[str] | None = None
 
@@ -163,6 +169,15 @@ class _Taken:
             for sibling in self._files:
                 self._ids |= sibling.column(results.ROWS, "id")
         return self._ids.intersection(ids)
+
+
+def _keeps_its_rows(sibling: Folder, own: Sequence[Window]) -> bool:
+    if sibling.exists(results.COMMITTED):
+        return True
+    if not sibling.exists(results.CUT):
+        return False
+    theirs = RowQueryRecord.from_json(sibling.read_json(results.CUT)).windows
+    return not any(mine.overlaps(other) for mine in own for other in theirs)
 
 
 def _count_late(dataset: Dataset, table: Table, folder: Folder) -> int:

@@ -23,6 +23,12 @@ class Window:
             if time is not None and time.utcoffset() is None:
                 raise ValueError(f"{name}: {time} has no time zone; give one, such as UTC")
 
+    def overlaps(self, other: Window) -> bool:
+        """Whether any moment belongs to both."""
+        return (other.end is None or self.start < other.end) and (
+            self.end is None or other.start < self.end
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RowQuery:
