@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from operator import eq
 from pathlib import Path
 
 import aiohttp
@@ -87,7 +89,9 @@ def start_envoy(tmp_path: Path, model: KServeServer) -> Iterator[StartEnvoy]:
     numbers = itertools.count(1)
     with ExitStack() as running:
 
-        def start(sampler_port: int, **settings: str) -> EnvoySidecar:
+        def start(
+            sampler_port: int, *, namespace: str = NAMESPACE, **settings: str
+        ) -> EnvoySidecar:
             told = {
                 **NAMED,
                 "EVALUATION_MODEL_PORT": str(model.port),
@@ -95,7 +99,8 @@ def start_envoy(tmp_path: Path, model: KServeServer) -> Iterator[StartEnvoy]:
                 "EVALUATION_SAMPLER_PORT": str(sampler_port),
                 **settings,
             }
-            return running.enter_context(EnvoySidecar(tmp_path / f"envoy-{next(numbers)}", told))
+            directory = tmp_path / f"envoy-{next(numbers)}"
+            return running.enter_context(EnvoySidecar(directory, told, namespace))
 
         yield start
 
@@ -287,7 +292,7 @@ async def test_two_envoys_draw_differently(
         for number in range(40):
             await client.post(envoy.url + PREDICT, v1_body(), Ce_Id=f"call-{number}")
         sent = 2 * envoy.metrics()["http_lua_evaluation_drawn"]
-        await eventually(sink.count, lambda count, sent=sent: count == sent)
+        await eventually(sink.count, partial(eq, sent))
         drawn.append(set(sink.predictions()))
     assert drawn[0] != drawn[1]
 
@@ -362,6 +367,14 @@ async def test_the_model_answers_while_the_sampler_is_away(
             return len(back.received)
 
         await eventually(arrived)
+
+
+async def test_the_model_answers_while_the_name_of_the_sampler_is_unknown(
+    start_envoy: StartEnvoy, client: Client
+) -> None:
+    envoy = start_envoy(80, EVALUATION_SAMPLER_HOST="evaluation-sampler.invalid")
+    for _ in range(10):
+        assert (await client.post(envoy.url + PREDICT, v1_body())).status == 200
 
 
 async def test_the_model_answers_while_the_sampler_refuses_and_nothing_is_sent_twice(
@@ -515,7 +528,7 @@ async def test_envoy_does_not_start_with_a_wrong_setting_and_says_which(
 def test_the_pod_with_the_sidecar_is_admitted_where_pods_are_restricted(
     control_plane: ControlPlane, tmp_path: Path, kind: str
 ) -> None:
-    documents = render(tmp_path, NAMED, kind)
+    documents = render(tmp_path, NAMED, kind=kind)
     [workload] = [each for each in documents if each["kind"] == kind]
     pod = {
         "apiVersion": "v1",

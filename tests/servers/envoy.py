@@ -30,7 +30,13 @@ _NAME: Final = "evaluation-envoy"
 _ENV: Final = "/usr/bin/env"
 
 
-def render(directory: Path, settings: Mapping[str, str], kind: str = "Deployment") -> list[Any]:
+def render(
+    directory: Path,
+    settings: Mapping[str, str],
+    *,
+    kind: str = "Deployment",
+    namespace: str = NAMESPACE,
+) -> list[Any]:
     """What `kubectl kustomize` makes of a workload with our component and these settings."""
     overlay = directory / "overlay"
     overlay.mkdir(parents=True, exist_ok=True)
@@ -50,7 +56,7 @@ def render(directory: Path, settings: Mapping[str, str], kind: str = "Deployment
     kustomization = {
         "resources": ["server.yaml"],
         "components": [os.path.relpath(COMPONENT, overlay.resolve())],
-        "namespace": NAMESPACE,
+        "namespace": namespace,
         "configMapGenerator": [
             {"name": _NAME, "literals": [f"{name}={value}" for name, value in settings.items()]}
         ],
@@ -68,8 +74,11 @@ class EnvoySidecar:
     words if it does not start.
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, directory: Path, settings: Mapping[str, str], namespace: str = NAMESPACE
+    ) -> None:
         self._directory = directory
+        self._namespace = namespace
         self._settings = settings
         self.port, self.metrics_port = free_ports(2)
         self._processes = Processes(directory, end_with_parent=True)
@@ -79,7 +88,7 @@ class EnvoySidecar:
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
-        documents = render(self._directory, self._settings)
+        documents = render(self._directory, self._settings, namespace=self._namespace)
         [workload] = [each for each in documents if each["kind"] == "Deployment"]
         [container] = workload["spec"]["template"]["spec"]["initContainers"]
         maps = {each["metadata"]["name"]: each["data"] for each in documents if "data" in each}
@@ -137,7 +146,7 @@ class EnvoySidecar:
         found: dict[str, str] = {}
         for source in container["envFrom"]:
             found |= maps[source["configMapRef"]["name"]]
-        found["EVALUATION_NAMESPACE"] = NAMESPACE
+        found["EVALUATION_NAMESPACE"] = self._namespace
         # The pod has its address to itself; here others run too.
         found["EVALUATION_PORT"] = str(self.port)
         found["EVALUATION_METRICS_PORT"] = str(self.metrics_port)
