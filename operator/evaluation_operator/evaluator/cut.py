@@ -23,7 +23,7 @@ from evaluation_operator.evaluator.draw import Draw, RowDict
 from evaluation_operator.evaluator.intervals import Intervals
 from evaluation_operator.evaluator.items import Fault, Item, LeftOut, Outcome, Row, RowReader
 from evaluation_operator.tables.protocol import RowQuery, Table, Window
-from evaluation_operator.tables.schema import ID_SCHEMA
+from evaluation_operator.tables.schema import ID_SCHEMA, READ_SCHEMA
 
 # `kept` lists the instances that are in the sample; null means all of them. `is_duplicate`
 # marks a row that shares its id with the one before it and differs from it; `is_item` one that
@@ -47,11 +47,9 @@ CUT_SCHEMA: Final = pa.schema(
 _STANDING: Final = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
-        pa.field("time", pa.timestamp("us", "UTC")),
+        pa.field("interval", pa.string()),
         pa.field("priority", pa.float64()),
         pa.field("p", pa.float64()),
-        pa.field("sampled_at", pa.timestamp("us", "UTC")),
-        pa.field("interval_start", pa.timestamp("us", "UTC")),
         pa.field("items", pa.int32(), nullable=False),
         pa.field("is_offered", pa.bool_(), nullable=False),
     ]
@@ -60,10 +58,12 @@ _CONTENT: Final = ("raw_data", "raw_prediction", "groundtruth", "labeled_at")
 _CANDIDATE_SCHEMA: Final = pa.schema(
     [
         *_STANDING,
-        *(CUT_SCHEMA.field(name) for name in _CONTENT),
-        CUT_SCHEMA.field("is_duplicate"),
+        *(CUT_SCHEMA.field(name) for name in ("time", *_CONTENT, "is_duplicate")),
     ]
 )
+_READ: Final = [
+    name for name in READ_SCHEMA.names if name not in ("model", "model_version", "job_uid")
+]
 _CANDIDATES: Final = "candidates.parquet"
 _BATCH_ROWS: Final = 1024
 _MODULUS: Final = 2**256
@@ -191,8 +191,9 @@ def cut_rows(
     """
     candidates, path = scratch / _CANDIDATES, scratch / "rows.parquet"
     seen = scratch / "seen.parquet"
-    draw = Draw(dataset, _intervals(dataset))
-    rows = _judged(table.read_rows(row_query(dataset, now)), taken, build_reader(dataset))
+    draw = Draw(dataset)
+    found = table.read_rows(row_query(dataset, now))
+    rows = _judged(found, taken, build_reader(dataset), _intervals(dataset))
     with (
         pq.ParquetWriter(candidates, _CANDIDATE_SCHEMA, compression="zstd") as writer,
         pq.ParquetWriter(seen, ID_SCHEMA, compression="zstd") as seen_writer,
@@ -219,7 +220,10 @@ def cut_rows(
 
 
 def _judged(
-    batches: Iterable[pa.RecordBatch], taken: Callable[[Sequence[str]], set[str]], reader: RowReader
+    batches: Iterable[pa.RecordBatch],
+    taken: Callable[[Sequence[str]], set[str]],
+    reader: RowReader,
+    intervals: Intervals,
 ) -> Iterator[list[RowDict]]:
     """Rows batch by batch, with all that is known of each before any is drawn.
 
@@ -227,12 +231,14 @@ def _judged(
     """
     last = None
     for batch in batches:
-        rows: list[RowDict] = batch.to_pylist()
+        rows: list[RowDict] = batch.select(_READ).to_pylist()
         gone = taken([row["id"] for row in rows])
         for row in rows:
             row["is_duplicate"] = row["is_inside"] and row["id"] == last
             last = row["id"] if row["is_inside"] else last
             row["items"] = _item_count(row, reader)
+            moment = row["time"] if row["sampled_at"] is None else row["sampled_at"]
+            row["interval"] = intervals.of(row["interval_start"], moment)
             row["is_offered"] = row["is_inside"] and row["id"] not in gone
             if not row["is_offered"]:
                 row.update(dict.fromkeys(_CONTENT))

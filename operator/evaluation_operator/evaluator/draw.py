@@ -8,25 +8,23 @@ outside the run's windows, and those that earlier runs have taken, count in the 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.evaluator.errors import TableInvalid
-from evaluation_operator.evaluator.intervals import Intervals
 from evaluation_operator.tables.sample import BottomK
 
-# A row by its columns; `items` is how many it holds.
+# A row by its columns; `items` is how many it holds, `interval` what stands for its interval.
 RowDict: TypeAlias = dict[str, Any]
 
 
 class Draw:
     """Draws items, not rows: a row of a table that others fill may hold several."""
 
-    def __init__(self, dataset: Dataset, intervals: Intervals) -> None:
+    def __init__(self, dataset: Dataset) -> None:
         spec = dataset.spec
         self._bottom = BottomK(spec.example_count, spec.example_sample_percentage or 1.0)
-        self._intervals = intervals
 
     def limit(self, row: RowDict) -> None:
         """First pass. TableInvalid for settings that no job can have."""
@@ -37,16 +35,16 @@ class Draw:
             raise _invalid(row, "example_count", "a number of items from 1")
         if fraction is not None and not 0 < fraction <= 1:
             raise _invalid(row, "example_sample_percentage", "a fraction above 0 and at most 1")
-        self._bottom.limit(self._interval(row), None if cap is None else int(cap), fraction)
+        self._bottom.limit(row["interval"], None if cap is None else int(cap), fraction)
 
     def see(self, row: RowDict) -> None:
         """Second pass."""
         for unit in _units(row):
-            self._bottom.see(unit, self._interval(row), row["priority"])
+            self._bottom.see(unit, row["interval"], row["priority"])
 
     def draw(self, row: RowDict) -> tuple[list[int], float] | None:
         """Last pass: the places of the drawn items and their probability, or None."""
-        interval, priority = self._interval(row), row["priority"]
+        interval, priority = row["interval"], row["priority"]
         drawn = [self._bottom.inclusion(unit, interval, priority) for unit in _units(row)]
         kept = [(place, p) for place, p in enumerate(drawn) if p is not None]
         if not kept:
@@ -56,10 +54,6 @@ class Draw:
             # Whoever wrote the row may have drawn it by less, as a sender that samples does.
             p = min(row["p"], p)
         return [place for place, _ in kept], p
-
-    def _interval(self, row: RowDict) -> Hashable:
-        moment = row["time"] if row["sampled_at"] is None else row["sampled_at"]
-        return self._intervals.of(row["interval_start"], moment)
 
 
 def _units(row: RowDict) -> Iterable[str]:

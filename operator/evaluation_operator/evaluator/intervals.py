@@ -6,7 +6,7 @@ comes later moves windows, not intervals), all of it must be known to draw from 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from evaluation_operator.domain.schedule import first_run_time
@@ -24,11 +24,11 @@ class Intervals:
         self._anchor = first_run_time(created)
         self._days = days
 
-    def of(self, interval_start: datetime | None, moment: datetime | None) -> Hashable:
-        """What stands for a row's interval: where it says so itself its start, else a number."""
-        if interval_start is not None or moment is None:
-            return interval_start
-        return self._number(moment)
+    def of(self, interval_start: datetime | None, moment: datetime | None) -> str | None:
+        """What stands for a row's interval: its start where the row says it, else a number."""
+        if interval_start is not None:
+            return interval_start.isoformat()
+        return None if moment is None else str(self._number(moment))
 
     def rest(self, windows: Iterable[Window]) -> tuple[Window, ...]:
         """What of the intervals that these windows cut lies before and after the windows."""

@@ -64,6 +64,6 @@ def test_window_and_rest_are_whole_intervals_and_no_more(
 
 def test_a_row_that_names_its_interval_is_of_that_one() -> None:
     intervals = Intervals(CREATED, 1)
-    assert intervals.of(at(3), at(50)) == at(3)
+    assert intervals.of(at(3), at(50)) == intervals.of(at(3), None) != intervals.of(at(4), None)
     assert intervals.of(None, at(23)) == intervals.of(None, at(0)) != intervals.of(None, at(24))
     assert intervals.of(None, None) is None
