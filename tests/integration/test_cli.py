@@ -61,13 +61,14 @@ JOB_STATUS = {
 
 
 class Namespace:
-    """The namespace of these tests, seen through kubectl and through the command line."""
+    """A test module's namespace, seen through kubectl and through the command line."""
 
-    def __init__(self, control_plane: ControlPlane) -> None:
+    def __init__(self, control_plane: ControlPlane, name: str = NAMESPACE) -> None:
         self._control_plane = control_plane
+        self._name = name
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        return self._control_plane.kubectl("-n", NAMESPACE, *arguments, stdin=stdin)
+        return self._control_plane.kubectl("-n", self._name, *arguments, stdin=stdin)
 
     def apply(self, *manifests: Manifest) -> None:
         self.kubectl("create", "-f", "-", stdin=yaml.safe_dump_all(manifests))
@@ -81,9 +82,9 @@ class Namespace:
             "patch", kind, name, "--subresource=status", "--type=merge", f"--patch={patch}"
         )
 
-    def run(self, *arguments: str, namespace: str = NAMESPACE) -> Result:
+    def run(self, *arguments: str, namespace: str | None = None) -> Result:
         kubeconfig = str(self._control_plane.kubeconfig)
-        return run_cli(*arguments, "--kubeconfig", kubeconfig, "-n", namespace)
+        return run_cli(*arguments, "--kubeconfig", kubeconfig, "-n", namespace or self._name)
 
 
 @pytest.fixture(scope="module")

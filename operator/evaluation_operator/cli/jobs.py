@@ -128,7 +128,7 @@ def _job_line(job: EvaluationJob) -> list[str]:
         _time(status.next_run_time) or "-",
         number(latest.mean_average_precision if latest else None),
         str(len(status.active)),
-        _age(job.created),
+        age_of(job.created),
     ]
 
 
@@ -214,8 +214,8 @@ def _time(time: datetime | None) -> str:
     return format_time(time) if time is not None else ""
 
 
-def _age(created: datetime) -> str:
-    """As kubectl says it, in one unit."""
+def age_of(created: datetime) -> str:
+    """How long ago, as kubectl says it, in one unit."""
     seconds = max(int((datetime.now(UTC) - created).total_seconds()), 0)
     for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= 2 * length:

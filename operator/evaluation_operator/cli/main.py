@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import typer
 
-from evaluation_operator.cli import import_commands, job_commands, schedule_commands
+from evaluation_operator.cli import (
+    import_commands,
+    job_commands,
+    sampling_commands,
+    schedule_commands,
+)
 from evaluation_operator.cli.evaluate_command import evaluate
 from evaluation_operator.cli.output import PROGRAM
 from evaluation_operator.cli.run_command import run
@@ -28,6 +33,12 @@ app.command("describe", epilog=f"{_EXAMPLE} describe digits-v1 -n digits")(job_c
 app.command("run", epilog=f"{_EXAMPLE} run digits-v1 -n digits --label 3 --label 8 --wait")(run)
 app.command("pause", epilog=f"{_EXAMPLE} pause digits-v1 -n digits")(job_commands.pause)
 app.command("resume", epilog=f"{_EXAMPLE} resume digits-v1 -n digits")(job_commands.resume)
+app.command("sampling", epilog=f"{_EXAMPLE} sampling digits-v1 -n digits")(
+    sampling_commands.sampling
+)
+app.command("attach", epilog=f"{_EXAMPLE} attach digits-v1 -n digits --to kserve")(
+    sampling_commands.attach
+)
 app.add_typer(schedule_commands.app, name="schedule")
 app.command("validate", epilog=f"{_EXAMPLE} validate -f manifests/samples")(validate)
 app.command("evaluate", epilog=f"{_EXAMPLE} evaluate -f job.yaml --table ./predictions")(evaluate)
