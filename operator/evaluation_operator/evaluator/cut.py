@@ -234,7 +234,7 @@ def _judged(
         rows: list[RowDict] = batch.select(_READ).to_pylist()
         gone = taken([row["id"] for row in rows])
         for row in rows:
-            row["is_duplicate"] = row["is_inside"] and row["id"] == last
+            row["is_duplicate"] = row["id"] == last
             last = row["id"] if row["is_inside"] else last
             row["items"] = _item_count(row, reader)
             moment = row["time"] if row["sampled_at"] is None else row["sampled_at"]
