@@ -147,6 +147,7 @@ def _fields(job: EvaluationJob) -> list[tuple[str, str]]:
         ("Next run", _time(status.next_run_time)),
         ("Last run", _time(status.last_run_time)),
         ("Last success", _time(status.last_success_time)),
+        ("Sampled items", str(status.sampled_in_interval or "")),
         ("Failed runs", str(status.failed_runs or "")),
         ("Late rows", str(status.late_rows or "")),
         ("Created", _time(job.created)),

@@ -33,6 +33,7 @@ def test_variables_are_read() -> None:
             "EVALUATION_LEADER_ELECTION": " false ",
             "EVALUATION_TABLE_CHECK_RETRY_SECONDS": "5",
             "EVALUATION_SETTLE_SECONDS": "2.5",
+            "EVALUATION_SAMPLER_URL": "https://sampler.example/{namespace}",
             "POD_NAME": "operator-0",
         }
     )
@@ -49,6 +50,7 @@ def test_variables_are_read() -> None:
     assert settings.leader_election is False
     assert settings.identity == "operator-0"
     assert settings.policy.settle == timedelta(seconds=2.5)
+    assert settings.policy.sampler_url == "https://sampler.example/{namespace}"
 
 
 BAD = {
@@ -58,6 +60,7 @@ BAD = {
     "EVALUATION_HTTP_PORT": "80.5",
     "EVALUATION_CLOCK_OFFSET_SECONDS": "3600",
     "EVALUATION_SETTLE_SECONDS": "-1",
+    "EVALUATION_SAMPLER_URL": "http://sampler.{place}/",
 }
 
 

@@ -1,0 +1,170 @@
+"""Who may have KServe's logger slot: every state that it can be found in, as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from evaluation_operator.controller.act import kserve_fault
+from evaluation_operator.domain.logger_slot import LoggerRefusal, LoggerSlot
+from evaluation_operator.domain.plan import ApplyLogger, Plan, RemoveFinalizer
+from evaluation_operator.domain.reasons import Reason
+from evaluation_operator.domain.snapshot import JobSnapshot
+from evaluation_operator.kube import Forbidden, NotFound
+from tests.unit.domain.world import CREATED, JobWorld
+
+ANNOTATION = "evaluations.dev/model-version"
+URL = "http://evaluation-sampler.fruit.svc/"
+WANTED = {"mode": "all", "url": URL, "metadataAnnotations": [ANNOTATION]}
+FREE = LoggerSlot("ripeness", uid="u", version="v1")
+OURS = replace(
+    FREE,
+    is_set=True,
+    url=URL,
+    mode="all",
+    annotations=(ANNOTATION,),
+    managers=("evaluation-operator",),
+)
+GONE = LoggerSlot("ripeness", problem=kserve_fault(NotFound("not found")))
+LOCKED = LoggerSlot("ripeness", problem=kserve_fault(Forbidden("forbidden")))
+
+
+class LoggerWorld(JobWorld):
+    """A job of which the operator knows, with a service in a certain state."""
+
+    def __init__(self, slot: LoggerSlot, *, held: bool = False, **spec: Any) -> None:
+        self.slots: dict[str, LoggerSlot] = {}
+        self.refusals: tuple[LoggerRefusal, ...] = ()
+        super().__init__(**spec)
+        self.slots = {slot.service: slot}
+        if held:
+            self.own["status"]["managedLogger"] = "ripeness"
+
+    def snapshot(self) -> JobSnapshot:
+        return replace(super().snapshot(), loggers=self.slots, logger_refusals=self.refusals)
+
+
+def applied(plan: Plan) -> list[ApplyLogger]:
+    return [action for action in plan.actions if isinstance(action, ApplyLogger)]
+
+
+def told(plan: Plan) -> dict[str, Any]:
+    conditions = (plan.status or {}).get("conditions", [])
+    return next((item for item in conditions if item["type"] == "LoggerManaged"), {})
+
+
+@dataclass(frozen=True)
+class Case:
+    what: str
+    slot: LoggerSlot
+    reason: Reason | None
+    writes: Any = None
+    manage: bool = True
+    held: bool = False
+    says: str = ""
+
+
+THEIRS = replace(OURS, url="http://drift.example/", managers=("helm",))
+SHARED = replace(OURS, managers=("evaluation-operator", "kubectl-edit"), mode="request")
+STALE = replace(OURS, url="http://old.example/")
+CASES = [
+    Case("a free slot is taken", FREE, Reason.LOGGER_SET, WANTED),
+    Case("one that is taken stays so", OURS, Reason.LOGGER_SET),
+    Case("an old address is set anew", STALE, Reason.LOGGER_SET, WANTED),
+    Case("somebody else's is left", THEIRS, Reason.LOGGER_SLOT_TAKEN, says="helm"),
+    Case("also one that was ours", SHARED, Reason.LOGGER_SLOT_TAKEN, says="kubectl-edit"),
+    Case("one with our address is fine", replace(OURS, managers=("helm",)), Reason.LOGGER_SET,
+         says="as helm has set"),
+    Case("others' annotations are passed on too",
+         replace(OURS, wanted_by_others=True, others_annotations=("team",)), Reason.LOGGER_SET,
+         WANTED | {"metadataAnnotations": [ANNOTATION, "team"]}),
+    Case("no annotation is told", replace(OURS, version=None), Reason.VERSION_UNKNOWN,
+         says="is missing"),
+    Case("another version is told", replace(FREE, version="v9"), Reason.VERSION_UNKNOWN, WANTED,
+         says="is 'v9'"),
+    Case("no service is told", GONE, Reason.INFERENCE_SERVICE_NOT_FOUND),
+    Case("no right is told", LOCKED, Reason.PERMISSION_DENIED, says="manifests/kserve"),
+    Case("given back", OURS, None, "release", manage=False, held=True),
+    Case("not while another job wants it", replace(OURS, wanted_by_others=True), None,
+         manage=False, held=True),
+    Case("nor what somebody else has set since", THEIRS, None, manage=False, held=True),
+    Case("nothing is left of a service that is gone", GONE, None, manage=False, held=True),
+    Case("what cannot be given back is told", LOCKED, Reason.PERMISSION_DENIED, manage=False,
+         held=True, says="could not be removed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
+def test_what_becomes_of_the_slot(case: Case) -> None:
+    world = LoggerWorld(case.slot, held=case.held)
+    world.edit(manageLogger=case.manage)
+    plan = world.decide()
+    want = [] if case.writes is None else [None if case.writes == "release" else case.writes]
+    assert [action.logger for action in applied(plan)] == want
+    assert told(plan).get("reason") == case.reason
+    assert case.says in told(plan).get("message", "")
+    assert plan.status is not None
+    well = (Reason.LOGGER_SET, Reason.VERSION_UNKNOWN)
+    kept = case.reason in well or (case.held and case.reason is not None)
+    assert ("managedLogger" in plan.status) == kept
+    ready = next(item for item in plan.status["conditions"] if item["type"] == "Ready")
+    assert ready["status"] == "True"
+
+
+def test_a_refusal_is_told_once_and_not_tried_again_at_once() -> None:
+    world = LoggerWorld(FREE)
+    world.edit(manageLogger=True)
+    world.refusals = (LoggerRefusal("ripeness", Reason.LOGGER_REFUSED, "a webhook says no"),)
+    plan = world.settle()
+    assert applied(plan) == []
+    assert "a webhook says no" in world.condition("LoggerManaged")["message"]
+    assert world.decide().wake_at == world.now + world.policy.logger_retry
+    assert world.decide().status is None
+
+
+def test_a_deleted_job_goes_whether_or_not_its_logger_can_be_removed() -> None:
+    world = LoggerWorld(OURS, held=True)
+    world.edit(manageLogger=True)
+    world.delete()
+    plan = world.decide()
+    assert [action.logger for action in applied(plan)] == [None]
+    world.refusals = (LoggerRefusal("ripeness", Reason.LOGGER_REFUSED, "a webhook says no"),)
+    plan = world.decide()
+    assert applied(plan) == []
+    assert RemoveFinalizer() in plan.final_actions
+    assert any("a webhook says no" in event.message for event in plan.events)
+
+
+def test_managed_fields_say_who_has_set_it() -> None:
+    def entry(manager: str, fields: Any) -> dict[str, Any]:
+        return {"manager": manager, "fieldsV1": fields}
+
+    body = {
+        "metadata": {
+            "name": "ripeness",
+            "uid": "u",
+            "managedFields": [
+                entry("helm", {"f:spec": {"f:predictor": {"f:logger": {"f:url": {}}}}}),
+                entry("kserve", {"f:status": {}}),
+                entry("kubectl", {"f:spec": {"f:predictor": {"f:model": {}}}}),
+                entry("odd", {"f:spec": 7}),
+            ],
+        },
+        "spec": {"predictor": {"logger": {"url": "http://x/"}}},
+    }
+    slot = LoggerSlot.from_body(body, ())
+    assert (slot.managers, slot.is_ours, slot.url) == (("helm",), False, "http://x/")
+    bare = LoggerSlot.from_body({"metadata": {"name": "n", "uid": "u"}}, ())
+    assert (bare.is_set, bare.managers) == (False, ())
+
+
+def test_passwords_in_an_address_are_not_shown() -> None:
+    slot = replace(THEIRS, url="http://somebody:secret@drift.example/path?key=secret")
+    world = LoggerWorld(slot)
+    world.now = CREATED
+    world.edit(manageLogger=True)
+    message = told(world.decide())["message"]
+    assert "drift.example" in message
+    assert "secret" not in message
