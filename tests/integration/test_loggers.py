@@ -8,18 +8,23 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from evaluation_operator.kube import EVALUATION_JOBS, INFERENCE_SERVICES, Forbidden, Kube
+from evaluation_operator.kube import EVALUATION_JOBS, INFERENCE_SERVICES, Kube
 from tests.builders import Manifest
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.host import ClusterError, wait_until
+from tests.cluster.settings import CHECKOUT
 from tests.integration.eventually import eventually
 from tests.integration.lab import POLICY, Lab, condition, quiet, ready, reason, writes
 
 pytestmark = pytest.mark.integration
 
+ACCOUNT = "evaluation-operator"
 ANNOTATION = "evaluations.dev/model-version"
 QUICK = replace(POLICY, logger_retry=timedelta(seconds=0.3))
 OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -207,24 +212,112 @@ async def test_a_service_that_comes_late_is_found_by_its_selector(lab: Lab) -> N
         await without_logger(lab, "fruit")
 
 
-class Unprivileged(Kube):
-    """An operator to whom manifests/kserve was never applied."""
-
-    async def apply(self, *_: Any, **__: Any) -> Manifest:
-        raise Forbidden("inferenceservices is forbidden", status=403)
+@pytest.fixture(scope="module")
+def installed(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A kubeconfig of the operator's own account, with the rights of manifests/base alone."""
+    base = CHECKOUT / "manifests" / "base"
+    for name in ("namespace", "service-account", "operator-role"):
+        control_plane.kubectl("apply", "-f", str(base / f"{name}.yaml"))
+    token = control_plane.kubectl("create", "token", ACCOUNT, "-n", ACCOUNT).strip()
+    content = yaml.safe_load(control_plane.kubeconfig.read_text())
+    content["users"] = [
+        {"name": user["name"], "user": {"token": token}} for user in content["users"]
+    ]
+    path = tmp_path_factory.mktemp("rights") / "kubeconfig"
+    path.write_text(yaml.safe_dump(content))
+    return path
 
 
 @pytest.mark.usefixtures("_kserve")
-async def test_without_the_right_the_job_works_and_says_what_to_apply(lab: Lab) -> None:
+async def test_the_right_is_an_installation_of_its_own(
+    lab: Lab, control_plane: ControlPlane, installed: Path
+) -> None:
     await lab.apply(INFERENCE_SERVICES, service())
-    kube = await Unprivileged.connect(str(lab.kubeconfig))
-    async with lab.operator(kube):
+    async with lab.operator(await Kube.connect(str(installed)), policy=QUICK):
         await lab.ready_job(manageLogger=True)
-        status = await lab.job(holds=reason("LoggerManaged", "LoggerRefused"))
+        status = await lab.job(holds=reason("LoggerManaged", "PermissionDenied"))
         assert "kubectl apply -k manifests/kserve" in condition(status, "LoggerManaged")["message"]
         assert ready(status)
         name = await lab.go_to_slot()
         await lab.finish(name)
         await lab.job(holds=lambda status: status.get("latestEvaluation"))
+
+        control_plane.kubectl("apply", "-k", str(CHECKOUT / "manifests" / "kserve"))
+        await lab.job(holds=reason("LoggerManaged", "LoggerSet"))
+        assert await logger_of(lab) == ours(lab)
+
+        control_plane.kubectl("delete", "-k", str(CHECKOUT / "manifests" / "kserve"))
         await lab.delete(EVALUATION_JOBS, "ripeness")
         await lab.is_gone(EVALUATION_JOBS, "ripeness")
+    assert "PermissionDenied" in await lab.reasons()
+
+
+@pytest.mark.usefixtures("_kserve")
+async def test_a_service_that_its_admission_refuses_holds_nothing_up(
+    lab: Lab, control_plane: ControlPlane
+) -> None:
+    """As KServe's own webhooks may, or a policy that forbids loggers."""
+    policy = {"apiVersion": "v1", "kind": "List", "items": no_loggers(lab)}
+    control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(policy))
+    await lab.apply(INFERENCE_SERVICES, service())
+    logger = json.dumps({"spec": {"predictor": {"logger": {"mode": "all"}}}})
+    attempt = ("patch", "inferenceservice", "ripeness", "--type=merge", f"-p={logger}")
+
+    def is_refused() -> bool:
+        try:
+            control_plane.kubectl("-n", lab.namespace, *attempt, "--dry-run=server")
+        except ClusterError as error:
+            return "no loggers here" in str(error)
+        return False
+
+    wait_until(is_refused, "the policy to count", 60)
+    async with lab.operator(policy=QUICK) as operator:
+        await lab.ready_job(manageLogger=True)
+        status = await lab.job(holds=reason("LoggerManaged", "LoggerRefused"), seconds=40)
+        assert "no loggers here" in condition(status, "LoggerManaged")["message"]
+        assert ready(status)
+        before = writes(operator)
+        name = await lab.go_to_slot()
+        await lab.finish(name)
+        await lab.job(holds=lambda status: status.get("latestEvaluation"))
+        assert writes(operator) - before <= 4, "a write that was refused is none"
+        await lab.delete(EVALUATION_JOBS, "ripeness")
+        await lab.is_gone(EVALUATION_JOBS, "ripeness")
+
+
+def no_loggers(lab: Lab) -> list[Manifest]:
+    """An admission policy for the namespace of the test."""
+    group = "admissionregistration.k8s.io/v1"
+    name = f"no-loggers-{lab.namespace}"
+    rule = {
+        "apiGroups": ["serving.kserve.io"],
+        "apiVersions": ["v1beta1"],
+        "operations": ["UPDATE"],
+        "resources": ["inferenceservices"],
+    }
+    check = {
+        "expression": "!has(object.spec.predictor.logger)",
+        "message": "no loggers here",
+    }
+    policy = {"matchConstraints": {"resourceRules": [rule]}, "validations": [check]}
+    binding = {
+        "policyName": name,
+        "validationActions": ["Deny"],
+        "matchResources": {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": lab.namespace}}
+        },
+    }
+    return [
+        {
+            "apiVersion": group,
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": name},
+            "spec": policy,
+        },
+        {
+            "apiVersion": group,
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": name},
+            "spec": binding,
+        },
+    ]
