@@ -185,22 +185,25 @@ def _take(
         logger = {"mode": MODE, "url": url, "metadataAnnotations": sorted(annotations)}
         draft.actions.append(ApplyLogger(slot.service, slot.uid, logger))
     by = f", as {', '.join(slot.strangers)} has set" if fits and not slot.is_ours else ""
-    message = f"InferenceService {slot.service!r} sends its predictions to {url}{by}"
+    message = f"InferenceService {slot.service!r} sends its predictions to {_host(url)}{by}"
     if fault := _version_fault(job, slot):
         return Told(True, Reason.VERSION_UNKNOWN, f"{message}; {fault}")
     return Told(True, Reason.LOGGER_SET, message)
 
 
 def _taken(job: EvaluationJob, slot: LoggerSlot) -> Told:
-    # Not the whole address: it may hold a password.
-    host = urlsplit(slot.url).hostname or "a store"
     message = (
         f"the logger of InferenceService {slot.service!r} is set by "
-        f"{', '.join(slot.strangers) or 'somebody else'} and sends to {host}: take "
-        "spec.predictor.logger out of it, or let it send to a Knative Broker, which hands every "
-        f"event to both (`kubectl evaluations attach {job.name} --to knative`)"
+        f"{', '.join(slot.strangers) or 'somebody else'} and sends to {_host(slot.url)}: "
+        "take spec.predictor.logger out of it, or let it send to a Knative Broker, which hands "
+        f"every event to both (`kubectl evaluations attach {job.name} --to knative`)"
     )
     return Told(False, Reason.LOGGER_SLOT_TAKEN, message)
+
+
+def _host(url: str) -> str:
+    """Not the whole address: it may hold a password."""
+    return urlsplit(url).hostname or "a store"
 
 
 def _version_fault(job: EvaluationJob, slot: LoggerSlot) -> str:

@@ -13,7 +13,7 @@ from evaluation_operator.domain.plan import ApplyLogger, Plan, RemoveFinalizer
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import JobSnapshot
 from evaluation_operator.kube import Forbidden, NotFound
-from tests.unit.domain.world import CREATED, JobWorld
+from tests.unit.domain.world import JobWorld
 
 ANNOTATION = "evaluations.dev/model-version"
 URL = "http://evaluation-sampler.fruit.svc/"
@@ -160,10 +160,11 @@ def test_managed_fields_say_who_has_set_it() -> None:
     assert (bare.is_set, bare.managers) == (False, ())
 
 
-def test_passwords_in_an_address_are_not_shown() -> None:
-    slot = replace(THEIRS, url="http://somebody:secret@drift.example/path?key=secret")
-    world = LoggerWorld(slot)
-    world.now = CREATED
+@pytest.mark.parametrize("slot", [FREE, THEIRS], ids=["ours", "theirs"])
+def test_passwords_in_an_address_are_not_shown(slot: LoggerSlot) -> None:
+    address = "http://somebody:secret@drift.example/path?key=secret"
+    world = LoggerWorld(replace(slot, url=address if slot.is_set else ""))
+    world.policy = replace(world.policy, sampler_url=address)
     world.edit(manageLogger=True)
     message = told(world.decide())["message"]
     assert "drift.example" in message
