@@ -511,3 +511,29 @@ def test_an_event_that_comes_again_is_not_evaluated_by_a_later_run_that_ends_fir
             *(("end_one", "succeeded", 1), ("end_one", "succeeded", 0)),
         ],
     )
+
+
+def test_a_run_waits_for_rows_that_a_replica_has_not_written_yet() -> None:
+    """The halves came two seconds before the run's time, to different replicas."""
+    live(
+        2,
+        6,
+        1.0,
+        [
+            *(("let_pass", 119.97), ("predict", 2, 0, 1, 0, False)),
+            *(("let_pass", 0.05), ("end_one", "succeeded", 0)),
+        ],
+    )
+
+
+def test_what_a_lost_replica_had_is_evaluated_by_a_later_run() -> None:
+    """It crashed a minute before the run's time; after an hour the run went on without it."""
+    live(
+        2,
+        6,
+        1.0,
+        [
+            *(("let_pass", 119), ("predict", 2, 0, 0, 0, False), ("crash", 0)),
+            *(("let_pass", 65), ("end_one", "succeeded", 0), ("start", 0)),
+        ],
+    )
