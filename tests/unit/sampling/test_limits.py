@@ -98,9 +98,7 @@ async def test_a_sender_who_leaves_is_not_answered(body: Body, chunks: tuple[byt
         await body.read("9", sends(*chunks, ends=False))
 
 
-async def test_a_sender_who_dawdles_is_refused(
-    body: Body, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_sender_who_dawdles_is_refused(body: Body, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "BODY_SECONDS", 0.01)
     first = sends(b"abc", ends=False)
 
