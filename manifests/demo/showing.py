@@ -55,6 +55,7 @@ The cluster stays up. What to type next:
   export KUBECONFIG={kubeconfig} PATH=$PWD/.venv/bin:$PATH
   kubectl-evaluations list -n digits
   kubectl-evaluations describe digits-v2 -n digits
+  kubectl-evaluations sampling digits-v2 -n digits
   kubectl-evaluations run digits-v1 -n digits --wait --label 8 --label 9
   kubectl-evaluations pause digits-v1 -n digits
   kubectl get evaluation -n digits -o wide
