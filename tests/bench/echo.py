@@ -37,7 +37,7 @@ async def echo(
 
 def main() -> None:
     config = uvicorn.Config(
-        echo,  # type: ignore[arg-type]
+        echo,
         port=int(sys.argv[1]),
         interface="asgi3",
         http="httptools",

@@ -15,6 +15,7 @@ import dataclasses
 import json
 import sys
 import time
+from functools import partial
 from typing import Final, cast
 
 import uvloop
@@ -172,9 +173,8 @@ async def send(arguments: argparse.Namespace) -> Result:
     for _ in range(arguments.connections):
         done = loop.create_future()
         ends.append(done)
-        await loop.create_connection(
-            lambda done=done: Connection(load, pace, done), "127.0.0.1", arguments.port
-        )
+        make = partial(Connection, load, pace, done)
+        await loop.create_connection(make, "127.0.0.1", arguments.port)
     await asyncio.gather(*ends)
     seconds = time.perf_counter() - began
     ordered = sorted(load.latencies) or [0.0]

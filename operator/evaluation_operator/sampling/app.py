@@ -11,8 +11,8 @@ import asyncio
 import math
 import time
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, TypeVar
 
 import orjson
 from starlette.applications import Starlette
@@ -34,13 +34,13 @@ from evaluation_operator.sampling.limits import (
     Refusal,
     costly,
 )
-from evaluation_operator.sampling.plain import BadPrediction, PlainPrediction, parse_plain
+from evaluation_operator.sampling.plain import BadPrediction, parse_plain
 from evaluation_operator.sampling.records import Event, Refused, SampledJob
 from evaluation_operator.sampling.telemetry import Telemetry
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Waiting = list[asyncio.Future[None]]
+T = TypeVar("T")
 
 _ACCEPTED: Final = {
     "type": "http.response.start",
@@ -108,9 +108,13 @@ class App:
             self._admit(headers)
             data = await body.read(headers.get("content-length"), receive)
             self._telemetry.received_bytes += len(data)
-            waiting = await self._take(headers, data)
-            if waiting:
-                await _settle(waiting)
+            events = self._events(headers, data)
+            if len(events) == 1:
+                future = _offer(self._intake.take, events[0])
+                if future is not None:
+                    await _settle([future])
+            else:
+                await _offer_all(self._intake.take, events)
             await send(_ACCEPTED)
             await send(_NO_BODY)
         except Refusal as refusal:
@@ -148,16 +152,15 @@ class App:
                 refusal.close = True
             raise refusal
 
-    async def _take(self, headers: dict[str, str], data: bytes) -> Waiting:
+    def _events(self, headers: dict[str, str], data: bytes) -> list[Event | Refused]:
         try:
             is_document = headers.get("content-type", "")[: len(_DOCUMENTS)].lower() == _DOCUMENTS
             if is_document and (problem := costly(data)):
                 raise NotAnEvent(413, problem)
-            events = parse_events(headers, data)
+            return parse_events(headers, data)
         except NotAnEvent as error:
             self._intake.not_an_event(str(error))
             raise Refusal(error.status, str(error)) from None
-        return await _offered(self._intake.take, events)
 
     # What people and probes ask for.
 
@@ -175,7 +178,7 @@ class App:
             if problem := costly(data):
                 raise Refusal(413, problem)
             given = [(p.id or uuid.uuid4().hex, p) for p in parse_plain(data)]
-            await _settle(await _offered(lambda one: self._intake.take_whole(job, *one), given))
+            await _offer_all(lambda one: self._intake.take_whole(job, *one), given)
             return Response(
                 orjson.dumps({"accepted": len(given), "ids": [one for one, _ in given]}),
                 status,
@@ -213,29 +216,32 @@ class App:
         return Response(text, headers={"content-type": media_type})
 
 
-async def _offered(
-    take: Callable[[Any], asyncio.Future[None] | None],
-    things: Sequence[Event | Refused] | Sequence[tuple[str, PlainPrediction]],
-) -> Waiting:
-    """What to wait for. Raises Refusal when there is no room; what was taken before it stays."""
-    waiting: Waiting = []
+async def _offer_all(take: Callable[[T], asyncio.Future[None] | None], things: list[T]) -> None:
+    """All of them, with turns for others in between; raises Refusal when there is no room. What
+    was taken until then stays, and comes to nothing new when the sender tries again."""
+    waiting = []
+    for number, thing in enumerate(things, 1):
+        future = _offer(take, thing)
+        if future is not None:
+            waiting.append(future)
+        if number % _PAUSE_EVERY == 0:
+            await asyncio.sleep(0)
+    await _settle(waiting)
+
+
+def _offer(
+    take: Callable[[T], asyncio.Future[None] | None], thing: T
+) -> asyncio.Future[None] | None:
     try:
-        for number, thing in enumerate(things, 1):
-            future = take(thing)
-            if future is not None:
-                waiting.append(future)
-            if number % _PAUSE_EVERY == 0:
-                await asyncio.sleep(0)
+        return take(thing)
     except Full as full:
+        seconds = full.retry_after_seconds
         raise Refusal(
-            503,
-            "no room: the table is away or slow; try again",
-            retry_after=full.retry_after_seconds,
+            503, "no room: the table is away or slow; try again", retry_after=seconds
         ) from None
-    return waiting
 
 
-async def _settle(waiting: Waiting) -> None:
+async def _settle(waiting: list[asyncio.Future[None]]) -> None:
     try:
         if len(waiting) == 1:
             await waiting[0]

@@ -29,7 +29,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -45,8 +46,7 @@ Jobs = tuple[SampledJob, ...]
 Told = dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """The jobs that take an event, or why there is none (`reason`; None iff there are jobs).
 
     `model` and `version` as far as the event tells them, at most 253 characters each. `is_final`:
@@ -184,8 +184,10 @@ def _by_rarest_entry(jobs: list[SampledJob]) -> dict[str, dict[str, list[Sampled
     return found
 
 
+@lru_cache(maxsize=64)
 def _annotations(text: str | None) -> Told:
-    """The annotations that an event passes on; none where they cannot be read."""
+    """The annotations that an event passes on; none where they cannot be read. A server sends the
+    same ones with every event."""
     if not text or text == "{}":
         return {}
     try:

@@ -1,11 +1,15 @@
-"""What the parts of the sampler hand to each other."""
+"""What the parts of the sampler hand to each other.
+
+What is made for every event is a tuple with names: a frozen dataclass takes four times as long.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 # What `json` and `orjson` make of a document.
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
@@ -52,8 +56,7 @@ class Refused:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A CloudEvent that carries one half of a prediction.
 
     `attributes`: every other attribute by its lower-case name, without `ce-`. `time`: when it
@@ -65,13 +68,12 @@ class Event:
     side: Side
     content_type: str
     data: bytes
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str]
     time: datetime | None = None
     source_fraction: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(NamedTuple):
     """What a body says, split into its instances (or predictions), in order.
 
     Model and version are there where the protocol has them: V2's response. `is_v2` tells that a
@@ -118,8 +120,7 @@ class SampledJob:
     is_sampling: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Half:
+class Half(NamedTuple):
     """One half of a prediction as the engine takes it in, for one job or several.
 
     A whole prediction (the plain JSON endpoint) has both. `key` tells predictions of different

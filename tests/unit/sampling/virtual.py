@@ -128,16 +128,16 @@ def make_job(folder: Path, name: str = "roses", **changed: object) -> SampledJob
 
 def whole(event_id: str, items: int = 1, **changed: object) -> Half:
     half = Half(key=f"s/{event_id}", event_id=event_id)
-    half = replace(half, instances=instances(items), predictions=predictions(items))
-    return replace(half, **changed)  # type: ignore[arg-type]
+    half = half._replace(instances=instances(items), predictions=predictions(items))
+    return half._replace(**changed)  # type: ignore[arg-type]
 
 
 def request(event_id: str, items: int = 1, **changed: object) -> Half:
-    return replace(whole(event_id, items, **changed), predictions=None)
+    return whole(event_id, items, **changed)._replace(predictions=None)
 
 
 def response(event_id: str, items: int = 1, **changed: object) -> Half:
-    return replace(whole(event_id, items, **changed), instances=None)
+    return whole(event_id, items, **changed)._replace(instances=None)
 
 
 def instances(count: int) -> tuple[Json, ...]:
