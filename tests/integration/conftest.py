@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -15,6 +16,8 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.settings import CHECKOUT
 from tests.integration.eventually import eventually
 from tests.integration.lab import Lab
+from tests.integration.s3 import CREDENTIALS, s3_server
+from tests.integration.sampler_site import Site
 
 _numbers = itertools.count(1)
 
@@ -56,3 +59,19 @@ async def lab(bare_lab: Lab) -> Lab:
     await bare_lab.make_ready()
     await bare_lab.apply_spec_set()
     return bare_lab
+
+
+@pytest.fixture(scope="session")
+def bucket_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with s3_server(tmp_path_factory.mktemp("s3")) as address:
+        yield address
+
+
+@pytest.fixture
+def site(
+    bare_lab: Lab, bucket_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Site:
+    """A namespace and a bucket for replicas of the sampler, of which none runs yet."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    return Site(bare_lab, bucket_endpoint, tmp_path)

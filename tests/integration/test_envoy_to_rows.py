@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,7 @@ import httpx
 import pytest
 
 from tests.integration.eventually import eventually
-from tests.integration.lab import Lab
-from tests.integration.s3 import CREDENTIALS, s3_server
-from tests.integration.test_sampler import Site
+from tests.integration.sampler_site import Site
 from tests.servers.envoy import EnvoySidecar
 from tests.servers.kserve_server import KServeServer
 
@@ -22,14 +19,6 @@ pytestmark = pytest.mark.integration
 
 JOB = "digits"
 CALLS = 60
-
-
-@pytest.fixture
-def site(bare_lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with s3_server(tmp_path) as endpoint:
-        yield Site(bare_lab, endpoint, tmp_path)
 
 
 async def test_the_rows_are_the_predictions_that_envoy_drew(site: Site, tmp_path: Path) -> None:
