@@ -93,7 +93,7 @@ class Replica:
 
     @property
     def lease(self) -> str:
-        return f"evaluation-sampler-{self.name}"
+        return self.name
 
     @property
     def url(self) -> str:

@@ -58,8 +58,8 @@ def model_version_lease_name(model: str, version: str) -> str:
 
 
 def sampler_lease_name(replica: str) -> str:
-    """One Lease a replica of the sampler, which is named like its pod."""
-    return f"evaluation-sampler-{replica}"
+    """One Lease a replica of the sampler, both named like its pod: `evaluation-sampler-0`."""
+    return replica
 
 
 def table_digest(*parts: str) -> str:
