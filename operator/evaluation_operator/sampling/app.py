@@ -8,9 +8,10 @@ probes ask for goes through Starlette.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -20,9 +21,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from evaluation_operator.sampling.auth import Tokens
-from evaluation_operator.sampling.cloudevents import NotAnEvent, parse_events, read_event
+from evaluation_operator.sampling.cloudevents import NotAnEvent, parse_events
 from evaluation_operator.sampling.engine import Full
-from evaluation_operator.sampling.headers import HeaderNames
 from evaluation_operator.sampling.intake import Intake
 from evaluation_operator.sampling.jobs import JobTable
 from evaluation_operator.sampling.limits import (
@@ -35,7 +35,6 @@ from evaluation_operator.sampling.limits import (
     costly,
 )
 from evaluation_operator.sampling.plain import BadPrediction, parse_plain
-from evaluation_operator.sampling.protocol import NotDirect
 from evaluation_operator.sampling.records import Event, Refused, SampledJob
 from evaluation_operator.sampling.telemetry import Telemetry
 
@@ -51,7 +50,6 @@ _ACCEPTED: Final = {
 _NO_BODY: Final = {"type": "http.response.body", "body": b""}
 _DOCUMENTS: Final = "application/cloudevents"
 _NOT_FOR_EVENTS: Final = ("/v1/", "/metrics", "/healthz", "/readyz")
-_NOT_FOR_EVENTS_RAW: Final = tuple(path.encode() for path in _NOT_FOR_EVENTS)
 _PAUSE_EVERY: Final = 64
 """Events of a batch after which other requests get a turn."""
 
@@ -79,7 +77,6 @@ class App:
         self._tokens = tokens
         self._is_stopping = False
         self._working = 0
-        self._names = HeaderNames()
         self._idle = asyncio.Event()
         self._pages = Starlette(
             routes=[
@@ -95,38 +92,6 @@ class App:
         self._is_stopping = True
         if self._working:
             await self._idle.wait()
-
-    def take_directly(
-        self, path: bytes, headers: Mapping[bytes, bytes], body: bytes
-    ) -> asyncio.Future[None] | None:
-        """One event in binary mode that has come whole; see `protocol`."""
-        if path[:1] != b"/" or b"%" in path or path.startswith(_NOT_FOR_EVENTS_RAW):
-            raise NotDirect
-        attributes, others = self._names.read(headers)
-        if "specversion" not in attributes or not self._may_be_direct(others, body):
-            raise NotDirect
-        self._working += 1
-        event = read_event(attributes, others.get("content-type", ""), body)
-        return _offer(self._intake.take, event)
-
-    def answered_directly(self, status: int, size: int, seconds: float) -> None:
-        self._telemetry.received_bytes += size
-        self._end(status, seconds)
-
-    def as_refusal(self, error: BaseException) -> Refusal | None:
-        return _not_written(error) if isinstance(error, OSError) else None
-
-    def _may_be_direct(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """What is refused, or asks for more than one answer, goes the usual way."""
-        return (
-            not self._is_stopping
-            and self._jobs.is_synced
-            and (self._tokens is None or self._tokens.admits(headers.get("authorization")))
-            and "content-encoding" not in headers
-            and "expect" not in headers
-            and len(body) <= self._body_bytes
-            and not headers.get("content-type", "").lower().startswith(_DOCUMENTS)
-        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -162,13 +127,10 @@ class App:
 
     def _finish(self, body: Body, status: int, began: float) -> None:
         body.release()
-        self._end(status, time.perf_counter() - began)
-
-    def _end(self, status: int, seconds: float) -> None:
         self._working -= 1
         if self._is_stopping and not self._working:
             self._idle.set()
-        self._telemetry.answered(status, seconds)
+        self._telemetry.answered(status, time.perf_counter() - began)
 
     def _admit(self, headers: dict[str, str]) -> None:
         """Raises Refusal for what is refused before its body is read."""
@@ -286,11 +248,9 @@ async def _settle(waiting: list[asyncio.Future[None]]) -> None:
         else:
             await asyncio.gather(*waiting)
     except OSError as error:
-        raise _not_written(error) from None
-
-
-def _not_written(error: OSError) -> Refusal:
-    return Refusal(503, f"the write-ahead file cannot be written: {error}", retry_after=5)
+        raise Refusal(
+            503, f"the write-ahead file cannot be written: {error}", retry_after=5
+        ) from None
 
 
 def _headers(scope: Scope) -> dict[str, str]:
@@ -298,4 +258,11 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 
 def _answer(refusal: Refusal) -> Response:
-    return Response(refusal.message + "\n", refusal.status, refusal.headers)
+    headers = {}
+    if refusal.retry_after is not None:
+        headers["retry-after"] = str(math.ceil(refusal.retry_after))
+    if refusal.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    if refusal.close:
+        headers["connection"] = "close"
+    return PlainTextResponse(refusal.message + "\n", refusal.status, headers)

@@ -75,12 +75,6 @@ def _from_headers(headers: Mapping[str, str], content_type: str, body: bytes) ->
             f"{_STRUCTURED}+json; send one, or plain JSON to /v1/jobs/JOB/predictions",
         )
     attributes = {name[3:]: value for name, value in headers.items() if name[:3] == "ce-"}
-    return read_event(attributes, content_type, body)
-
-
-def read_event(attributes: dict[str, str], content_type: str, body: bytes) -> Event | Refused:
-    """The event of a request whose headers `ce-…` were these: by lower-case name without `ce-`, as
-    Latin-1. Takes the dictionary for its own."""
     together = "\n".join(("", *attributes.values()))
     if "%" in together or '\n"' in together or not together.isascii():
         attributes = {name: _decoded(value) for name, value in attributes.items()}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, MutableMapping
-from http import HTTPStatus
 from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_BYTES = 64 * 2**10
 BODY_SECONDS = 30.0
@@ -33,25 +33,6 @@ class Refusal(Exception):
         self.message = message
         self.retry_after = retry_after
         self.close = close
-
-    @property
-    def headers(self) -> dict[str, str]:
-        found = {"content-type": "text/plain; charset=utf-8"}
-        if self.retry_after is not None:
-            found["retry-after"] = str(math.ceil(self.retry_after))
-        if self.status == 401:
-            found["www-authenticate"] = "Bearer"
-        if self.close:
-            found["connection"] = "close"
-        return found
-
-    def as_bytes(self) -> bytes:
-        """The answer as it goes over the wire."""
-        body = f"{self.message}\n".encode()
-        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}"]
-        lines += [f"{name}: {value}" for name, value in self.headers.items()]
-        lines.append(f"content-length: {len(body)}\r\n\r\n")
-        return "\r\n".join(lines).encode() + body
 
 
 class Disconnected(Exception):
@@ -153,3 +134,38 @@ def costly(body: bytes) -> str | None:
     if body.count(b",") > MOST_VALUES:
         return f"more than {MOST_VALUES} values in one body: send smaller batches"
     return None
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with a bound on the bytes of a request's line and headers.
+
+    The parser keeps an unfinished header for as long as it grows, and every finished one.
+    """
+
+    _messages = 0
+    _is_in_headers = False
+    _header_bytes = 0
+
+    def on_message_begin(self) -> None:
+        self._messages += 1
+        self._is_in_headers = True
+        self._header_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._is_in_headers = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        before = self._messages
+        super().data_received(data)
+        # What came with the end of another message is not counted: it is one read at most.
+        if not self._is_in_headers or before != self._messages or self.transport.is_closing():
+            return
+        self._header_bytes += len(data)
+        if self._header_bytes > HEADER_BYTES:
+            self.transport.write(
+                b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+                b"content-length: 0\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.close()

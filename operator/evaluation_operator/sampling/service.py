@@ -20,9 +20,8 @@ from evaluation_operator.sampling.engine import Sampler
 from evaluation_operator.sampling.intake import Intake
 from evaluation_operator.sampling.jobs import JobTable
 from evaluation_operator.sampling.lease import Earlier, LeaseKeeper
-from evaluation_operator.sampling.limits import Budget
+from evaluation_operator.sampling.limits import BoundedProtocol, Budget
 from evaluation_operator.sampling.options import Mode, SamplerOptions
-from evaluation_operator.sampling.protocol import IDLE_SECONDS, EventProtocol
 from evaluation_operator.sampling.records import SampledJob
 from evaluation_operator.sampling.settings import Settings
 from evaluation_operator.sampling.telemetry import Gauges, Telemetry
@@ -34,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 API_CONNECTIONS = 4
 COLLECT_EVERY = 50_000
+KEEP_ALIVE_SECONDS = 75
 ANSWER_SECONDS = 5.0
 """How long requests that are being worked on may take when the replica stops."""
 
@@ -170,14 +170,14 @@ def build_app(settings: Settings, sampler: Sampler, tokens: Tokens | None) -> tu
     return app, jobs
 
 
-def build_server(app: App, host: str, port: int) -> uvicorn.Server:
+def build_server(app: object, host: str, port: int) -> uvicorn.Server:
     """uvicorn with nothing on the way that is not needed; signals are left to the caller."""
     config = uvicorn.Config(
-        app,
+        app,  # type: ignore[arg-type]
         host=host,
         port=port,
         interface="asgi3",
-        http=EventProtocol,
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         loop="none",
@@ -186,7 +186,7 @@ def build_server(app: App, host: str, port: int) -> uvicorn.Server:
         date_header=False,
         access_log=False,
         log_config=None,
-        timeout_keep_alive=int(IDLE_SECONDS),
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(ANSWER_SECONDS),
     )
     return _Server(config)
