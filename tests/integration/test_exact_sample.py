@@ -96,9 +96,7 @@ def halves(event: str, size: int) -> list[Call]:
     ]
 
 
-async def send(
-    site: Site, replicas: list[Replica], calls: list[Call], chance: random.Random
-) -> None:
+async def send(replicas: list[Replica], calls: list[Call], chance: random.Random) -> None:
     """Each call to some replica, and again to some other until one has accepted it."""
     places = asyncio.Semaphore(16)
     async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
