@@ -249,7 +249,7 @@ async def test_the_right_is_an_installation_of_its_own(
         control_plane.kubectl("delete", "-k", str(CHECKOUT / "manifests" / "kserve"))
         await lab.delete(EVALUATION_JOBS, "ripeness")
         await lab.is_gone(EVALUATION_JOBS, "ripeness")
-    assert "PermissionDenied" in await lab.reasons()
+        await eventually(lab.reasons, lambda reasons: "PermissionDenied" in reasons)
 
 
 @pytest.mark.usefixtures("_kserve")
