@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 # What `json` and `orjson` make of a document.
@@ -68,7 +69,7 @@ class Event(NamedTuple):
     side: Side
     content_type: str
     data: bytes
-    attributes: Mapping[str, str]
+    attributes: Mapping[str, str] = MappingProxyType({})
     time: datetime | None = None
     source_fraction: float = 1.0
 
