@@ -15,6 +15,8 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from tests.bench.loopback import listen
+
 _ACCEPTED = {"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"0")]}
 _NO_BODY = {"type": "http.response.body", "body": b""}
 
@@ -38,7 +40,6 @@ async def echo(
 def main() -> None:
     config = uvicorn.Config(
         echo,
-        port=int(sys.argv[1]),
         interface="asgi3",
         http="httptools",
         ws="none",
@@ -51,7 +52,7 @@ def main() -> None:
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(uvicorn.Server(config).serve())
+        runner.run(uvicorn.Server(config).serve([listen(int(sys.argv[1]))]))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from evaluation_operator.sampling.service import (
     settle_collector,
 )
 from evaluation_operator.sampling.settings import Settings
+from tests.bench.loopback import listen
 from tests.builders import ABSENT, Manifest, make_evaluation_job, merged, stored
 
 NAMESPACE = "fruit"
@@ -53,7 +54,6 @@ async def serve(arguments: argparse.Namespace) -> bool:
         folder / "accepted",
         durable=arguments.mode == "durable",
         host="127.0.0.1",
-        http_port=arguments.port,
         flush_seconds=FLUSH_SECONDS,
     )
     sampler = build_sampler(settings)
@@ -66,7 +66,7 @@ async def serve(arguments: argparse.Namespace) -> bool:
     settle_collector()
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve([listen(arguments.port)]))
     await stopping.wait()
     await app.stop_taking()
     is_empty = await sampler.drain()

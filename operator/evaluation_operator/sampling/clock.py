@@ -31,8 +31,11 @@ class Clock:
 
     def stamp(self) -> datetime:
         """A time of its own, later than all others."""
-        self._told = max(self._read(), self._told + _MICROSECOND)
-        return self._told
+        now = self._read()
+        if now <= self._told:
+            now = self._told + _MICROSECOND
+        self._told = now
+        return now
 
     def follow(self, floor: datetime) -> None:
         """Let every later stamp lie after `floor`."""

@@ -81,9 +81,9 @@ class Intake:
             return None
         if not match.is_final:
             match = self._matcher.match(event, payload)
-        if match.reason is not None:
-            self._count_unmatched(match)
-            return None
+            if match.reason is not None:
+                self._count_unmatched(match)
+                return None
         is_request = event.side is Side.REQUEST
         half = Half(
             key=_key(event),

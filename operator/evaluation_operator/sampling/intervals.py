@@ -45,15 +45,15 @@ class JobState:
         one, of which nothing is known but the fraction."""
         self.roll(now)
         threshold = self.threshold
-        admits: Callable[[float], bool] = threshold.admits
+        bound = threshold.bound
         is_half = half.instances is None or half.predictions is None
         if is_half and now >= self.interval_end - near_border:
-            admits = threshold.fraction.__gt__
+            bound = threshold.fraction
         uid, fraction, event_id = self.job.uid, half.source_fraction, half.event_id
         return [
             (index, priority)
             for index in range(count)
-            if admits(priority := item_priority(uid, f"{event_id}/{index}") * fraction)
+            if (priority := item_priority(uid, f"{event_id}/{index}") * fraction) < bound
         ]
 
     def _enter(self, now: datetime) -> None:

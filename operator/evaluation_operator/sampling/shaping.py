@@ -28,7 +28,7 @@ def shape_prediction(prediction: Json, keys: ImportKeys) -> Json:
         return prediction
     shaped = dict(prediction)
     if label in shaped:
-        shaped[label] = [_label(value) for value in _array(shaped[label])]
+        shaped[label] = _labels(_array(shaped[label]))
         if len(shaped) == 1 and len(_array(prediction[label])) == 1:
             shaped[score] = [1.0]
     if score in shaped:
@@ -38,6 +38,12 @@ def shape_prediction(prediction: Json, keys: ImportKeys) -> Json:
 
 def _array(value: Json) -> list[Json]:
     return value if isinstance(value, list) else [value]
+
+
+def _labels(values: list[Json]) -> list[Json]:
+    if set(map(type, values)) == {str}:
+        return values
+    return [_label(value) for value in values]
 
 
 def _label(value: Json) -> Json:

@@ -36,6 +36,11 @@ class Threshold:
         need it to know where the sample ends."""
         return priority < self._bound
 
+    @property
+    def bound(self) -> float:
+        """Items below it are admitted."""
+        return self._bound
+
     def knows(self, priority: float) -> bool:
         """Whether this very item has advanced the bound, and is still among the smallest."""
         return priority in self._known

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import math
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 _MANTISSA_BITS = 53
+_LEAST = 2.0**-_MANTISSA_BITS
 
 
 def hashed_priority(unit_id: str) -> float:
     """A number in [0, 1) that depends on the id alone: the leading bits of its SHA-256."""
     leading = int.from_bytes(hashlib.sha256(unit_id.encode()).digest()[:8], "big")
-    return math.ldexp(leading >> (64 - _MANTISSA_BITS), -_MANTISSA_BITS)
+    return (leading >> (64 - _MANTISSA_BITS)) * _LEAST
 
 
 def item_priority(job_uid: str, item_id: str) -> float:
