@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 _HEADER = struct.Struct("<II")
 _SUFFIX = ".wal"
+_SEED = 0x6576616C
 
 
 class Place(NamedTuple):
@@ -69,7 +70,7 @@ class WriteAhead:
         handle, segment, start = self._open()
         places, parts, offset = [], [], start
         for record in records:
-            parts += [_HEADER.pack(len(record), zlib.crc32(record)), record]
+            parts += [_HEADER.pack(len(record), _checksum(record)), record]
             places.append(Place(segment, offset + _HEADER.size, len(record)))
             offset += _HEADER.size + len(record)
         try:
@@ -115,7 +116,7 @@ class WriteAhead:
                 if length > self._sizes[segment] - place.offset:
                     return
                 record = file.read(length)
-                if zlib.crc32(record) != checksum:
+                if _checksum(record) != checksum:
                     return
                 self._live[segment] += 1
                 yield place, record
@@ -158,6 +159,12 @@ class WriteAhead:
 
     def _path(self, segment: int) -> Path:
         return self._folder / f"{segment:012}{_SUFFIX}"
+
+
+def _checksum(record: bytes) -> int:
+    """Of a record and its length. Seeded, since the plain CRC of nothing is 0, and of four bytes
+    of ones it is four bytes of ones: a torn file's filling must never pass for a record."""
+    return zlib.crc32(record, _SEED ^ len(record))
 
 
 def _write_all(handle: int, data: bytes) -> None:
