@@ -48,7 +48,7 @@ verify: $(INSTALLED) ## Check style, types, imports and generated files
 	@echo "==> import-linter"; $(BIN)/lint-imports
 	@echo "==> generated files"; $(BIN)/python crds/generate.py --check
 
-test-unit: $(INSTALLED) ## Run the tests that need no cluster (under a minute)
+test-unit: $(INSTALLED) ## Run the tests that need no cluster (two minutes)
 	@$(BIN)/pytest tests/unit
 
 test: $(INSTALLED) cluster images ## Run every test: units, a real control plane, real pods

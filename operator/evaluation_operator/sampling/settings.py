@@ -37,7 +37,7 @@ class Settings:
     inflight_bytes: int = 64 * MIB
     memory_bytes: int = 128 * MIB
     wal_bytes: int = 1024 * MIB
-    flush_seconds: float = 30.0
+    flush_seconds: float = 60.0
     spill_seconds: float = 10.0
     flush_bytes: int = 8 * MIB
     tokens_file: Path | None = None
@@ -66,7 +66,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         inflight_bytes=read.number("EVALUATION_SAMPLER_INFLIGHT_BYTES", 64 * MIB, int),
         memory_bytes=read.number("EVALUATION_SAMPLER_MEMORY_BYTES", 128 * MIB, int),
         wal_bytes=read.number("EVALUATION_SAMPLER_WAL_BYTES", 1024 * MIB, int),
-        flush_seconds=read.number("EVALUATION_SAMPLER_FLUSH_SECONDS", 30.0, float, least=0.05),
+        flush_seconds=read.number("EVALUATION_SAMPLER_FLUSH_SECONDS", 60.0, float, least=0.05),
         spill_seconds=read.number("EVALUATION_SAMPLER_SPILL_SECONDS", 10.0, float, least=0.05),
         flush_bytes=read.number("EVALUATION_SAMPLER_FLUSH_BYTES", 8 * MIB, int),
         tokens_file=Path(tokens) if tokens else None,
