@@ -13,11 +13,10 @@ import shutil
 import signal
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.cluster.host import free_ports, is_root, need_packages, run, succeeds, wait_until
 from tests.cluster.processes import Processes, as_user, with_descendants
+from tests.cluster.server import Server
 
 USER = DATABASE = "evaluation"
 
@@ -25,7 +24,7 @@ _INSTALLED = Path("/usr/lib/postgresql")
 _SERVER = "postgres"
 
 
-class PostgreSQL:
+class PostgreSQL(Server):
     """A server with an empty database in a temporary directory, which goes when it ends.
 
     `listen` is the address that it answers on, besides loopback: give `settings.BRIDGE_ADDRESS`
@@ -46,24 +45,17 @@ class PostgreSQL:
         """`postgresql://user:password@host:port/database`."""
         return f"postgresql://{USER}:{self.password}@{self.host}:{self.port}/{DATABASE}"
 
-    def __enter__(self) -> Self:
-        self._directory = Path(tempfile.mkdtemp(prefix="evaluation-postgres-"))
-        try:
+    def start(self) -> None:
+        """Start it unless it runs, with the data it has, and wait until it answers."""
+        if self._directory is None:
+            self._directory = Path(tempfile.mkdtemp(prefix="evaluation-postgres-"))
             self._initialise()
-            self.start()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
+        self._serve()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-        shutil.rmtree(self.directory)
+    def close(self) -> None:
+        if self._directory is not None:
+            self.stop()
+            shutil.rmtree(self._directory)
 
     @property
     def directory(self) -> Path:
@@ -75,8 +67,7 @@ class PostgreSQL:
     def _processes(self) -> Processes:
         return Processes(self.directory, end_with_parent=True)
 
-    def start(self) -> None:
-        """Start it unless it runs, with the data it has, and wait until it answers."""
+    def _serve(self) -> None:
         processes = self._processes
         addresses = ",".join(sorted({"127.0.0.1", self.host}))
         processes.start(

@@ -13,14 +13,14 @@ import socket
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import yaml
 
 from tests.cluster.binary import build_binary
 from tests.cluster.host import free_ports, run, wait_until
 from tests.cluster.processes import Processes
+from tests.cluster.server import Server
 from tests.cluster.settings import CHECKOUT, load_settings
 from tests.servers.environment import envoy_binary
 
@@ -67,7 +67,7 @@ def render(
     return list(yaml.safe_load_all(run([kubectl, "kustomize", overlay])))
 
 
-class EnvoySidecar:
+class EnvoySidecar(Server):
     """The sidecar's container as a process on ports of its own, until the block ends.
 
     `settings` are what a user puts into the ConfigMap `evaluation-envoy`. Fails with Envoy's own
@@ -87,7 +87,7 @@ class EnvoySidecar:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         documents = render(self._directory, self._settings, namespace=self._namespace)
         [workload] = [each for each in documents if each["kind"] == "Deployment"]
         [container] = workload["spec"]["template"]["spec"]["initContainers"]
@@ -105,19 +105,9 @@ class EnvoySidecar:
                 *arguments,
             ],
         )
-        try:
-            wait_until(self._listens, "Envoy", 20, 0.02)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
+        wait_until(self._listens, "Envoy", 20, 0.02)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         self._processes.kill(_NAME)
 
     def metrics(self) -> dict[str, float]:

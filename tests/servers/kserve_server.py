@@ -10,11 +10,11 @@ import json
 import urllib.error
 import urllib.request
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from tests.cluster.host import free_ports, wait_until
 from tests.cluster.processes import Processes
+from tests.cluster.server import Server
 from tests.servers.environment import servers_python
 
 NAME: Final = "digits"
@@ -27,7 +27,7 @@ _MODEL: Final = {
 }
 
 
-class KServeServer:
+class KServeServer(Server):
     """Serves a model named `digits` on a port of its own until the block ends."""
 
     def __init__(self, directory: Path) -> None:
@@ -39,7 +39,7 @@ class KServeServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         python = servers_python()
         self._directory.mkdir(parents=True, exist_ok=True)
         model_file = self._directory / "model.json"
@@ -51,19 +51,9 @@ class KServeServer:
                 *("--http_port", str(self.port), "--enable_grpc", "false", "--workers", "1"),
             ],
         )
-        try:
-            wait_until(self._is_ready, "the model server", 60)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
+        wait_until(self._is_ready, "the model server", 60)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         self._processes.kill(NAME)
 
     def _is_ready(self) -> bool:
