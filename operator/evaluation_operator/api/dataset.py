@@ -23,7 +23,8 @@ from .base import (
     Timestamp,
     whole_spec_immutable,
 )
-from .evaluation_job import PausedSpan
+from .evaluation_job import OnDelete, PausedSpan
+from .evaluation_job_config import AnswerAggregationType, Email
 from .evaluation_options import (
     BoundingBoxUnits,
     EvaluationConfig,
@@ -32,6 +33,7 @@ from .evaluation_options import (
     ScoreThreshold,
 )
 from .input_config import InputConfig
+from .instruction import InstructionDataType
 from .names import ModelVersion
 
 
@@ -68,6 +70,84 @@ class DatasetAlert(Model):
         description="Mean average precision below which the result is not acceptable, 0 to 1.",
         ge=0,
         le=1,
+    )
+
+
+class LabelingInstruction(Model):
+    """What the people who label are told to do: the Instruction, as it was when the run began."""
+
+    display_name: str = Field(description="Title of the instruction.", max_length=64)
+    description: str | None = Field(
+        default=None, description="What is to be done.", max_length=10_000
+    )
+    data_type: InstructionDataType = Field(description="Type of the data to label.")
+    pdf_uri: str | None = Field(
+        default=None, description="Address of the instruction as a PDF file.", max_length=2000
+    )
+
+
+class DatasetLabeling(Model):
+    """Who labels what is without ground truth, and how: all that the labeler needs.
+
+    The condition Labeled of the status says how far they are. False: people label (reason
+    Labeling), or something is in their way (BackendUnavailable, BackendNotFound, BackendRefused).
+    True: the run goes on with the labels that are there (AllLabeled, DeadlineReached, or
+    NothingToLabel when no item was without ground truth).
+    """
+
+    backend: str | None = Field(
+        default=None,
+        description="Which labelling tool of the namespace to use. Default: the only one.",
+        max_length=63,
+    )
+    instruction: LabelingInstruction = Field(
+        description="What the people who label are told to do."
+    )
+    instruction_message: str | None = Field(
+        default=None, description="Shown to them beside the instruction.", max_length=10_000
+    )
+    answer_aggregation_type: AnswerAggregationType = Field(
+        default=AnswerAggregationType.MAJORITY_VOTE,
+        description="How the answers of several people become one label. Default: MAJORITY_VOTE.",
+    )
+    allow_multi_label: bool = Field(
+        default=False, description="Whether an item may have several labels. Default: false."
+    )
+    enable_label_sentiment_selection: bool = Field(
+        default=False,
+        description="Whether a label may be marked as positive or negative. Default: false.",
+    )
+    replica_count: int = Field(
+        default=1, description="How many people label each item. Default: 1.", ge=1, le=100
+    )
+    question_duration: Duration | None = Field(
+        default=None, description="Most time for one answer. Default: 3600s."
+    )
+    language_code: str = Field(
+        default="en-US",
+        description="BCP-47 code of the language of the questions. Default: en-US.",
+        max_length=64,
+    )
+    contributor_emails: list[Email] = Field(
+        default=[], description="The people who label.", max_length=100
+    )
+    user_email_address: Email | None = Field(
+        default=None, description="Who is told when the task ends. Default: nobody."
+    )
+    deadline: Duration | None = Field(
+        default=None,
+        description="How long people have from status.cut.time on. Default: until every item is "
+        "labelled.",
+    )
+    on_delete: OnDelete = Field(
+        default=OnDelete.ARCHIVE,
+        description="What becomes of the open task when the job is deleted. Default: Archive.",
+    )
+    label_group: str | None = Field(
+        default=None, description="Group of labelling tasks.", max_length=128
+    )
+    annotated_dataset_display_name: str = Field(
+        description="Title of the labelled data.", max_length=64
     )
 
 
@@ -144,6 +224,11 @@ class DatasetSpec(Model):
         default=None, description="Units of box coordinates. Default: PIXELS."
     )
     alert: DatasetAlert | None = Field(default=None, description="When the result is too low.")
+    labeling: DatasetLabeling | None = Field(
+        default=None,
+        description="How people label what is without ground truth; absent where they are not "
+        "asked.",
+    )
     annotation_spec_set: str = Field(description="Name of the AnnotationSpecSet.", max_length=253)
     annotation_specs: list[Label] = Field(
         description="The labels that the model can give, in the order of the AnnotationSpecSet.",
@@ -240,7 +325,8 @@ class DatasetStatus(Model):
     )
     conditions: list[Condition] = Field(
         default=[],
-        description="What is to be said about the Dataset.",
+        description="What is to be said about the Dataset. Labeled: whether people have labelled "
+        "what they were asked; the run goes on once it is True.",
         max_length=16,
         json_schema_extra={
             "x-kubernetes-list-type": "map",
@@ -262,6 +348,7 @@ class Dataset(Resource):
         PrinterColumn("Outcome", ".status.outcome.result"),
         PrinterColumn("Items", ".status.dataItemCount", "integer"),
         PrinterColumn("Labeled", ".status.labeledItemCount", "integer"),
+        PrinterColumn("Progress", ".status.progressPercent", "integer", wide=True),
         PrinterColumn("Age", ".metadata.creationTimestamp", "date"),
         PrinterColumn("Version", ".spec.evaluationJobVersion.name", wide=True),
         PrinterColumn("Message", ".status.outcome.message", wide=True),

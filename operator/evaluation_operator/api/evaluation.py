@@ -164,6 +164,30 @@ class ItemCounts(Model):
     faulty: int | None = Field(default=None, description="Items that could not be read.", ge=0)
 
 
+class LabelingSummary(Model):
+    """What people were asked and how much they agreed."""
+
+    asked_item_count: int | None = Field(
+        default=None, description="Items that people were asked to label.", ge=0
+    )
+    answered_item_count: int | None = Field(
+        default=None, description="Items that somebody answered.", ge=0
+    )
+    unresolved_item_count: int | None = Field(
+        default=None,
+        description="Items whose answers do not make a label; they are left out of the figures.",
+        ge=0,
+    )
+    agreement: float | None = Field(
+        default=None,
+        description="How much people agree beyond chance, -1 to 1 (Krippendorff's alpha; for "
+        "boxes the mean F1 of two people's boxes); absent where nobody could disagree.",
+        ge=-1,
+        le=1,
+    )
+    annotator_count: int | None = Field(default=None, description="People who answered.", ge=0)
+
+
 class WeightedPiece(Model):
     """Items that were sampled with the same probability."""
 
@@ -232,6 +256,10 @@ class EvaluationSpec(Model):
         ge=0,
     )
     item_counts: ItemCounts | None = Field(default=None, description="Where the items went.")
+    labeling: LabelingSummary | None = Field(
+        default=None,
+        description="What people were asked and how much they agreed; absent where nobody was.",
+    )
     weighted: WeightedMetrics | None = Field(
         default=None,
         description="The figures weighted by sampling probability, when that differs.",

@@ -35,6 +35,7 @@ from evaluation_operator.domain.plan import (
     WriteOutcome,
 )
 from evaluation_operator.domain.reasons import Reason
+from evaluation_operator.domain.steps import step_of
 from evaluation_operator.kube import (
     DATASETS,
     EVALUATION_JOB_VERSIONS,
@@ -196,11 +197,14 @@ class Actor:
         return existing, False
 
     async def _write_outcome(self, key: Key, dataset: DatasetFacts, outcome: Outcome) -> None:
-        """Raises Conflict when the run has committed in the meantime: its word stands."""
+        """Raises Conflict when the run has committed in the meantime, or has come to its next
+        step: its word stands."""
         body = await self._kube.get(DATASETS, dataset.namespace, dataset.name)
-        if body["metadata"]["uid"] != dataset.uid or (body.get("status") or {}).get("outcome"):
+        found = DatasetFacts.from_body(body)
+        is_other = found.uid != dataset.uid or found.outcome is not None
+        if is_other or step_of(found) is not step_of(dataset):
             self._learn(key, "Dataset", body, False)
-            raise Conflict(f"Dataset {dataset.name} has an outcome already")
+            raise Conflict(f"Dataset {dataset.name} has an outcome already, or its run went on")
         body["status"] = (body.get("status") or {}) | {"outcome": _outcome_body(outcome)}
         body = await self._kube.replace_status(DATASETS, dataset.namespace, body)
         self._learn(key, "Dataset", body, False)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.api.instruction import InstructionSpec
 from evaluation_operator.api.names import (
     ResourceNameError,
     parse_annotation_spec_set_name,
@@ -17,6 +18,7 @@ from evaluation_operator.api.names import (
 from evaluation_operator.controller.act import Learn, kserve_fault
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key
+from evaluation_operator.controller.labelers import Labelers
 from evaluation_operator.controller.replicas import Replicas
 from evaluation_operator.controller.store import Store
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
@@ -38,6 +40,7 @@ from evaluation_operator.domain.snapshot import (
     TableCheck,
     VersionSnapshot,
 )
+from evaluation_operator.domain.steps import current_job
 from evaluation_operator.domain.tables import table_source
 from evaluation_operator.kube import (
     CLAIMS,
@@ -66,6 +69,7 @@ class Gatherer:
         self._policy = policy
         self._learn = learn
         self._replicas = Replicas(kube)
+        self._labelers = Labelers(kube)
         self._present: dict[tuple[str, str, str], float] = {}
 
     async def job(
@@ -93,7 +97,8 @@ class Gatherer:
             runs=tuple(await self._runs(key, job)),
             claim=await self._claim(job),
             labels=self._labels(job),
-            instruction_found=self._instruction_found(job),
+            instruction=self._instruction(job),
+            has_labeler=await self._has_labeler(job),
             namespace_lacks=tuple(await self._namespace_lacks(job)),
             table_check=await self._with_verdict(key, check) if check is not None else None,
             obstacle=obstacle,
@@ -171,8 +176,7 @@ class Gatherer:
         return DatasetFacts.from_body(body)
 
     async def _run(self, key: Key, dataset: DatasetFacts) -> Run:
-        jobs = self._store.batch_jobs.owned_by(dataset.uid)
-        job = jobs[-1] if jobs else None
+        job = current_job(dataset, self._store.batch_jobs.owned_by(dataset.uid))
         pods = self._pods(job) if job is not None else ()
         if job is not None and job.failed and dataset.outcome is None and not _told(pods):
             pods = await self._list_pods(key, job, f"{LABEL_DATASET}={dataset.name}")
@@ -216,16 +220,23 @@ class Gatherer:
         facts = self._store.spec_sets.get((namespace, name))
         return facts.labels if facts is not None else None
 
-    def _instruction_found(self, job: EvaluationJob) -> bool:
+    def _instruction(self, job: EvaluationJob) -> InstructionSpec | None:
         human = job.spec.evaluation_job_config.human_annotation_config
         namespace = job.metadata.namespace
         if human is None:
-            return False
+            return None
         try:
             name = parse_instruction_name(human.instruction, namespace=namespace)
         except ResourceNameError:
+            return None
+        facts = self._store.instructions.get((namespace, name))
+        return facts.spec if facts is not None else None
+
+    async def _has_labeler(self, job: EvaluationJob) -> bool:
+        """Only for a job that needs one is its Lease read."""
+        if not job.spec.label_missing_ground_truth:
             return False
-        return self._store.instructions.get((namespace, name)) is not None
+        return await self._labelers.work_in(job.metadata.namespace)
 
     async def _namespace_lacks(self, job: EvaluationJob) -> list[str]:
         namespace, template = job.metadata.namespace, job.spec.run_template

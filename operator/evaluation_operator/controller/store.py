@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.instruction import InstructionSpec
 from evaluation_operator.api.names import (
     ResourceNameError,
     parse_annotation_spec_set_name,
@@ -58,6 +59,7 @@ class SpecSetFacts:
 class InstructionFacts:
     uid: str
     resource_version: str
+    spec: InstructionSpec
     owner_uid: str = ""
 
 
@@ -215,7 +217,8 @@ def _facts(kind: str, body: Mapping[str, Any]) -> Known:
             labels = tuple(str(item["displayName"]) for item in specs)
             return SpecSetFacts(meta["uid"], meta["resourceVersion"], labels)
         case "Instruction":
-            return InstructionFacts(meta["uid"], meta["resourceVersion"])
+            spec = InstructionSpec.from_dict(body.get("spec") or {})
+            return InstructionFacts(meta["uid"], meta["resourceVersion"], spec)
         case _:
             return _stored(kind, body)
 

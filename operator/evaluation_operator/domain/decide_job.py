@@ -63,10 +63,14 @@ from evaluation_operator.domain.schedule import (
 )
 from evaluation_operator.domain.slots import due_slot, promised_time
 from evaluation_operator.domain.snapshot import JobSnapshot, Run
+from evaluation_operator.domain.steps import Step, StepJob, step_job, step_of
 
 MAX_RUNS_PER_SLOT = 10
 MAX_ACTIVE_RUNS = 20
 MAX_PAUSED_SPANS = 50
+LABEL_FASTER = (
+    "if that goes on, set spec.labeling.deadline, lower exampleCount, or choose a longer schedule"
+)
 TABLE_REASONS = frozenset({Reason.TABLE_INVALID, Reason.TABLE_UNAVAILABLE})
 
 
@@ -125,7 +129,9 @@ def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: 
     for run in sorted(snapshot.runs, key=lambda item: item.dataset.scheduled_time):
         if is_recorded(snapshot.job.status, run.dataset):
             continue
-        progress = observe(run.dataset, run.job, run.pods, now)
+        progress = observe(run.dataset, run.job, run.pods, now, has_labeler=snapshot.has_labeler)
+        if progress.reason is Reason.LABELING:
+            draft.wake_times.append(now + policy.labeler_retry)
         outcome = (
             progress.outcome
             or progress.failure
@@ -151,21 +157,22 @@ def _active_run(run: Run, progress: Progress) -> ActiveRun:
     return ActiveRun(
         name=run.dataset.name,
         scheduled_time=run.dataset.scheduled_time,
-        phase=RunPhase.QUEUING if progress.is_held_up else None,
+        phase=RunPhase(progress.phase) if progress.is_held_up else None,
         message=clip(progress.message, 512) if progress.is_held_up else None,
     )
 
 
 def _ensure_job(draft: JobDraft, snapshot: JobSnapshot, run: Run, policy: Policy) -> None:
-    if run.job is None and not run.dataset.deleting:
-        body = _job_body_for(snapshot.job, run, policy)
+    step = step_job(run.dataset.name, step_of(run.dataset))
+    if step is not None and run.job is None and not run.dataset.deleting:
+        body = _job_body_for(snapshot.job, run, step, policy)
         draft.actions.append(CreateRunJob(run.dataset, body))
 
 
-def _job_body_for(job: EvaluationJob, run: Run, policy: Policy) -> dict[str, Any]:
+def _job_body_for(job: EvaluationJob, run: Run, step: StepJob, policy: Policy) -> dict[str, Any]:
     dataset = build_dataset(job, run.dataset.scheduled_time, run.dataset.windows, labels=())
     dataset["metadata"] |= {"name": run.dataset.name, "uid": run.dataset.uid}
-    return build_run_job(dataset, job, job.spec.run_template, policy)
+    return build_run_job(dataset, job, job.spec.run_template, policy, step)
 
 
 def _check_table_again(draft: JobDraft, snapshot: JobSnapshot, now: datetime) -> None:
@@ -263,12 +270,15 @@ def _start_runs(draft: JobDraft, snapshot: JobSnapshot, slot: datetime, policy: 
     runs = plan_runs(_pieces(draft, snapshot, slot, [w for it in begun for w in it.windows]))
     if not begun:
         _tell_why_none(draft, job, slot, runs, room)
+        _tell_people_are_behind(draft, snapshot)
     active = list(draft.status.active)
     # A minute's offset gives runs of one slot names of their own.
     first = max((it.scheduled_time for it in begun), default=slot - timedelta(minutes=1))
     for index, windows in enumerate(runs[: max(room, 0)]):
         time = first + timedelta(minutes=index + 1)
-        dataset = build_dataset(job, time, windows, labels=snapshot.labels or ())
+        dataset = build_dataset(
+            job, time, windows, labels=snapshot.labels or (), instruction=snapshot.instruction
+        )
         name = dataset["metadata"]["name"]
         draft.actions.append(
             CreateRun(dataset, build_run_job(dataset, job, job.spec.run_template, policy))
@@ -318,7 +328,24 @@ def _tell_why_none(
         draft.events.append(EventRecord(Reason.NOTHING_TO_COVER, message))
     elif room <= 0:
         message = f"{MAX_ACTIVE_RUNS} runs have not ended; the next one takes the rows of this slot"
+        if job.spec.label_missing_ground_truth:
+            message = f"{message}; {LABEL_FASTER}"
         draft.events.append(EventRecord(Reason.TOO_MANY_RUNS, message, warning=True))
+
+
+def _tell_people_are_behind(draft: JobDraft, snapshot: JobSnapshot) -> None:
+    """Runs may overlap, and nothing is lost; but whoever asks should know that it piles up."""
+    running = {item.name for item in draft.status.active}
+    waiting = [
+        run.dataset
+        for run in snapshot.runs
+        if run.dataset.name in running and step_of(run.dataset) is Step.LABEL
+    ]
+    if not waiting:
+        return
+    count = "1 earlier run waits" if len(waiting) == 1 else f"{len(waiting)} earlier runs wait"
+    message = f"{count} for people to label while the next is due; {LABEL_FASTER}"
+    draft.events.append(EventRecord(Reason.LABELING_BEHIND, message, warning=True))
 
 
 def _prune(draft: JobDraft, snapshot: JobSnapshot) -> None:

@@ -60,7 +60,34 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelingFacts:
+    """How far a run with people is. `reason`, `message` and `since` are those of the condition
+    Labeled, empty and None before anybody has set it."""
+
+    is_cut: bool
+    is_labeled: bool
+    reason: str = ""
+    message: str = ""
+    since: datetime | None = None
+
+    @classmethod
+    def from_status(cls, status: Mapping[str, Any]) -> LabelingFacts:
+        conditions: list[dict[str, Any]] = status.get("conditions") or []
+        found = next((item for item in conditions if item.get("type") == "Labeled"), {})
+        since = found.get("lastTransitionTime")
+        return cls(
+            is_cut=bool(status.get("cut")),
+            is_labeled=found.get("status") == "True",
+            reason=str(found.get("reason", "")),
+            message=str(found.get("message", "")),
+            since=parse_time(since) if since else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetFacts:
+    """`labeling` is None where people are not asked."""
+
     namespace: str
     name: str
     uid: str
@@ -73,6 +100,7 @@ class DatasetFacts:
     deleting: bool
     create_time: datetime
     item_count: int | None
+    labeling: LabelingFacts | None = None
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> DatasetFacts:
@@ -92,6 +120,7 @@ class DatasetFacts:
             deleting="deletionTimestamp" in meta,
             create_time=parse_time(meta["creationTimestamp"]),
             item_count=int(items) if items is not None else None,
+            labeling=LabelingFacts.from_status(status) if spec.get("labeling") else None,
         )
 
 

@@ -14,12 +14,15 @@ from typing import Any
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.api.instruction import InstructionSpec
 from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_model_version
 from evaluation_operator.api.run_template import RunTemplate
 from evaluation_operator.domain import naming
 from evaluation_operator.domain.cover import Window
+from evaluation_operator.domain.labeling import labeling_spec
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.schedule import parse_schedule
+from evaluation_operator.domain.steps import Step, StepJob, step_job
 from evaluation_operator.domain.tables import TableSource, table_source
 
 Body = dict[str, Any]
@@ -73,10 +76,14 @@ def build_dataset(
     windows: Sequence[Window],
     *,
     labels: Sequence[str],
+    instruction: InstructionSpec | None = None,
 ) -> Body:
-    """The Dataset of a scheduled run, owned by its job."""
+    """The Dataset of a scheduled run, owned by its job. With an instruction, people are asked for
+    the ground truth that is missing, if the job wants that."""
     name = naming.run_name(job.metadata.name, scheduled_time)
     spec = _dataset_spec(job, scheduled_time, labels)
+    if job.spec.label_missing_ground_truth and instruction is not None:
+        spec["labeling"] = labeling_spec(job, instruction)
     spec["displayName"] = f"{job.metadata.name} {format_time(scheduled_time)}"[:64]
     spec["windows"] = [_window(window) for window in windows]
     owner = owner_reference("EvaluationJob", job.metadata.name, job.metadata.uid)
@@ -91,7 +98,10 @@ def build_version_dataset(
     *,
     labels: Sequence[str],
 ) -> Body:
-    """The Dataset of a version, owned by it: the job's data under the version's own parameters."""
+    """The Dataset of a version, owned by it: the job's data under the version's own parameters.
+
+    A version never asks people: it evaluates at once, with the labels that are there.
+    """
     name = naming.version_run_name(version.metadata.name)
     spec = _dataset_spec(job, now, labels)
     spec["displayName"] = version.metadata.name[:64]
@@ -120,12 +130,21 @@ def build_version_dataset(
 
 
 def build_run_job(
-    dataset: Body, job: EvaluationJob, template: RunTemplate | None, policy: Policy
+    dataset: Body,
+    job: EvaluationJob,
+    template: RunTemplate | None,
+    policy: Policy,
+    step: StepJob | None = None,
 ) -> Body:
-    """The Job of a run. Its owner's uid is filled in when the Dataset exists."""
+    """The Job of a run, by default the first. Its owner's uid is filled in when the Dataset
+    exists."""
     metadata = dataset["metadata"]
     source = table_source(job)
-    body = _job(metadata["namespace"], metadata["name"], dict(metadata["labels"]))
+    step = step or first_job(dataset)
+    labels = dict(metadata["labels"])
+    if step.label is not None:
+        labels[naming.LABEL_STEP] = step.label
+    body = _job(metadata["namespace"], step.name, labels)
     body["metadata"]["ownerReferences"] = [
         owner_reference("Dataset", metadata["name"], metadata.get("uid", ""))
     ]
@@ -143,9 +162,20 @@ def build_run_job(
         {"name": "EVALUATION_DATASET", "value": metadata["name"]},
     ]
     spec["template"]["spec"] = _pod_spec(
-        ["run"], environment, source, template, policy, with_token=True
+        [step.argument], environment, source, template, policy, with_token=True
     )
     return body
+
+
+def first_job(dataset: Body) -> StepJob:
+    """Where people are asked the first Job only cuts; else the only one does everything."""
+    step = step_job(dataset["metadata"]["name"], Step.CUT if _asks(dataset) else Step.RUN)
+    assert step is not None, "neither waits for people"
+    return step
+
+
+def _asks(dataset: Body) -> bool:
+    return "labeling" in dataset["spec"]
 
 
 def build_table_check(job: EvaluationJob, policy: Policy) -> Body:

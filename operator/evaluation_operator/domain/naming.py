@@ -13,6 +13,8 @@ LABEL_JOB = "evaluations.dev/job"
 LABEL_VERSION = "evaluations.dev/version"
 LABEL_DATASET = "evaluations.dev/dataset"
 LABEL_COMPONENT = "evaluations.dev/component"
+LABEL_STEP = "evaluations.dev/step"
+"""On the Jobs and pods of a run with people: `cut`, before they label, or `evaluate`, after."""
 LABEL_TABLE = "evaluations.dev/table"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
@@ -22,6 +24,10 @@ COMPONENT_RUN = "run"
 COMPONENT_TABLE_CHECK = "table-check"
 COMPONENT_MODEL_VERSION = "model-version"
 COMPONENT_SAMPLER = "sampler"
+COMPONENT_LABELER = "labeler"
+
+LABELER_LEASE = "evaluation-labeler"
+"""Held by the labeler of a namespace, and renewed by it every 10 seconds while it works."""
 
 FIELD_MANAGER = "evaluation-operator"
 """As whom the operator writes; what it applies to objects of others carries this name."""
@@ -42,6 +48,11 @@ def run_name(job: str, scheduled_time: datetime) -> str:
     """The name of a scheduled run's Dataset, Job and Evaluation."""
     minutes = int((scheduled_time - _EPOCH).total_seconds() // 60)
     return f"evj-{job}-{minutes}"
+
+
+def evaluate_job_name(run: str) -> str:
+    """The second Job of a run with people; the first has the run's own name."""
+    return f"{run}-eval"
 
 
 def version_run_name(version: str) -> str:

@@ -16,7 +16,8 @@ class Policy:
     `settle`: how long after its time a run starts at the earliest, for rows that are under way
     to a table which others fill. `flush_retry`: how often a run that waits for the sampler looks
     again. `sampler_url`: what `{namespace}` is put into to get the sampler of a namespace.
-    `logger_retry`: how often a logger that could not be set is tried again.
+    `logger_retry`: how often a logger that could not be set is tried again. `labeler_retry`: how
+    often it is looked whether somebody still brings the answers of people.
     """
 
     image: str = "evaluation-evaluator:dev"
@@ -32,3 +33,5 @@ class Policy:
     logger_retry: timedelta = timedelta(minutes=5)
     create_deadline: timedelta = timedelta(minutes=10)
     namespace_component: str = "manifests/namespace"
+    labeler_component: str = "manifests/labeler"
+    labeler_retry: timedelta = timedelta(minutes=1)

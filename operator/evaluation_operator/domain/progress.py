@@ -19,6 +19,7 @@ from evaluation_operator.domain.plan import Obstacle
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Run
+from evaluation_operator.domain.steps import Step, begun_at, step_of
 
 DEADLINE_EXCEEDED = 4
 CANCELLED = 1
@@ -26,6 +27,7 @@ UNKNOWN = 2
 INTERNAL = 13
 UNAVAILABLE = 14
 HELD_BY_QUEUE = "suspended: a queue holds the Job"
+NO_LABELER = "no labeler works in the namespace: people are not asked, and answers not fetched"
 
 
 class Phase(StrEnum):
@@ -54,7 +56,12 @@ class Progress:
 
 
 def observe(
-    dataset: DatasetFacts, job: JobFacts | None, pods: Sequence[PodFacts], now: datetime
+    dataset: DatasetFacts,
+    job: JobFacts | None,
+    pods: Sequence[PodFacts],
+    now: datetime,
+    *,
+    has_labeler: bool = True,
 ) -> Progress:
     """Classify a run; pure and total over every combination of what may be missing."""
     if dataset.outcome is not None:
@@ -65,6 +72,8 @@ def observe(
             outcome=dataset.outcome,
             verdict_reason=verdict,
         )
+    if step_of(dataset) is Step.LABEL:
+        return _with_people(dataset, has_labeler)
     if job is None:
         return Progress(Phase.CREATING, Reason.STARTING, "the Job is being created")
     if job.finished:
@@ -85,12 +94,25 @@ def never_created(
     """A Job that the API server keeps refusing is a failed run, not a wait for ever."""
     if run.job is not None or obstacle is None or obstacle.reason is not Reason.CREATE_REFUSED:
         return None
-    dataset = run.dataset
-    patience = max(dataset.scheduled_time, dataset.create_time) + policy.create_deadline
+    if step_of(run.dataset) is Step.LABEL:
+        return None
+    patience = begun_at(run.dataset) + policy.create_deadline
     if not obstacle.permanent and now < patience:
         return None
     failure = Failure(INTERNAL, obstacle.message)
     return Outcome(Result.FAILED, now, message=obstacle.message, partial_failures=(failure,))
+
+
+def _with_people(dataset: DatasetFacts, has_labeler: bool) -> Progress:
+    """They may take days, and nothing is to be said of that; only of what is in their way."""
+    labeling = dataset.labeling
+    assert labeling is not None, "the step tells"
+    if not has_labeler:
+        return Progress(Phase.RUNNING, Reason.LABELING, NO_LABELER, is_held_up=True)
+    if labeling.reason in ("", Reason.LABELING):
+        return Progress(Phase.RUNNING, Reason.LABELING)
+    text = f"{labeling.reason}: {labeling.message}".rstrip(": ")
+    return Progress(Phase.RUNNING, Reason.LABELING, text, is_held_up=True)
 
 
 def _from_pods(pods: Sequence[PodFacts]) -> Progress:
@@ -123,7 +145,7 @@ def _failed_outcome(job: JobFacts, pods: Sequence[PodFacts], now: datetime) -> O
     elif last is not None:
         failures = (Failure(UNKNOWN, f"pod {last.name} ended with exit code {last.exit_code}"),)
     elif job.complete:
-        failures = (Failure(INTERNAL, "the Job completed without writing an outcome"),)
+        failures = (Failure(INTERNAL, "the Job completed without writing what came out"),)
     else:
         failures = (Failure(UNKNOWN, job.message or job.reason or "the Job failed"),)
     return Outcome(

@@ -11,6 +11,7 @@ from evaluation_operator.api.evaluation_options import AnnotationType
 from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_instruction_name
 from evaluation_operator.domain.facts import PodFacts
 from evaluation_operator.domain.manifests import build_table_check, lease_for_model_version
+from evaluation_operator.domain.naming import LABELER_LEASE
 from evaluation_operator.domain.plan import Action, CreateTableCheck, DeleteJob, TakeClaim
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
@@ -45,6 +46,7 @@ def judge(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness:
         or _unsupported(snapshot)
         or _missing_references(snapshot)
         or _namespace(snapshot, now, policy)
+        or _labeler(snapshot, now, policy)
         or _table(snapshot, now, policy)
     )
 
@@ -97,12 +99,6 @@ def _unsupported(snapshot: JobSnapshot) -> Readiness | None:
     """Fields that are in the resource from the start and come to life in later versions."""
     job = snapshot.job
     kind = job.spec.evaluation_job_config.input_config.annotation_type
-    if job.spec.label_missing_ground_truth:
-        message = (
-            "spec.labelMissingGroundTruth: true: this version has no labelling backend; "
-            "set it to false in a new job and bring labels with `kubectl evaluations labels import`"
-        )
-        return _missing(Reason.BACKEND_UNAVAILABLE, message)
     if kind is AnnotationType.IMAGE_BOUNDING_BOX:
         message = "object detection is not evaluated by this version; classification is"
         return _missing(Reason.BACKEND_UNAVAILABLE, message)
@@ -123,7 +119,7 @@ def _missing_references(snapshot: JobSnapshot) -> Readiness | None:
         message = f"AnnotationSpecSet {name!r} does not exist in namespace {namespace!r}: apply it"
         return _missing(Reason.SPEC_SET_NOT_FOUND, message)
     human = spec.evaluation_job_config.human_annotation_config
-    if human is not None and not snapshot.instruction_found:
+    if human is not None and snapshot.instruction is None:
         name = parse_instruction_name(human.instruction, namespace=namespace)
         message = f"Instruction {name!r} does not exist in namespace {namespace!r}: apply it"
         return _missing(Reason.INSTRUCTION_NOT_FOUND, message)
@@ -139,6 +135,20 @@ def _namespace(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readines
         f"kubectl apply -n {namespace} -k {policy.namespace_component}"
     )
     return _missing(Reason.NAMESPACE_NOT_READY, message, retry_at=now + policy.retry)
+
+
+def _labeler(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness | None:
+    """Where people are to label, somebody has to bring the tasks to them."""
+    job = snapshot.job
+    if not job.spec.label_missing_ground_truth or snapshot.has_labeler:
+        return None
+    namespace = job.metadata.namespace
+    message = (
+        f"spec.labelMissingGroundTruth: true: no labeler works in namespace {namespace!r} (its "
+        f"Lease {LABELER_LEASE!r} is not renewed): "
+        f"kubectl apply -n {namespace} -k {policy.labeler_component}"
+    )
+    return _missing(Reason.BACKEND_UNAVAILABLE, message, retry_at=now + policy.retry)
 
 
 def _table(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness:

@@ -52,6 +52,8 @@ class Reason(StrEnum):
     NO_DATA = "NoData"
     NOTHING_TO_COVER = "NothingToCover"
     TOO_MANY_RUNS = "TooManyRuns"
+    LABELING = "Labeling"
+    LABELING_BEHIND = "LabelingBehind"
     WINDOW_ABANDONED = "WindowAbandoned"
     RUN_MISSING = "RunMissing"
     STOPPED = "Stopped"

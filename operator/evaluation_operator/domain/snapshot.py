@@ -8,6 +8,7 @@ from datetime import datetime
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.api.instruction import InstructionSpec
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
 from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.logger_slot import LoggerRefusal, LoggerSlot
@@ -16,7 +17,7 @@ from evaluation_operator.domain.plan import Claim, Obstacle
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run is a Dataset, the Job that works on it, and that Job's pods."""
+    """A run is a Dataset, the Job of the step that it is in, and that Job's pods."""
 
     dataset: DatasetFacts
     job: JobFacts | None = None
@@ -35,14 +36,16 @@ class JobSnapshot:
 
     `labels` are the display names of its AnnotationSpecSet, in order. `replicas` are those of the
     namespace's sampler; they are looked at only when runs are due. `loggers` are those of the
-    InferenceServices, by name, that the job manages or has to give back.
+    InferenceServices, by name, that the job manages or has to give back. `has_labeler`: somebody
+    in the namespace brings its tasks to people; looked at only where a job needs that.
     """
 
     job: EvaluationJob
     runs: tuple[Run, ...] = ()
     claim: Claim | None = None
     labels: tuple[str, ...] | None = None
-    instruction_found: bool = False
+    instruction: InstructionSpec | None = None
+    has_labeler: bool = False
     namespace_lacks: tuple[str, ...] = ()
     table_check: TableCheck | None = None
     obstacle: Obstacle | None = None

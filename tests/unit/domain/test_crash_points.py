@@ -41,6 +41,21 @@ def a_run_that_fails_and_its_rows() -> tuple[World, list[Callable[[], None]]]:
     ]
 
 
+def a_run_that_people_label() -> tuple[World, list[Callable[[], None]]]:
+    world = JobWorld(people=True)
+
+    def due() -> None:
+        world.now = FIRST_RUN
+
+    return world, [
+        due,
+        lambda: world.cut(name_at(0)),
+        lambda: world.say_labeled(name_at(0), "False", "BackendUnavailable", "no answer"),
+        lambda: world.say_labeled(name_at(0), "True", "AllLabeled"),
+        lambda: world.succeed(name_at(0)),
+    ]
+
+
 def a_piece_that_runs_alone() -> tuple[World, list[Callable[[], None]]]:
     world = JobWorld()
     for day in range(3):
@@ -94,6 +109,7 @@ def a_version_that_is_terminated() -> tuple[World, list[Callable[[], None]]]:
 STORIES: dict[str, Story] = {
     "a run that succeeds": a_run_that_succeeds,
     "a run that fails, its rows, a new table check, pruning": a_run_that_fails_and_its_rows,
+    "a run that people label": a_run_that_people_label,
     "a piece that runs alone": a_piece_that_runs_alone,
     "a deletion with an active run": a_deletion_with_an_active_run,
     "a takeover of a model version": a_takeover,

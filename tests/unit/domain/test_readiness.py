@@ -9,7 +9,7 @@ import pytest
 
 from evaluation_operator.domain.plan import CreateTableCheck, DeleteJob, Obstacle
 from evaluation_operator.domain.reasons import Reason
-from tests.builders import ABSENT, make_human_job, merged, stored
+from tests.builders import ABSENT, merged
 from tests.unit.domain.world import DAY, FIRST_RUN, JobWorld
 
 
@@ -109,15 +109,18 @@ def test_hindrances_are_named_in_the_order_of_the_table() -> None:
         assert world.condition("Ready")["reason"] == HINDRANCES[name].want_reason
 
 
-def test_a_job_for_people_waits_for_its_backend() -> None:
-    world = JobWorld()
-    status = world.own["status"]
-    world.own = stored(make_human_job(), finalizers=["evaluations.dev/operator"])
-    world.own["status"] = status
-    world.turn()
+def test_a_job_for_people_waits_for_somebody_who_brings_them_its_tasks() -> None:
+    world = JobWorld(people=True)
+    assert world.condition("Ready")["status"] == "True"
+    world.has_labeler = False
+    plan = world.turn()
 
     assert world.condition("Ready")["reason"] == Reason.BACKEND_UNAVAILABLE
-    assert "labels import" in world.condition("Ready")["message"]
+    assert "kubectl apply -n fruit -k manifests/labeler" in world.condition("Ready")["message"]
+    assert plan.wake_at is not None
+    world.has_labeler = True
+    world.turn()
+    assert world.condition("Ready")["status"] == "True"
 
 
 def test_the_first_word_on_a_new_job_comes_when_it_has_its_model_version() -> None:

@@ -15,12 +15,13 @@ from typing import Any
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.api.instruction import InstructionSpec
 from evaluation_operator.domain.cover import Window
 from evaluation_operator.domain.decide_job import decide_job
 from evaluation_operator.domain.decide_version import decide_version
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts, parse_time
 from evaluation_operator.domain.flushing import Replica
-from evaluation_operator.domain.naming import FINALIZER
+from evaluation_operator.domain.naming import FINALIZER, evaluate_job_name
 from evaluation_operator.domain.plan import (
     Action,
     AddFinalizer,
@@ -46,11 +47,21 @@ from evaluation_operator.domain.snapshot import (
     TableCheck,
     VersionSnapshot,
 )
-from tests.builders import Manifest, make_evaluation_job, make_version, merged, stored
+from evaluation_operator.domain.steps import current_job
+from tests.builders import (
+    Manifest,
+    make_evaluation_job,
+    make_human_job,
+    make_instruction,
+    make_version,
+    merged,
+    stored,
+)
 
 CREATED = datetime(2026, 3, 2, 8, tzinfo=UTC)
 FIRST_RUN = datetime(2026, 3, 2, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
+INSTRUCTION = InstructionSpec.from_dict(make_instruction()["spec"])
 
 
 class Died(Exception):
@@ -214,16 +225,38 @@ class World:
         status["outcome"] = {"result": result, "time": format_time(self.now), **more}
 
     def succeed(self, name: str, figure: float | None = 0.9) -> None:
-        """The pod publishes, and its Job completes."""
+        """The pod publishes, and its Job, the last of the run, completes."""
         self.datasets[name]["status"]["dataItemCount"] = 12
         self.commit(
             name, "Succeeded", evaluation=name, meanAveragePrecision=figure, evaluatedItemCount=10
         )
         self.complete_job(name)
+        self.complete_job(evaluate_job_name(name))
 
     def complete_job(self, name: str) -> None:
         if name in self.jobs:
             self.jobs[name]["status"]["conditions"] = [{"type": "Complete", "status": "True"}]
+
+    def cut(self, name: str, *, total: int = 12) -> None:
+        """The pod of a run with people writes what they are to label, and its Job completes."""
+        status = self.datasets[name]["status"]
+        status |= {"cut": {"uri": "file:///results", "rowCount": 20}, "dataItemCount": 20}
+        status |= {"totalCount": total, "completedCount": 0}
+        if not total:
+            self.say_labeled(name, "True", "NothingToLabel")
+        self.complete_job(name)
+
+    def say_labeled(self, name: str, status: str, reason: str, message: str = "") -> None:
+        """What the labeler says of a run, in its Dataset's condition."""
+        self.datasets[name]["status"]["conditions"] = [
+            {
+                "type": "Labeled",
+                "status": status,
+                "reason": reason,
+                "message": message,
+                "lastTransitionTime": format_time(self.now),
+            }
+        ]
 
     def start_pod(self, name: str, phase: str = "Running", **status: Any) -> None:
         state = {"running": {}} if phase == "Running" else {}
@@ -276,6 +309,7 @@ class World:
     def remove_dataset(self, name: str) -> None:
         self.datasets.pop(name, None)
         self.remove_job(name)
+        self.remove_job(evaluate_job_name(name))
 
     def collect_garbage(self) -> None:
         for name in list(self.datasets):
@@ -293,8 +327,9 @@ class World:
 
     def run_of(self, dataset: Manifest) -> Run:
         facts = DatasetFacts.from_body(dataset)
-        job = self.jobs.get(facts.name)
-        return Run(facts, JobFacts.from_body(job) if job else None, self._pod_facts(facts.name))
+        jobs = (JobFacts.from_body(job) for job in self.jobs.values())
+        job = current_job(facts, [job for job in jobs if job.owner_uid == facts.uid])
+        return Run(facts, job, self._pod_facts(job.name) if job else ())
 
     def _pod_facts(self, name: str) -> tuple[PodFacts, ...]:
         return tuple(PodFacts.from_body(pod) for pod in self.pods.get(name, ()))
@@ -324,12 +359,16 @@ class World:
 class JobWorld(World):
     """An EvaluationJob whose namespace, table and labels are there unless a test takes them."""
 
-    def __init__(self, *, checked: bool = True, **spec: Any) -> None:
+    def __init__(self, *, checked: bool = True, people: bool = False, **spec: Any) -> None:
         super().__init__()
-        self.own = stored(make_evaluation_job(spec={"schedule": "every 1 days"} | spec))
+        make = make_human_job if people else make_evaluation_job
+        self.own = stored(make(spec={"schedule": "every 1 days"} | spec))
         self.labels: tuple[str, ...] | None = ("ripe", "unripe")
         self.namespace_lacks: tuple[str, ...] = ()
-        self.instruction_found = True
+        self.has_labeler = True
+        self.instruction: InstructionSpec | None = InstructionSpec.from_dict(
+            make_instruction()["spec"]
+        )
         self.holder_exists = True
         self.replicas: tuple[Replica, ...] = ()
         if checked:
@@ -362,7 +401,8 @@ class JobWorld(World):
             runs=tuple(self.run_of(item) for item in owned),
             claim=self._claim(),
             labels=self.labels,
-            instruction_found=self.instruction_found,
+            instruction=self.instruction,
+            has_labeler=self.has_labeler,
             namespace_lacks=self.namespace_lacks,
             table_check=TableCheck(check, self._pod_facts(check.name)) if check else None,
             obstacle=self.obstacle,
