@@ -57,9 +57,13 @@ class ProjectSpec:
 
 @dataclass(frozen=True, slots=True)
 class OpenProject:
-    """A project that exists: `ref` is what the tool calls it, `url` where people find it."""
+    """A project that exists: `ref` is what the tool calls it, `url` where people find it.
+
+    `namespace` is its job's: who works in another one cannot know whether that job is there.
+    """
 
     ref: str
+    namespace: str
     job_uid: str
     on_close: OnClose
     url: str

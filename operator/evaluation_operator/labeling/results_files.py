@@ -1,0 +1,177 @@
+"""The files of a run's folder that are about labelling: tasks in, answers kept, labels out.
+
+Answers are kept as they are read, so that a project deleted later takes nothing with it that
+somebody has already said. `labels.json` is written last: it says that the rest is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field, TypeAdapter
+
+from evaluation_operator.api.base import Model, Timestamp
+from evaluation_operator.evaluator.results import Folder
+from evaluation_operator.labeling.answers import Answer, Task
+
+TASKS = "tasks.parquet"
+ANSWERS = "answers.parquet"
+LABELS = "labels.parquet"
+SUMMARY = "labels.json"
+
+_ANSWERS = TypeAdapter(tuple[Answer, ...])
+_KEPT_SCHEMA = pa.schema(
+    [("item_id", pa.string()), ("answers", pa.string()), ("further", pa.int32())]
+)
+_LABEL_SCHEMA = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("row_id", pa.string()),
+        ("index", pa.int32()),
+        ("is_resolved", pa.bool_()),
+        ("groundtruth", pa.string()),
+        ("score", pa.float64()),
+        ("total_votes", pa.int32()),
+        ("label_votes", pa.int32()),
+        ("comments", pa.list_(pa.string())),
+        ("sentiment", pa.string()),
+        ("answers", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CutItem:
+    """An item of the cut that has no ground truth: the task, and the row that it belongs to."""
+
+    task: Task
+    row_id: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is known of one item: answers by rising time, the latest of each person, and how many
+    further opinions have been asked for."""
+
+    answers: tuple[Answer, ...] = ()
+    further: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLine:
+    """One line of labels.parquet. `groundtruth` is JSON of one entry, in the table's own form."""
+
+    item: CutItem
+    is_resolved: bool
+    groundtruth: str | None
+    score: float | None
+    total_votes: int
+    label_votes: int
+    answers: tuple[Answer, ...]
+    sentiment: str | None = None
+
+    def to_row(self) -> dict[str, object]:
+        return {
+            "item_id": self.item.task.item_id,
+            "row_id": self.item.row_id,
+            "index": self.item.index,
+            "is_resolved": self.is_resolved,
+            "groundtruth": self.groundtruth,
+            "score": self.score,
+            "total_votes": self.total_votes,
+            "label_votes": self.label_votes,
+            "comments": [it.comment for it in self.answers if it.comment],
+            "sentiment": self.sentiment,
+            "answers": format_answers(self.answers),
+        }
+
+
+class Summary(Model):
+    """How labelling ended. Counts are of items, `annotators` of people."""
+
+    time: Timestamp
+    asked: int = Field(ge=0)
+    answered: int = Field(ge=0)
+    resolved: int = Field(ge=0)
+    unresolved: int = Field(ge=0)
+    annotators: int = Field(ge=0)
+    agreement: float | None = None
+    reason: str
+
+
+def format_answers(answers: Sequence[Answer]) -> str:
+    """JSON; `parse_answers` reads it."""
+    return _ANSWERS.dump_json(tuple(answers), exclude_none=True).decode()
+
+
+def parse_answers(text: str) -> tuple[Answer, ...]:
+    return _ANSWERS.validate_json(text)
+
+
+def read_tasks(folder: Folder) -> tuple[CutItem, ...]:
+    """The items to ask for, in order of priority. Raises Unavailable while the file is not there."""
+    columns = ["item_id", "row_id", "index", "priority", "instance"]
+    rows = [row for batch in folder.batches(TASKS, columns) for row in batch.to_pylist()]
+    items = [
+        CutItem(
+            Task(row["item_id"], row["priority"], row["instance"]), row["row_id"], row["index"]
+        )
+        for row in rows
+    ]
+    return tuple(sorted(items, key=lambda it: (it.task.priority, it.task.item_id)))
+
+
+def read_kept(folder: Folder) -> dict[str, Kept]:
+    """By item id; empty before anything was kept."""
+    if not folder.exists(ANSWERS):
+        return {}
+    batches = folder.batches(ANSWERS, _KEPT_SCHEMA.names)
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    return {row["item_id"]: Kept(parse_answers(row["answers"]), row["further"]) for row in rows}
+
+
+def write_kept(folder: Folder, kept: Mapping[str, Kept]) -> None:
+    rows = [
+        {"item_id": item, "answers": format_answers(it.answers), "further": it.further}
+        for item, it in sorted(kept.items())
+    ]
+    _write(folder, ANSWERS, rows, _KEPT_SCHEMA)
+
+
+def write_labels(folder: Folder, lines: Iterable[LabelLine], summary: Summary) -> None:
+    """The labels, then the file that says that they are whole."""
+    _write(folder, LABELS, [line.to_row() for line in lines], _LABEL_SCHEMA)
+    folder.write_json(SUMMARY, summary.model_dump(mode="json", by_alias=True))
+
+
+def read_summary(folder: Folder) -> Summary | None:
+    """None while the labels are not whole."""
+    return Summary.from_dict(folder.read_json(SUMMARY)) if folder.exists(SUMMARY) else None
+
+
+def merged_answers(before: Sequence[Answer], read: Sequence[Answer]) -> tuple[Answer, ...]:
+    """The latest of each person. What is no longer there was said all the same, and counts."""
+    latest: dict[str, Answer] = {}
+    for answer in sorted((*before, *read), key=_by_time):
+        latest[answer.annotator] = answer
+    return tuple(sorted(latest.values(), key=_by_time))
+
+
+def _by_time(answer: Answer) -> tuple[datetime, str]:
+    return answer.time, answer.annotator
+
+
+def _write(folder: Folder, name: str, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
+    with tempfile.TemporaryDirectory(prefix="labels-") as scratch:
+        local = Path(scratch) / name
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), local, compression="zstd")
+        folder.store(local, name)
