@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from evaluation_operator.api.evaluation_job import EvaluationJobStatus
 from evaluation_operator.domain.cover import Window, merge, subtract
 from evaluation_operator.domain.facts import DatasetFacts
+from evaluation_operator.domain.naming import evaluate_job_name
 from evaluation_operator.domain.plan import CreateRun, Plan
 from evaluation_operator.domain.schedule import next_run_time
 from evaluation_operator.domain.sizes import MOST_STATUS_BYTES, json_bytes
+from evaluation_operator.domain.steps import Step, step_job, step_of
 from tests.unit.domain.fleet import Doing, Fleet
 from tests.unit.domain.world import CREATED, DAY, FIRST_RUN, JobWorld
 
@@ -25,13 +27,13 @@ LONG = "<" * 300 + "ä" * 3000
 class Life(JobWorld):
     """A job to which anything may happen, and what has truly been evaluated of its rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, people: bool = False) -> None:
         self.evaluated: list[Window] = []
         self.slots: set[str] = set()
         self.fleet = Fleet(CREATED)
         self.cuts: dict[str, set[int]] = {}
         self.evaluated_rows: list[int] = []
-        super().__init__()
+        super().__init__(people=people)
 
     def pass_days(self, days: float) -> None:
         self.now += timedelta(days=days)
@@ -74,7 +76,7 @@ class Life(JobWorld):
             return
         if how == "deleted":
             self.remove_dataset(name)
-        elif "outcome" in self.datasets[name]["status"] or name not in self.jobs:
+        elif "outcome" in self.datasets[name]["status"] or (job := self.job_of(name)) is None:
             return
         elif how == "succeeded":
             self.evaluate(name)
@@ -82,9 +84,31 @@ class Life(JobWorld):
         elif how == "empty":
             self.evaluate(name)
             self.commit(name, "NoData")
-            self.complete_job(name)
+            self.complete_job(job)
         else:
-            self.fail(name, LONG if which % 2 else "short", partial_failures=which % 6)
+            self.fail(job, LONG if which % 2 else "short", partial_failures=which % 6)
+        self.settle()
+
+    def job_of(self, name: str) -> str | None:
+        """The Job that works on the run now, if any does."""
+        job = self.run_of(self.datasets[name]).job
+        return job.name if job is not None else None
+
+    def go_on(self, which: int) -> None:
+        """A run that waits for people is cut if it was not, and they have labelled if it was."""
+        running = [name for name in self.active if name in self.datasets]
+        if not running:
+            return
+        name = running[which % len(running)]
+        match step_of(DatasetFacts.from_body(self.datasets[name])):
+            case Step.CUT if name in self.jobs:
+                self.cut(name, total=which)
+            case Step.LABEL:
+                self.say_labeled(name, "True", "AllLabeled")
+        self.settle()
+
+    def lose_the_labeler(self) -> None:
+        self.has_labeler = not self.has_labeler
         self.settle()
 
     def evaluate(self, name: str) -> None:
@@ -112,7 +136,10 @@ class Life(JobWorld):
 
     def lose_the_job(self, which: int) -> None:
         if self.active:
-            self.remove_job(self.active[which % len(self.active)])
+            name = self.active[which % len(self.active)]
+            self.remove_job(
+                evaluate_job_name(name) if evaluate_job_name(name) in self.jobs else name
+            )
             self.settle()
 
     def die_within(self, writes: int, days: float) -> None:
@@ -139,6 +166,7 @@ class Life(JobWorld):
             # A pod may cut its rows as soon as there is a Dataset, and nothing is added later.
             self.cuts[name] = self.rows_in(self.windows(name))
         self.check()
+        self.check_steps()
         return plan
 
     def check(self) -> None:
@@ -156,6 +184,14 @@ class Life(JobWorld):
         EvaluationJobStatus.from_dict(self.status)
         assert json_bytes(self.status) <= MOST_STATUS_BYTES
 
+    def check_steps(self) -> None:
+        """Each run has the Job of its step, and none while people label."""
+        for run in self.snapshot().runs:
+            if run.dataset.name not in self.active:
+                continue
+            wanted = step_job(run.dataset.name, step_of(run.dataset))
+            assert (run.job.name if run.job else None) == (wanted.name if wanted else None)
+
     def active_windows(self) -> list[Window]:
         return [
             window
@@ -167,14 +203,19 @@ class Life(JobWorld):
     def come_to_rest(self) -> None:
         """All that is left succeeds, and then every row has been evaluated or given up."""
         self.edit(paused=False, labelDelay="0s", schedule="every 1 days")
+        self.has_labeler = True
         for which in range(len(self.fleet.replicas)):
             self.fleet.become(which, Doing.WRITES)
         self.pass_the_next_slot(62)
         for _ in range(8):
-            for name in list(self.active):
-                self.end_one("succeeded", self.active.index(name))
+            self.succeed_all()
             self.pass_days(1)
+        self.succeed_all()
+
+    def succeed_all(self) -> None:
         for name in list(self.active):
+            for _ in range(2):
+                self.go_on(self.active.index(name))
             self.end_one("succeeded", self.active.index(name))
 
 
@@ -199,6 +240,12 @@ HAPPENINGS = st.one_of(
     op("lose_the_job", st.integers(0, 9)),
     op("die_within", st.integers(0, 4), st.sampled_from([0.5, 1, 2])),
 )
+WITH_PEOPLE = st.one_of(
+    HAPPENINGS,
+    op("go_on", st.integers(0, 9)),
+    op("go_on", st.integers(0, 9)),
+    op("lose_the_labeler"),
+)
 SAMPLING = st.one_of(
     op("predict", st.integers(0, 2)),
     op("change_a_replica", st.integers(0, 2), st.sampled_from(Doing)),
@@ -215,7 +262,16 @@ SAMPLING = st.one_of(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(HAPPENINGS, min_size=5, max_size=40))
 def test_every_row_is_evaluated_once_or_given_up(happenings: list[tuple[str, object]]) -> None:
-    life = Life()
+    live(Life(), happenings)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(WITH_PEOPLE, min_size=5, max_size=40))
+def test_so_it_is_where_people_label(happenings: list[tuple[str, object]]) -> None:
+    live(Life(people=True), happenings)
+
+
+def live(life: Life, happenings: list[tuple[str, object]]) -> None:
     for name, *arguments in happenings:
         getattr(life, name)(*arguments)
     furthest = max(life.now, *(w.end for w in life.active_windows()), FIRST_RUN)
