@@ -137,6 +137,14 @@ class Folder:
         text = json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True)
         self._write(name, iter([text.encode() + b"\n"]))
 
+    def delete(self) -> None:
+        """The folder with all that is in it; nothing if it is gone."""
+        try:
+            if self._filesystem.get_file_info(self._path).type == pafs.FileType.Directory:
+                self._filesystem.delete_dir(self._path)
+        except OSError as error:
+            raise self._unavailable("delete", error) from error
+
     def _write(self, name: str, chunks: Iterator[bytes]) -> None:
         local = isinstance(self._filesystem, pafs.LocalFileSystem)
         place = self._at(f".{name}.{uuid.uuid4().hex}" if local else name)
