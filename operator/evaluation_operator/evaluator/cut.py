@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 
 from evaluation_operator.api.base import TimeSpan, format_time
 from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.api.evaluation_options import AnnotationType
+from evaluation_operator.evaluator.boxes import BoxReader
 from evaluation_operator.evaluator.draw import Draw, RowDict
 from evaluation_operator.evaluator.intervals import Intervals
 from evaluation_operator.evaluator.items import Fault, Item, LeftOut, Outcome, Row, RowReader
@@ -167,11 +169,16 @@ def _window(span: TimeSpan) -> Window:
 def build_reader(dataset: Dataset) -> RowReader:
     """How the rows of this Dataset are read: its labels and import keys."""
     spec, keys = dataset.spec, dataset.spec.bigquery_import_keys
+    label_key = keys.label_json_key or "label"
+    score_key = keys.label_score_json_key or "score"
+    if spec.input_configs[0].annotation_type is AnnotationType.IMAGE_BOUNDING_BOX:
+        box_key = keys.bounding_box_json_key or "box"
+        return BoxReader(spec.annotation_specs, label_key, score_key, box_key)
     metadata = spec.input_configs[0].classification_metadata
     return RowReader(
         spec.annotation_specs,
-        keys.label_json_key or "label",
-        keys.label_score_json_key or "score",
+        label_key,
+        score_key,
         is_multi_label=bool(metadata and metadata.is_multi_label),
     )
 

@@ -8,19 +8,47 @@ fails that item only; texts that cannot be paired fail the row.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
 
+from evaluation_operator.evaluator.entries import (
+    MAXIMUM_SHOWN,
+    JsonObject,
+    UnreadableError,
+    array_under,
+    entries_of,
+    object_of,
+    parsed,
+    score_of,
+    shortened,
+    shown,
+)
+
 # google.rpc.Code.INVALID_ARGUMENT
 INVALID_ARGUMENT: Final = 3
 MAXIMUM_MESSAGE: Final = 300
-_MAXIMUM_SHOWN: Final = 60
 
-JsonObject: TypeAlias = dict[str, object]
+
+Box: TypeAlias = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What an entry of the prediction says; `boxes` in object detection only."""
+
+    labels: tuple[int, ...]
+    scores: tuple[float, ...]
+    boxes: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What an entry of the ground truth says; `boxes` in object detection only."""
+
+    labels: tuple[int, ...]
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +73,9 @@ class Item:
     `labels` and `scores` are the prediction, best first: falling score, ties by place in the
     label set. Both are empty where nothing was predicted. `truth` rises, without repeats.
     `is_row`: the row is this item, and they share the id.
+
+    In object detection `boxes` belong to `labels` and `true_boxes` to `truth`: each (left, top,
+    right, bottom). Labels repeat, and everything is in the order of the row's arrays.
     """
 
     row_id: str
@@ -54,6 +85,8 @@ class Item:
     labels: tuple[int, ...]
     scores: tuple[float, ...]
     is_row: bool = False
+    boxes: tuple[Box, ...] = ()
+    true_boxes: tuple[Box, ...] = ()
 
     @property
     def item_id(self) -> str:
@@ -105,16 +138,13 @@ class Fault:
 Outcome: TypeAlias = Item | LeftOut | Fault
 
 
-class _UnreadableError(Exception):
-    """Field, value and cure of what is wrong."""
-
-
 class RowReader:
     """Reads rows under one job's label set and import keys."""
 
     def __init__(
         self, labels: Sequence[str], label_key: str, score_key: str, *, is_multi_label: bool
     ) -> None:
+        self._names = tuple(labels)
         self._places = {label: place for place, label in enumerate(labels)}
         if not labels or len(self._places) != len(labels):
             raise ValueError("labels: a label set needs at least one label, each once")
@@ -126,10 +156,10 @@ class RowReader:
         """One outcome an instance, in order; or a single fault of the whole row."""
         try:
             p = _probability(row.p)
-            predictions = _entries(row.raw_prediction, "raw_prediction", "predictions")
-            truths = _entries(row.groundtruth, "groundtruth", "predictions")
+            predictions = entries_of(row.raw_prediction, "raw_prediction", "predictions")
+            truths = entries_of(row.groundtruth, "groundtruth", "predictions")
             count = _instance_count(row.raw_data, predictions, truths)
-        except _UnreadableError as fault:
+        except UnreadableError as fault:
             return (_fault(row.row_id, None, str(fault)),)
         is_row = row.is_item and count == 1
         return tuple(self._outcomes(row.row_id, is_row, p, count, predictions, truths))
@@ -147,97 +177,91 @@ class RowReader:
             prediction = None if predictions is None else predictions[index]
             truth = None if truths is None else truths[index]
             try:
-                predicted = None if prediction is None else self._prediction(prediction)
-                true_labels = None if truth is None else self._truth(truth)
-            except _UnreadableError as fault:
+                predicted = None if prediction is None else self.read_prediction(prediction)
+                true = None if truth is None else self.read_truth(truth)
+            except UnreadableError as fault:
                 yield _fault(row_id, index, str(fault), is_row=is_row)
                 continue
             if predicted is None:
                 yield LeftOut(row_id, index, p, Reason.FAILED_PREDICTION, is_row)
-            elif true_labels is None:
+            elif true is None:
                 yield LeftOut(row_id, index, p, Reason.UNLABELED, is_row)
             else:
-                yield Item(row_id, index, p, true_labels, *predicted, is_row)
+                yield Item(
+                    *(row_id, index, p, true.labels, predicted.labels, predicted.scores, is_row),
+                    boxes=predicted.boxes,
+                    true_boxes=true.boxes,
+                )
 
-    def _prediction(self, entry: object) -> tuple[tuple[int, ...], tuple[float, ...]]:
-        fields = _object(entry, "raw_prediction")
+    def read_prediction(self, entry: object) -> Predicted:
+        """Raises UnreadableError, as `read_truth` does."""
+        fields = object_of(entry, "raw_prediction")
         labels = self._labels(fields, "raw_prediction")
-        scores = [
-            _score(value, self._score_key)
-            for value in _array(fields, self._score_key, "raw_prediction", "label_score_json_key")
-        ]
-        if len(labels) != len(scores):
-            raise _UnreadableError(
-                f"raw_prediction: {len(labels)} labels under {_shown(self._label_key)} but "
-                f"{len(scores)} scores under {_shown(self._score_key)}; give one score a label"
-            )
+        _refuse_repeats(labels, self._names, "raw_prediction")
+        scores = self._scores(fields, len(labels))
         best_first = sorted(zip(labels, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
-        return tuple(label for label, _ in best_first), tuple(score for _, score in best_first)
+        return Predicted(
+            tuple(label for label, _ in best_first), tuple(score for _, score in best_first)
+        )
 
-    def _truth(self, entry: object) -> tuple[int, ...]:
-        labels = self._labels(_object(entry, "groundtruth"), "groundtruth")
+    def read_truth(self, entry: object) -> Truth:
+        labels = self._labels(object_of(entry, "groundtruth"), "groundtruth")
+        _refuse_repeats(labels, self._names, "groundtruth")
         if not self._is_multi_label and len(labels) != 1:
-            raise _UnreadableError(
+            raise UnreadableError(
                 f"groundtruth: {len(labels)} labels in a single-label task; give exactly one, "
                 "or null for an item that nobody has labelled"
             )
-        return tuple(sorted(labels))
+        return Truth(tuple(sorted(labels)))
 
     def _labels(self, fields: JsonObject, column: str) -> list[int]:
         labels: list[int] = []
-        for value in _array(fields, self._label_key, column, "label_json_key"):
+        for value in array_under(fields, self._label_key, column, "label_json_key"):
             if not isinstance(value, str):
-                raise _UnreadableError(f"{column}: label {_shown(value)} is no string; quote it")
+                raise UnreadableError(f"{column}: label {shown(value)} is no string; quote it")
             place = self._places.get(value)
             if place is None:
-                raise _UnreadableError(
-                    f"{column}: label {_shown(value)} is not in the annotation spec set; "
+                raise UnreadableError(
+                    f"{column}: label {shown(value)} is not in the annotation spec set; "
                     "correct it, or use a set that has it"
                 )
             labels.append(place)
-        if len(set(labels)) != len(labels):
-            twice = next(label for label in labels if labels.count(label) > 1)
-            name = next(name for name, place in self._places.items() if place == twice)
-            raise _UnreadableError(f"{column}: label {_shown(name)} is given twice; give it once")
         return labels
+
+    def _scores(self, fields: JsonObject, label_count: int) -> list[float]:
+        values = array_under(fields, self._score_key, "raw_prediction", "label_score_json_key")
+        scores = [score_of(value, self._score_key) for value in values]
+        if len(scores) != label_count:
+            raise UnreadableError(
+                f"raw_prediction: {label_count} labels under {shown(self._label_key)} but "
+                f"{len(scores)} scores under {shown(self._score_key)}; give one score a label"
+            )
+        return scores
+
+
+def _refuse_repeats(labels: Sequence[int], names: Sequence[str], column: str) -> None:
+    if len(set(labels)) != len(labels):
+        twice = next(label for label in labels if labels.count(label) > 1)
+        raise UnreadableError(f"{column}: label {shown(names[twice])} is given twice; give it once")
 
 
 def _probability(p: float | None) -> float:
     if p is None:
         return 1.0
     if not 0 < p <= 1:
-        raise _UnreadableError(
-            f"p: {p} is no inclusion probability; give one above 0 and at most 1"
-        )
+        raise UnreadableError(f"p: {p} is no inclusion probability; give one above 0 and at most 1")
     return p
-
-
-def _entries(text: str | None, column: str, key: str) -> list[object] | None:
-    """The array under `key`; None if the column, the document or the array is null."""
-    document = _json(text, column)
-    if document is None:
-        return None
-    if not isinstance(document, dict) or key not in document:
-        raise _UnreadableError(
-            f'{column}: no key "{key}"; give {{"{key}": [one entry an instance]}}'
-        )
-    entries = document[key]
-    if entries is not None and not isinstance(entries, list):
-        raise _UnreadableError(
-            f'{column}: "{key}" is {_shown(entries)}; give an array with one entry an instance'
-        )
-    return entries
 
 
 def _instance_count(
     raw_data: str | None, predictions: list[object] | None, truths: list[object] | None
 ) -> int:
     """How many instances the row has; 1 where none of its columns tells."""
-    data = _json(raw_data, "raw_data")
+    data = parsed(raw_data, "raw_data")
     instances = data.get("instances") if isinstance(data, dict) else None
     if instances is not None and not isinstance(instances, list):
-        raise _UnreadableError(
-            f'raw_data: "instances" is {_shown(instances)}; give an array of instances'
+        raise UnreadableError(
+            f'raw_data: "instances" is {shown(instances)}; give an array of instances'
         )
     counts = {
         name: len(entries)
@@ -250,70 +274,10 @@ def _instance_count(
     }
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{count} in {name}" for name, count in counts.items())
-        raise _UnreadableError(
+        raise UnreadableError(
             f"instances: {listed}; give as many entries in each, null for a missing one"
         )
     return next(iter(counts.values()), 1)
-
-
-def _json(text: str | None, column: str) -> object:
-    if text is None:
-        return None
-    try:
-        document: object = json.loads(text)
-    except RecursionError:
-        raise _UnreadableError(f"{column}: JSON nested too deeply; write it flatter") from None
-    except ValueError as error:
-        raise _UnreadableError(f"{column}: unreadable JSON ({error}); correct the text") from None
-    return document
-
-
-def _object(entry: object, column: str) -> JsonObject:
-    if not isinstance(entry, dict):
-        raise _UnreadableError(f"{column}: entry {_shown(entry)} is no object; give one, or null")
-    return entry
-
-
-def _array(fields: JsonObject, key: str, column: str, import_key: str) -> list[object]:
-    """The array under `key`; a lone string or number stands for an array of one."""
-    if key not in fields:
-        raise _UnreadableError(
-            f"{column}: no key {_shown(key)} in the entry; add it, or correct "
-            f"bigqueryImportKeys.{import_key}"
-        )
-    value = fields[key]
-    if isinstance(value, list):
-        return value
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        return [value]
-    raise _UnreadableError(f"{column}: {_shown(key)} is {_shown(value)}; give an array")
-
-
-def _score(value: object, key: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _UnreadableError(
-            f"raw_prediction: score {_shown(value)} under {_shown(key)} is no number; give a number"
-        )
-    try:
-        score = float(value)
-    except OverflowError:
-        score = math.inf
-    if not math.isfinite(score):
-        raise _UnreadableError(
-            f"raw_prediction: score {_shown(value)} under {_shown(key)} is not finite; "
-            "give a finite number"
-        )
-    return score + 0.0  # -0.0 and 0.0 are one score
-
-
-def _shown(value: object) -> str:
-    """A value as JSON, short. Arrays and objects, which may be huge, only by kind."""
-    if isinstance(value, list):
-        return "an array"
-    if isinstance(value, dict):
-        return "an object"
-    text = value[: _MAXIMUM_SHOWN + 1] if isinstance(value, str) else value
-    return _shortened(json.dumps(text, ensure_ascii=False), _MAXIMUM_SHOWN)
 
 
 def _item_id(row_id: str, index: int, *, is_row: bool) -> str:
@@ -321,11 +285,7 @@ def _item_id(row_id: str, index: int, *, is_row: bool) -> str:
 
 
 def _fault(row_id: str, index: int | None, message: str, *, is_row: bool = False) -> Fault:
-    name = _shortened(row_id, _MAXIMUM_SHOWN)
+    name = shortened(row_id, MAXIMUM_SHOWN)
     subject = f"row {name}" if index is None else f"item {_item_id(name, index, is_row=is_row)}"
     whole = f"{subject}: {message}".encode("utf-8", "backslashreplace").decode("utf-8")
-    return Fault(row_id, index, _shortened(whole, MAXIMUM_MESSAGE), is_row=is_row)
-
-
-def _shortened(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return Fault(row_id, index, shortened(whole, MAXIMUM_MESSAGE), is_row=is_row)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -30,7 +29,7 @@ SCORES_SCHEMA: Final = pa.schema(
 
 # Every item, and every row that could not be split into items (`item_id` null). `item` is its
 # ordinal. The two indexes are places in the label set: `truth_index` is null unless exactly
-# one label is true, `predicted_index` unless something was predicted.
+# one label is true, `predicted_index` unless something was predicted; with boxes both are null.
 ITEMS_SCHEMA: Final = pa.schema(
     [
         pa.field("item", pa.int64(), nullable=False),
@@ -78,15 +77,30 @@ def write_outcomes(
     kept_faults: int = 10,
 ) -> ItemCounts:
     """Write both files, overwriting them, in constant memory; the order is that of the items."""
+    with _LineWriter(scores_path, SCORES_SCHEMA) as pairs:
+
+        def write_pairs(ordinal: int, item: Item) -> None:
+            for pair in _pairs(ordinal, item):
+                pairs.write(pair)
+
+        return write_items(outcomes, labels, items_path, write_pairs, kept_faults=kept_faults)
+
+
+def write_items(
+    outcomes: Iterable[Outcome],
+    labels: Sequence[str],
+    items_path: Path,
+    take: Callable[[int, Item], None],
+    *,
+    kept_faults: int = 10,
+) -> ItemCounts:
+    """Write the items, overwriting the file; `take` gets each that can be evaluated."""
     counted: Counter[str] = Counter()
     first_faults: list[Fault] = []
-    with ExitStack() as files:
-        pairs = files.enter_context(_LineWriter(scores_path, SCORES_SCHEMA))
-        lines = files.enter_context(_LineWriter(items_path, ITEMS_SCHEMA))
+    with _LineWriter(items_path, ITEMS_SCHEMA) as lines:
         for ordinal, outcome in enumerate(outcomes):
             if isinstance(outcome, Item):
-                for pair in _pairs(ordinal, outcome):
-                    pairs.write(pair)
+                take(ordinal, outcome)
             elif isinstance(outcome, Fault) and len(first_faults) < kept_faults:
                 first_faults.append(outcome)
             line = _line(ordinal, outcome, labels)
@@ -117,13 +131,14 @@ def _line(ordinal: int, outcome: Outcome, labels: Sequence[str]) -> tuple[object
         return (*who, FAULTY, outcome.code, outcome.message, *[None] * 6)
     if isinstance(outcome, LeftOut):
         return (*who, outcome.reason.value, None, None, outcome.p, *[None] * 5)
+    is_boxes = bool(outcome.boxes or outcome.true_boxes)
     return (
         *(*who, EVALUATED, None, None, outcome.p),
         [labels[label] for label in outcome.truth],
         [labels[label] for label in outcome.labels],
         outcome.scores,
-        outcome.truth[0] if len(outcome.truth) == 1 else None,
-        outcome.labels[0] if outcome.labels else None,
+        outcome.truth[0] if len(outcome.truth) == 1 and not is_boxes else None,
+        outcome.labels[0] if outcome.labels and not is_boxes else None,
     )
 
 

@@ -111,4 +111,5 @@ def _iou(one: Floats, other: Floats, one_area: Floats, other_area: Floats) -> Fl
         shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
         union = one_area + other_area - shared
         countable = (union > 0) & np.isfinite(union)
-        return np.divide(shared, union, out=np.zeros(len(shared)), where=countable)
+        iou: Floats = np.divide(shared, union, out=np.zeros(len(shared)), where=countable)
+    return iou

@@ -36,10 +36,8 @@ class Matcher:
     def __init__(
         self, pairs: Pairs, true_count: int, ignored: NDArray[np.bool_] | None = None
     ) -> None:
-        keys = [-pairs.true, -pairs.iou]
-        if ignored is not None:
-            keys.append(ignored[pairs.true])
-        order = np.lexsort((*keys, pairs.predicted))
+        last = () if ignored is None else (ignored[pairs.true],)
+        order = np.lexsort((-pairs.true, -pairs.iou, *last, pairs.predicted))
         self._predicted = pairs.predicted[order]
         self._true = pairs.true[order]
         self._iou = pairs.iou[order]
