@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from .base import Model, PrinterColumn, Resource, RpcStatus, Rule, Timestamp, whole_spec_immutable
+from .detection_metrics import BestF1, CocoMetrics, DetectionErrors, Ratio
 from .evaluation_options import AnnotationType, EvaluationConfig, Label
 from .names import ModelVersion
 
-Ratio = Annotated[float, Field(ge=0, le=1)]
 WarningText = Annotated[str, Field(max_length=1024)]
 
 
@@ -121,8 +121,27 @@ class ObjectDetectionMetrics(Model):
     """Metrics of an object detection."""
 
     pr_curve: PrCurve | None = Field(
-        default=None, description="Curve over the intersection-over-union of boxes."
+        default=None,
+        description="Curve over the intersection-over-union of boxes: matched anew at 0.50 to 0.95 "
+        "by 0.05 and at iouThreshold, all labels together, whatever the score. Its area and mean "
+        "average precision are those at iouThreshold, over the score.",
     )
+    score_pr_curve: PrCurve | None = Field(
+        default=None,
+        description="Curve over the score, with boxes matched at iouThreshold: at most 50 points; "
+        "all of them are in the full result.",
+    )
+    best_f1: BestF1 | None = Field(
+        default=None,
+        alias="bestF1",
+        description="The score threshold of the highest F1 score at iouThreshold.",
+    )
+    coco: CocoMetrics | None = Field(default=None, description="COCO's figures.")
+    errors: DetectionErrors | None = Field(
+        default=None, description="Why boxes are wrong, and which are missed."
+    )
+    truth_box_count: int | None = Field(default=None, description="True boxes.", ge=0)
+    predicted_box_count: int | None = Field(default=None, description="Predicted boxes.", ge=0)
 
 
 class EvaluationMetrics(Model):
@@ -141,10 +160,14 @@ class LabelMetrics(Model):
 
     display_name: Label = Field(description="The label.")
     truth_count: int | None = Field(
-        default=None, description="Items that have the label in truth.", ge=0
+        default=None,
+        description="Items that have the label in truth; in detection, true boxes.",
+        ge=0,
     )
     predicted_count: int | None = Field(
-        default=None, description="Items whose top label it is.", ge=0
+        default=None,
+        description="Items whose top label it is; in detection, predicted boxes.",
+        ge=0,
     )
     average_precision: Ratio | None = Field(
         default=None,
@@ -208,6 +231,11 @@ class WeightedMetrics(Model):
         default=None, description="Weighted area under the curve."
     )
     accuracy: Ratio | None = Field(default=None, description="Weighted accuracy.")
+    object_detection_metrics: ObjectDetectionMetrics | None = Field(
+        default=None,
+        description="Weighted metrics of an object detection; the curve over the score is in the "
+        "full result.",
+    )
     pieces: list[WeightedPiece] = Field(
         default=[], description="Items by the probability they were sampled with.", max_length=100
     )
@@ -238,6 +266,11 @@ class EvaluationSpec(Model):
     )
     dataset: str = Field(description="Dataset of the run.", max_length=253)
     model_version: ModelVersion = Field(description="The model version that was evaluated.")
+    mean_average_precision: Ratio | None = Field(
+        default=None,
+        description="Mean over the labels of their average precision, for every annotation type; "
+        "absent where no label has truth.",
+    )
     accuracy: Ratio | None = Field(
         default=None,
         description="Share of the items whose top label is true; for single labels only.",
@@ -296,7 +329,7 @@ class Evaluation(Resource):
         PrinterColumn("Run Time", ".spec.evaluationJobRunTime"),
         PrinterColumn(
             "mAP",
-            ".spec.evaluationMetrics.classificationMetrics.prCurve.meanAveragePrecision",
+            ".spec.meanAveragePrecision",
             "number",
             "Mean average precision.",
         ),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.api.evaluation_options import AnnotationType
 from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_instruction_name
 from evaluation_operator.domain.facts import PodFacts
 from evaluation_operator.domain.manifests import build_table_check, lease_for_model_version
@@ -98,10 +97,6 @@ def _obstacle(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness
 def _unsupported(snapshot: JobSnapshot) -> Readiness | None:
     """Fields that are in the resource from the start and come to life in later versions."""
     job = snapshot.job
-    kind = job.spec.evaluation_job_config.input_config.annotation_type
-    if kind is AnnotationType.IMAGE_BOUNDING_BOX:
-        message = "object detection is not evaluated by this version; classification is"
-        return _missing(Reason.BACKEND_UNAVAILABLE, message)
     source = table_source(job)
     if source.scheme not in SCHEMES:
         message = (

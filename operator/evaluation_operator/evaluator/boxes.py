@@ -63,7 +63,8 @@ def _box(value: object, place: int, column: str) -> Box:
         if low > high:
             raise UnreadableError(
                 f"{column}: box {place} is inverted: {axis} is {low:g} at its top_left and "
-                f"{high:g} at its bottom_right; give the {first} before the {last}, y growing downwards"
+                f"{high:g} at its bottom_right; give the {first} before the {last} "
+                "(y grows downwards)"
             )
     return left, top, right, bottom
 

@@ -38,14 +38,20 @@ CONFUSION_SCHEMA = pa.schema(
 """`predicted` null: nothing was predicted."""
 
 
-def write_curves(result: ClassificationResult, labels: Sequence[str], path: Path) -> None:
+def write_curves(
+    result: ClassificationResult,
+    labels: Sequence[str],
+    path: Path,
+    *,
+    cuts: Sequence[str] = ("every", "at_1", "at_5"),
+) -> None:
     lines = [
         line
         for weighted, figures in _views(result)
         for curve in (figures.aggregate, *figures.labels)
-        for line in _curve_lines(weighted, curve, labels)
+        for line in _curve_lines(weighted, curve, labels, cuts)
     ]
-    pq.write_table(_table(lines, CURVES_SCHEMA), path, compression="zstd")
+    pq.writetable_of(table_of(lines, CURVES_SCHEMA), path, compression="zstd")
 
 
 def write_confusion(result: ClassificationResult, labels: Sequence[str], path: Path) -> bool:
@@ -60,7 +66,7 @@ def write_confusion(result: ClassificationResult, labels: Sequence[str], path: P
             for column, predicted in enumerate((*labels, None)):
                 items = float(figures.confusion.cells[row, column])
                 lines.append((weighted, truth, predicted, items))
-    pq.write_table(_table(lines, CONFUSION_SCHEMA), path, compression="zstd")
+    pq.writetable_of(table_of(lines, CONFUSION_SCHEMA), path, compression="zstd")
     return True
 
 
@@ -70,7 +76,7 @@ def _views(result: ClassificationResult) -> list[tuple[bool, Figures]]:
 
 
 def _curve_lines(
-    weighted: bool, curve: Curve, labels: Sequence[str]
+    weighted: bool, curve: Curve, labels: Sequence[str], wanted: Sequence[str]
 ) -> Iterable[tuple[object, ...]]:
     label = None if curve.label is None else labels[curve.label]
     for entry in curve.entries():
@@ -80,6 +86,8 @@ def _curve_lines(
             ("at_5", entry.at_5),
         )
         for cut, tally in cuts:
+            if cut not in wanted:
+                continue
             yield (
                 weighted,
                 label,
@@ -95,7 +103,8 @@ def _curve_lines(
             )
 
 
-def _table(lines: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+def table_of(lines: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+    """Lines as columns."""
     columns = zip(*lines, strict=True) if lines else ([] for _ in schema)
     arrays = [pa.array(column, kind.type) for column, kind in zip(columns, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)

@@ -116,6 +116,5 @@ def _figure(spec: Any) -> float | None:
     if spec.weighted is not None:
         weighted: float | None = spec.weighted.mean_average_precision
         return weighted
-    metrics = spec.evaluation_metrics.classification_metrics
-    plain: float | None = metrics.pr_curve.mean_average_precision
+    plain: float | None = spec.mean_average_precision
     return plain

@@ -32,8 +32,13 @@ from evaluation_operator.api.evaluation import (
     WeightedPiece,
 )
 from evaluation_operator.evaluator import scores
+from evaluation_operator.evaluator.detection_summary import (
+    detection_metrics,
+    weighted_detection_metrics,
+)
 from evaluation_operator.metrics import ClassificationResult, Figures, Piece
 from evaluation_operator.metrics import ConfusionMatrix as Cells
+from evaluation_operator.metrics.detection import DetectionResult
 
 LIMIT_BYTES = 16 * 1024
 ENVELOPE_BYTES = 1024
@@ -56,6 +61,8 @@ class Findings:
     digest: str
     label_cutoff: datetime
     warnings: tuple[str, ...]
+    detection: DetectionResult | None = None
+    """Object detection only: `result` is then of its boxes, over the score."""
 
 
 def build_evaluation(dataset: Dataset, findings: Findings, now: datetime, uri: str) -> Evaluation:
@@ -91,20 +98,18 @@ def _build(
     matrix, cells_total = _matrix(plain, findings, kept_cells)
     lines = _label_lines(plain, findings)
     version = spec.evaluation_job_version
-    curve = _curve(plain)
     body = EvaluationSpec(
         config=spec.evaluation_config,
         evaluation_job_run_time=spec.scheduled_time,
         create_time=now,
         annotation_type=spec.input_configs[0].annotation_type,
         evaluated_item_count=counts.evaluated,
-        evaluation_metrics=EvaluationMetrics(
-            classification_metrics=ClassificationMetrics(pr_curve=curve, confusion_matrix=matrix)
-        ),
+        evaluation_metrics=_metrics(findings, matrix),
         evaluation_job=spec.evaluation_job.name,
         evaluation_job_version=version.name if version else None,
         dataset=dataset.metadata.name,
         model_version=spec.model_version,
+        mean_average_precision=plain.mean_average_precision,
         accuracy=plain.accuracy,
         label_metrics=lines[:kept_lines],
         label_metrics_total=len(lines) if kept_lines < len(lines) else None,
@@ -148,6 +153,16 @@ def _metadata(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def _metrics(findings: Findings, matrix: ConfusionMatrix | None) -> EvaluationMetrics:
+    if findings.detection is not None:
+        metrics = detection_metrics(findings.detection, findings.detection.plain)
+        return EvaluationMetrics(object_detection_metrics=metrics)
+    curve = _curve(findings.result.plain)
+    return EvaluationMetrics(
+        classification_metrics=ClassificationMetrics(pr_curve=curve, confusion_matrix=matrix)
+    )
+
+
 def _curve(figures: Figures) -> PrCurve:
     curve = figures.aggregate
     entries = [
@@ -175,7 +190,7 @@ def _curve(figures: Figures) -> PrCurve:
 def _label_lines(figures: Figures, findings: Findings) -> list[LabelMetrics]:
     """One line a label, the most frequent in truth first; ties in the order of the set."""
     wanted = set(findings.slice_labels) or set(findings.labels)
-    predicted = _predicted_counts(figures)
+    predicted = _predicted_counts(figures, is_detection=findings.detection is not None)
     lines = [
         (curve, label, count)
         for curve, label, count in zip(figures.labels, findings.labels, predicted, strict=True)
@@ -193,7 +208,9 @@ def _label_lines(figures: Figures, findings: Findings) -> list[LabelMetrics]:
     ]
 
 
-def _predicted_counts(figures: Figures) -> Sequence[int | None]:
+def _predicted_counts(figures: Figures, *, is_detection: bool) -> Sequence[int | None]:
+    if is_detection:
+        return [round(curve.scored) for curve in figures.labels]
     if figures.confusion is not None:
         return [round(float(column)) for column in figures.confusion.cells.sum(axis=0)[:-1]]
     return [None for _ in figures.labels]
@@ -257,5 +274,6 @@ def _weighted(findings: Findings) -> WeightedMetrics | None:
         mean_average_precision=figures.mean_average_precision,
         area_under_curve=figures.aggregate.area,
         accuracy=figures.accuracy,
+        object_detection_metrics=weighted_detection_metrics(findings.detection),
         pieces=[WeightedPiece(n=piece.items, p=piece.p) for piece in findings.pieces[:PIECES_KEPT]],
     )

@@ -113,6 +113,12 @@ class DetectionResult:
     matched: Integers
     best_iou: Floats
 
+    @property
+    def over_scores(self) -> ClassificationResult:
+        """What the boxes say as a classification: curves over the score, areas and their mean."""
+        weighted = None if self.weighted is None else self.weighted.scores
+        return ClassificationResult(self.plain.scores, weighted)
+
 
 def detect(
     detections: Detections,
