@@ -31,8 +31,9 @@ from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.naming import sampler_lease_name
 from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.errors import NothingUsable
+from evaluation_operator.evaluator.obtain import RunOptions
 from evaluation_operator.evaluator.results import Folder
-from evaluation_operator.evaluator.run import RunOptions, evaluate_dataset
+from evaluation_operator.evaluator.run import evaluate_dataset
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.engine import Full, Sampler
 from evaluation_operator.sampling.jobs import read_job

@@ -15,22 +15,25 @@ from evaluation_operator.cli.settings import table_options
 from evaluation_operator.cli.tables import local_path
 from evaluation_operator.evaluator.errors import RunError
 from evaluation_operator.evaluator.main import table_problems
+from evaluation_operator.evaluator.obtain import RunOptions
 from evaluation_operator.evaluator.results import Folder, run_folder
-from evaluation_operator.evaluator.run import RunOptions, RunResult, evaluate_dataset
+from evaluation_operator.evaluator.run import RunResult, evaluate_dataset
 from evaluation_operator.tables.open import open_table
 
 
 def evaluate_here(dataset: Dataset, *, keeps_results: bool, now: datetime) -> Evaluation:
     """The Evaluation of the Dataset. `keeps_results`: the full result goes to its resultsUri.
 
-    A Dataset whose run has cut its rows is computed with the labels of that time.
+    A Dataset whose run has cut its rows is computed with the labels of that time, and with what
+    people have labelled for it, which lies with the run's results.
     """
     uri = _table_uri(dataset)
     folder = _results_folder(dataset, now) if keeps_results else None
+    labels = _results_folder(dataset, now) if dataset.spec.labeling is not None else None
     cut = dataset.status.cut
     as_of = cut.time if cut is not None and cut.time is not None else now
     with run_problems(), tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
-        result = _evaluate(dataset, uri, folder, Path(scratch), as_of)
+        result = _evaluate(dataset, uri, folder, labels, Path(scratch), as_of)
     if result.evaluation is None:
         raise CliError(_no_rows(dataset, uri), code=FAILED_PRECONDITION)
     if folder is not None:
@@ -40,12 +43,17 @@ def evaluate_here(dataset: Dataset, *, keeps_results: bool, now: datetime) -> Ev
 
 
 def _evaluate(
-    dataset: Dataset, uri: str, folder: Folder | None, scratch: Path, as_of: datetime
+    dataset: Dataset,
+    uri: str,
+    folder: Folder | None,
+    labels: Folder | None,
+    scratch: Path,
+    as_of: datetime,
 ) -> RunResult:
     engine = table_options(scratch)
     options = RunOptions(scratch, threads=engine.threads, now=lambda: as_of)
     with table_problems(), contextlib.closing(open_table(uri, options=engine)) as table:
-        return evaluate_dataset(dataset, table, folder, options)
+        return evaluate_dataset(dataset, table, folder, options, labels_from=labels)
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ from evaluation_operator.tables.schema import ID_SCHEMA, READ_SCHEMA
 
 # `kept` lists the instances that are in the sample; null means all of them. `is_duplicate`
 # marks a row that shares its id with the one before it and differs from it; `is_item` one that
-# the sampler drew, as an item.
+# the sampler drew, as an item. `priority` is the sampler's, null in rows of others.
 CUT_SCHEMA: Final = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -42,6 +42,7 @@ CUT_SCHEMA: Final = pa.schema(
         pa.field("kept", pa.list_(pa.int32())),
         pa.field("is_duplicate", pa.bool_(), nullable=False),
         pa.field("is_item", pa.bool_()),
+        pa.field("priority", pa.float64()),
     ]
 )
 # What a draw needs to know of a row. `items`: how many it holds; `is_offered`: whether they may
@@ -216,7 +217,7 @@ def cut_rows(
     digest = RowsDigest()
     row_count = item_count = 0
     with pq.ParquetWriter(path, CUT_SCHEMA, compression="zstd") as writer:
-        for kept in _batched(_drawn(candidates, draw)):
+        for kept in batched(_drawn(candidates, draw)):
             for row in kept:
                 digest.add(row)
                 item_count += row["items"] if row["kept"] is None else len(row["kept"])
@@ -274,19 +275,26 @@ def _read(path: Path, columns: Sequence[str]) -> Iterator[RowDict]:
         yield from batch.to_pylist()
 
 
-def _batched(rows: Iterator[RowDict]) -> Iterator[list[RowDict]]:
+def batched(rows: Iterator[RowDict]) -> Iterator[list[RowDict]]:
+    """The rows, as many at a time as are written at once."""
     while batch := list(islice(rows, _BATCH_ROWS)):
         yield batch
 
 
 def read_outcomes(path: Path, reader: RowReader) -> Iterator[Outcome]:
     """Every item of a cut, in its order."""
+    for row in read_cut(path):
+        yield from outcomes_of(row, reader)
+
+
+def read_cut(path: Path) -> Iterator[RowDict]:
+    """Every row of a cut. One of an earlier version of this system may lack the last columns."""
     for batch in pq.ParquetFile(path).iter_batches(_BATCH_ROWS):
-        for row in batch.to_pylist():
-            yield from _outcomes_of(row, reader)
+        yield from batch.to_pylist()
 
 
-def _outcomes_of(row: RowDict, reader: RowReader) -> Iterable[Outcome]:
+def outcomes_of(row: RowDict, reader: RowReader) -> Iterable[Outcome]:
+    """The drawn items of a row of a cut."""
     if row["is_duplicate"]:
         message = (
             f"row {row['id'][:60]}: another row has this id and differs from it; give each row "
@@ -300,7 +308,6 @@ def _outcomes_of(row: RowDict, reader: RowReader) -> Iterable[Outcome]:
             row["raw_prediction"],
             row["groundtruth"],
             row["p"],
-            # A cut of an earlier version of this system has no such column.
             is_item=bool(row.get("is_item")),
         )
     )

@@ -1,7 +1,9 @@
 """The program `evaluation-run`: what runs in the pods that the operator makes.
 
-evaluation-run run      evaluate the Dataset that the environment names
-evaluation-run check    make a missing table, or say what is wrong with it
+evaluation-run run        evaluate the Dataset that the environment names
+evaluation-run cut        cut its rows, and write what people are to be asked about them
+evaluation-run evaluate   evaluate it with what people have labelled
+evaluation-run check      make a missing table, or say what is wrong with it
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 from evaluation_operator.api.dataset import Dataset
@@ -24,9 +26,16 @@ from evaluation_operator.evaluator.errors import (
     Unavailable,
     termination_message,
 )
-from evaluation_operator.evaluator.publish import publish, read_dataset
+from evaluation_operator.evaluator.obtain import RunOptions
+from evaluation_operator.evaluator.publish import publish, publish_cut, read_dataset
 from evaluation_operator.evaluator.results import Folder, run_folder
-from evaluation_operator.evaluator.run import RunOptions, RunResult, evaluate_dataset
+from evaluation_operator.evaluator.run import (
+    CutResult,
+    RunResult,
+    cut_dataset,
+    evaluate_dataset,
+)
+from evaluation_operator.evaluator.scores import ItemCounts
 from evaluation_operator.evaluator.settings import (
     TERMINATION_LOG,
     RunSettings,
@@ -36,7 +45,7 @@ from evaluation_operator.evaluator.settings import (
 from evaluation_operator.kube import ApiError, Forbidden, Kube, Rejected
 from evaluation_operator.tables import errors as table_errors
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.tables.protocol import Table, TableOptions
 
 logger = logging.getLogger(__name__)
 
@@ -51,12 +60,15 @@ def execute(arguments: list[str], environment: Mapping[str, str], verdict_file: 
     """Run a command; what went wrong goes to the log and, short, to `verdict_file`."""
     try:
         match arguments:
-            case ["run"]:
+            case ["run"] | ["evaluate"]:
                 asyncio.run(run(run_settings(environment)))
+            case ["cut"]:
+                asyncio.run(cut(run_settings(environment)))
             case ["check"]:
                 check(environment)
             case _:
-                raise InvalidRun(f"{' '.join(arguments) or 'no command'}: use `run` or `check`")
+                given = " ".join(arguments) or "no command"
+                raise InvalidRun(f"{given}: use `run`, `cut`, `evaluate` or `check`")
     except RunError as error:
         return _fail(error, verdict_file)
     except Exception as error:
@@ -67,48 +79,95 @@ def execute(arguments: list[str], environment: Mapping[str, str], verdict_file: 
 
 async def run(settings: RunSettings) -> None:
     """Evaluate one Dataset and commit; nothing to do when it is gone or has an outcome."""
-    kube = await Kube.connect(settings.kubeconfig)
-    try:
-        with api_errors():
-            dataset = await read_dataset(kube, settings.namespace, settings.dataset)
-        if dataset is None or dataset.status.outcome is not None:
-            logger.info("Dataset %s is gone or has an outcome: nothing to do", settings.dataset)
+    async with _wanted(settings) as (kube, dataset):
+        if dataset is None:
             return
-        folder = run_folder(
-            dataset.spec.results_uri,
-            dataset.spec.evaluation_job.uid,
-            dataset.metadata.name,
-            TableOptions(s3_endpoint=settings.s3_endpoint),
-        )
+        folder = _folder(dataset, settings)
         with tempfile.TemporaryDirectory(dir=settings.scratch) as scratch:
             result = await asyncio.to_thread(evaluate_in, dataset, folder, settings, Path(scratch))
         with api_errors():
             committed = await publish(kube, dataset, result, folder.uri)
-        if committed:
-            folder.write_json(results.COMMITTED, {"dataset": dataset.metadata.name})
-        logger.info("run %s", "committed" if committed else "yields: an outcome stood already")
+        _tell(dataset, folder, committed=committed)
+
+
+async def cut(settings: RunSettings) -> None:
+    """Hand one Dataset over to people; nothing to do when it has been, is gone or has ended."""
+    async with _wanted(settings) as (kube, dataset):
+        if dataset is None or dataset.status.cut is not None:
+            return
+        folder = _folder(dataset, settings)
+        with tempfile.TemporaryDirectory(dir=settings.scratch) as scratch:
+            result = await asyncio.to_thread(cut_in, dataset, folder, settings, Path(scratch))
+        with api_errors():
+            if result.cut.row_count:
+                handed = await publish_cut(kube, dataset, result, folder.uri)
+                logger.info("%d items to label%s", result.tasks, "" if handed else ": not wanted")
+                return
+            empty = RunResult(result.cut, ItemCounts(), None, result.late_rows)
+            committed = await publish(kube, dataset, empty, folder.uri)
+        _tell(dataset, folder, committed=committed)
+
+
+@contextlib.asynccontextmanager
+async def _wanted(settings: RunSettings) -> AsyncIterator[tuple[Kube, Dataset | None]]:
+    """The Dataset that is to be worked on; None when nobody wants that any more."""
+    kube = await Kube.connect(settings.kubeconfig)
+    try:
+        with api_errors():
+            dataset = await read_dataset(kube, settings.namespace, settings.dataset)
+        if dataset is not None and dataset.status.outcome is not None:
+            dataset = None
+        if dataset is None:
+            logger.info("Dataset %s is gone or has an outcome: nothing to do", settings.dataset)
+        yield kube, dataset
     finally:
         await kube.close()
+
+
+def _folder(dataset: Dataset, settings: RunSettings) -> Folder:
+    return run_folder(
+        dataset.spec.results_uri,
+        dataset.spec.evaluation_job.uid,
+        dataset.metadata.name,
+        TableOptions(s3_endpoint=settings.s3_endpoint),
+    )
+
+
+def _tell(dataset: Dataset, folder: Folder, *, committed: bool) -> None:
+    if committed:
+        folder.write_json(results.COMMITTED, {"dataset": dataset.metadata.name})
+    logger.info("run %s", "committed" if committed else "yields: an outcome stood already")
 
 
 def evaluate_in(
     dataset: Dataset, folder: Folder, settings: RunSettings, scratch: Path
 ) -> RunResult:
     """The part of a run that works on the table, in the words of runs when it fails."""
-    options = RunOptions(scratch, settings.memory_limit, settings.threads)
-    config = dataset.spec.input_configs[0]
-    source = config.table_source
+    with _opened(dataset, settings, scratch) as (table, options):
+        return evaluate_dataset(dataset, table, folder, options)
+
+
+def cut_in(dataset: Dataset, folder: Folder, settings: RunSettings, scratch: Path) -> CutResult:
+    """The same of a run that people label, up to where they are asked."""
+    with _opened(dataset, settings, scratch) as (table, options):
+        return cut_dataset(dataset, table, folder, options)
+
+
+@contextlib.contextmanager
+def _opened(
+    dataset: Dataset, settings: RunSettings, scratch: Path
+) -> Iterator[tuple[Table, RunOptions]]:
+    source = dataset.spec.input_configs[0].table_source
     if source is None:
         raise InvalidRun("inputConfig: a run reads a tableSource; this version has no other")
-    with table_problems():
-        table = open_table(
-            source.input_uri,
-            options=TableOptions(
-                threads=settings.threads, temp_directory=scratch, s3_endpoint=settings.s3_endpoint
-            ),
-        )
-        with contextlib.closing(table):
-            return evaluate_dataset(dataset, table, folder, options)
+    engine = TableOptions(
+        threads=settings.threads, temp_directory=scratch, s3_endpoint=settings.s3_endpoint
+    )
+    with (
+        table_problems(),
+        contextlib.closing(open_table(source.input_uri, options=engine)) as table,
+    ):
+        yield table, RunOptions(scratch, settings.memory_limit, settings.threads, keeps_labels=True)
 
 
 def check(environment: Mapping[str, str]) -> None:

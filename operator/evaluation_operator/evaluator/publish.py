@@ -10,8 +10,10 @@ from typing import Any
 
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.evaluator.cut import Cut
 from evaluation_operator.evaluator.errors import Unavailable
-from evaluation_operator.evaluator.run import RunResult
+from evaluation_operator.evaluator.labels import NOTHING_TO_LABEL
+from evaluation_operator.evaluator.run import CutResult, RunResult
 from evaluation_operator.kube import DATASETS, EVALUATIONS, AlreadyExists, Conflict, Kube, NotFound
 
 ATTEMPTS = 10
@@ -23,6 +25,30 @@ async def read_dataset(kube: Kube, namespace: str, name: str) -> Dataset | None:
         return Dataset.from_dict(await kube.get(DATASETS, namespace, name))
     except NotFound:
         return None
+
+
+async def publish_cut(kube: Kube, dataset: Dataset, result: CutResult, folder_uri: str) -> bool:
+    """Hand the run over to people; False when it is not wanted any more. One write."""
+    namespace, name = dataset.metadata.namespace, dataset.metadata.name
+    for _ in range(ATTEMPTS):
+        try:
+            body = await kube.get(DATASETS, namespace, name)
+        except NotFound:
+            return False
+        status = body.get("status") or {}
+        if body["metadata"]["uid"] != dataset.metadata.uid or status.get("outcome"):
+            return False
+        if status.get("cut"):
+            return True
+        body["status"] = status | _cut_status(result, folder_uri, status.get("conditions") or [])
+        try:
+            await kube.replace_status(DATASETS, namespace, body)
+        except Conflict:
+            continue
+        except NotFound:
+            return False
+        return True
+    raise Unavailable(f"Dataset {name}: its status changed {ATTEMPTS} times under the run's hand")
 
 
 async def publish(kube: Kube, dataset: Dataset, result: RunResult, folder_uri: str) -> bool:
@@ -100,14 +126,42 @@ def _status(result: RunResult, folder_uri: str) -> dict[str, Any]:
     return {
         "dataItemCount": result.counts.items,
         "labeledItemCount": result.counts.evaluated,
-        "cut": {
-            "uri": folder_uri,
-            "rowCount": cut.row_count,
-            "itemCount": cut.item_count,
-            "digest": cut.digest,
-            "time": format_time(cut.time),
-        },
+        "cut": _cut_body(cut, folder_uri),
         "outcome": outcome,
+    }
+
+
+def _cut_status(
+    result: CutResult, folder_uri: str, conditions: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Where nothing is to be labelled, that is said at once: nobody else will."""
+    status: dict[str, Any] = {
+        "cut": _cut_body(result.cut, folder_uri),
+        "dataItemCount": result.cut.item_count,
+        "totalCount": result.tasks,
+        "completedCount": 0,
+        "progressPercent": 0 if result.tasks else 100,
+    }
+    if result.tasks == 0:
+        labeled = {
+            "type": "Labeled",
+            "status": "True",
+            "reason": NOTHING_TO_LABEL,
+            "message": "every item that can be labelled has ground truth",
+            "lastTransitionTime": format_time(result.cut.time),
+        }
+        others = [item for item in conditions if item["type"] != "Labeled"]
+        status["conditions"] = [*others, labeled]
+    return status
+
+
+def _cut_body(cut: Cut, folder_uri: str) -> dict[str, Any]:
+    return {
+        "uri": folder_uri,
+        "rowCount": cut.row_count,
+        "itemCount": cut.item_count,
+        "digest": cut.digest,
+        "time": format_time(cut.time),
     }
 
 

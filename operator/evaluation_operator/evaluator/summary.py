@@ -26,6 +26,7 @@ from evaluation_operator.api.evaluation import (
     EvaluationMetrics,
     EvaluationSpec,
     ItemCounts,
+    LabelingSummary,
     LabelMetrics,
     PrCurve,
     WeightedMetrics,
@@ -61,6 +62,7 @@ class Findings:
     digest: str
     label_cutoff: datetime
     warnings: tuple[str, ...]
+    labeling: LabelingSummary | None = None
     detection: DetectionResult | None = None
     """Object detection only: `result` is then of its boxes, over the score."""
 
@@ -121,6 +123,7 @@ def _build(
             failed_predictions=counts.failed_predictions,
             faulty=counts.faulty,
         ),
+        labeling=findings.labeling,
         weighted=_weighted(findings),
         partial_failures=[
             RpcStatus(code=fault.code, message=fault.message[:MESSAGE_CHARACTERS])

@@ -1,0 +1,219 @@
+"""The labels that people gave for a run, and how they become ground truth of its rows.
+
+They fill what is missing and change nothing that is there: ground truth that the user gave wins.
+What comes out is a cut like any other, as if the labels had been in the table from the start, so
+that a later evaluation of the same rows with the labels in the table has the same digest.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evaluation_operator.api.base import format_time
+from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.api.evaluation import LabelingSummary
+from evaluation_operator.domain.conditions import clip
+from evaluation_operator.evaluator import results
+from evaluation_operator.evaluator.cut import CUT_SCHEMA, Cut, RowsDigest, batched, read_cut
+from evaluation_operator.evaluator.draw import RowDict
+from evaluation_operator.evaluator.errors import Unavailable
+from evaluation_operator.evaluator.results import Folder
+from evaluation_operator.evaluator.summary import Findings
+from evaluation_operator.tables.errors import TableError
+from evaluation_operator.tables.protocol import Table
+from evaluation_operator.tables.schema import LABEL_SCHEMA
+
+LABELER: Final = "evaluation-labeler"
+WARNING_BYTES: Final = 512
+NOTHING_TO_LABEL: Final = "NothingToLabel"
+_READ: Final = ["row_id", "index", "is_resolved", "groundtruth"]
+_LABELED_ROWS: Final = "labeled-rows.parquet"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelingFigures:
+    """What labels.json says of the labels beside it; `agreement` is None where nobody could
+    disagree."""
+
+    time: datetime
+    asked: int
+    answered: int
+    unresolved: int
+    annotators: int
+    agreement: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """`entries`: JSON of one entry of the ground truth, by row and place in the row."""
+
+    figures: LabelingFigures
+    entries: Mapping[str, Mapping[int, str]]
+
+    def __str__(self) -> str:
+        it = self.figures
+        return (
+            f"people were asked about {it.asked} items, answered {it.answered}, and left "
+            f"{it.unresolved} of these unresolved"
+        )
+
+
+def read_labels(folder: Folder) -> Labels | None:
+    """The labels of a run; None while people have not done. Raises Unavailable."""
+    if not folder.exists(results.LABELED):
+        return None
+    content = folder.read_json(results.LABELED)
+    try:
+        figures = _figures(content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unavailable(f"{folder.uri}/{results.LABELED}: {error!r}: not as written") from error
+    entries: dict[str, dict[int, str]] = {}
+    for batch in folder.batches(results.LABELS, _READ):
+        for line in batch.to_pylist():
+            if line["is_resolved"] and line["groundtruth"] is not None:
+                entries.setdefault(line["row_id"], {})[line["index"]] = line["groundtruth"]
+    return Labels(figures, entries)
+
+
+def write_no_labels(folder: Folder, now: datetime) -> None:
+    """What stands for labels where there is nothing to label, for whoever evaluates then."""
+    folder.write_json(
+        results.LABELED,
+        {
+            "time": format_time(now),
+            "asked": 0,
+            "answered": 0,
+            "resolved": 0,
+            "unresolved": 0,
+            "annotators": 0,
+            "agreement": None,
+            "reason": NOTHING_TO_LABEL,
+        },
+    )
+
+
+def labels_of_people(dataset: Dataset, folder: Folder | None) -> Labels | None:
+    """None where people are not asked; Unavailable where they are and have not done."""
+    if dataset.spec.labeling is None:
+        return None
+    labels = read_labels(folder) if folder is not None else None
+    if labels is None:
+        where = folder.uri if folder is not None else dataset.spec.results_uri
+        raise Unavailable(
+            f"{where}: no {results.LABELED} of Dataset {dataset.metadata.name}: people have not "
+            "labelled it yet, or its results lie elsewhere"
+        )
+    return labels
+
+
+def told_of_people(findings: Findings, labels: Labels, notes: Sequence[str]) -> Findings:
+    """The findings with what is to be said of those who labelled."""
+    figures = labels.figures
+    if figures.unresolved:
+        notes = [
+            f"{figures.unresolved} of {figures.answered} items that people answered have no label "
+            "that they agree on; leaving them out flatters the figures",
+            *notes,
+        ]
+    summary = LabelingSummary(
+        asked_item_count=figures.asked,
+        answered_item_count=figures.answered,
+        unresolved_item_count=figures.unresolved,
+        agreement=figures.agreement,
+        annotator_count=figures.annotators,
+    )
+    return replace(findings, labeling=summary, warnings=(*findings.warnings, *notes))
+
+
+def labeled_cut(cut: Cut, labels: Labels, scratch: Path) -> Cut:
+    """The cut with people's labels in it, as a new file in `scratch`; the given one stays."""
+    path = scratch / _LABELED_ROWS
+    digest = RowsDigest()
+    with pq.ParquetWriter(path, CUT_SCHEMA, compression="zstd") as writer:
+        for rows in batched(_filled(cut, labels)):
+            for row in rows:
+                digest.add(row)
+            writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=CUT_SCHEMA))
+    time = max(cut.time, labels.figures.time)
+    return replace(cut, path=path, digest=digest.hexdigest(), time=time)
+
+
+def keep_in_table(table: Table, cut: Cut, labels: Labels) -> list[str]:
+    """Add the labels to the table, so that later evaluations of these rows have them; what to
+    warn of if that cannot be. Done again, it changes nothing: id and time are the same."""
+    try:
+        table.append_labels(
+            pa.RecordBatch.from_pylist(rows, schema=LABEL_SCHEMA)
+            for rows in batched(_label_rows(cut, labels))
+        )
+    except TableError as error:
+        logger.warning("the table does not take people's labels: %s", error)
+        text = f"people's labels are not in the table, only with this run's results: {error}"
+        return [clip(text, WARNING_BYTES)]
+    return []
+
+
+def _figures(content: Mapping[str, Any]) -> LabelingFigures:
+    agreement = content.get("agreement")
+    return LabelingFigures(
+        time=datetime.fromisoformat(content["time"]),
+        asked=int(content["asked"]),
+        answered=int(content["answered"]),
+        unresolved=int(content["unresolved"]),
+        annotators=int(content["annotators"]),
+        agreement=None if agreement is None else float(agreement),
+    )
+
+
+def _filled(cut: Cut, labels: Labels) -> Iterator[RowDict]:
+    for row in read_cut(cut.path):
+        filled = filled_truth(row, labels.entries.get(row["id"], {}))
+        if filled is not None:
+            row |= {"groundtruth": filled, "labeled_at": labels.figures.time}
+        yield row
+
+
+def _label_rows(cut: Cut, labels: Labels) -> Iterator[dict[str, Any]]:
+    """Ground truth by row, as tables keep it: with what the user gave for the row's other
+    items."""
+    for row in read_cut(cut.path):
+        filled = filled_truth(row, labels.entries.get(row["id"], {}))
+        if filled is not None:
+            yield {
+                "id": row["id"],
+                "groundtruth": filled,
+                "labeled_at": labels.figures.time,
+                "labeler": LABELER,
+            }
+
+
+def filled_truth(row: RowDict, entries: Mapping[int, str]) -> str | None:
+    """The row's ground truth with the entries where it has none; None if that changes nothing."""
+    if not entries or row["is_duplicate"]:
+        return None
+    predictions, truths = _entries(row["raw_prediction"]), _entries(row["groundtruth"])
+    found = list(truths or [None] * len(predictions or ()))
+    missing = [i for i in entries if 0 <= i < len(found) and found[i] is None]
+    if not missing:
+        return None
+    for index in missing:
+        found[index] = json.loads(entries[index])
+    return json.dumps({"predictions": found}, ensure_ascii=False)
+
+
+def _entries(text: str | None) -> list[Any] | None:
+    """Of a row that a task was made of, so that it can be read."""
+    document = None if text is None else json.loads(text)
+    entries = document.get("predictions") if isinstance(document, dict) else None
+    return entries if isinstance(entries, list) else None

@@ -1,0 +1,146 @@
+"""The rows of a run: those that a run before this one has cut, else cut from the table now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.evaluator import results
+from evaluation_operator.evaluator.cut import Cut, RowQueryRecord, cut_rows, row_query
+from evaluation_operator.evaluator.errors import InvalidRun
+from evaluation_operator.evaluator.labels import labeled_cut, read_labels
+from evaluation_operator.evaluator.results import Folder
+from evaluation_operator.tables.protocol import RowQuery, Table, Window
+from evaluation_operator.tables.schema import ID_SCHEMA
+
+LATE_RUNS = 30
+"""How many earlier runs are searched for rows that came too late for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Where a run works and what it may use; `now` is injected so that tests can fix it.
+
+    `keeps_labels`: what people labelled goes into the table too, for later versions; one who only
+    computes a run again leaves the table alone.
+    """
+
+    scratch: Path
+    memory_limit: str = "512MB"
+    threads: int = 1
+    keeps_labels: bool = False
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+
+def obtain_cut(dataset: Dataset, table: Table, folder: Folder | None, options: RunOptions) -> Cut:
+    """The cut that is in the folder, else a new one, which is then kept there. Raises RunError."""
+    local = options.scratch / results.ROWS
+    if folder is not None and folder.exists(results.CUT):
+        folder.fetch(results.ROWS, local)
+        return Cut.from_json(folder.read_json(results.CUT), local)
+    if dataset.spec.source_dataset is not None:
+        cut = _cut_of_source(dataset, folder, local)
+    else:
+        taken = _Taken(folder, dataset) if folder is not None else None
+        cut = cut_rows(
+            dataset,
+            table,
+            options.scratch,
+            options.now(),
+            taken=taken.among if taken is not None and not dataset.spec.all_rows else _none_taken,
+        )
+    if folder is not None:
+        folder.store(cut.path, results.ROWS)
+        if cut.seen is not None:
+            folder.store(cut.seen, results.SEEN)
+        record = RowQueryRecord.of(row_query(dataset, cut.time))
+        folder.write_json(results.CUT, cut.to_json() | record.to_json())
+    return cut
+
+
+def _none_taken(_: Sequence[str]) -> set[str]:
+    return set()
+
+
+def _cut_of_source(dataset: Dataset, folder: Folder | None, local: Path) -> Cut:
+    """A version over an existing Dataset evaluates that Dataset's rows and labels again."""
+    name = dataset.spec.source_dataset or ""
+    if folder is None:
+        raise InvalidRun("sourceDataset: its rows lie where its run wrote them; give --results")
+    source = folder.sibling(name)
+    if not source.exists(results.CUT):
+        raise InvalidRun(
+            f"sourceDataset: {name!r} has no rows at {source.uri}; name a Dataset whose run ended"
+        )
+    source.fetch(results.ROWS, local)
+    cut = Cut.from_json(source.read_json(results.CUT), local)
+    labels = read_labels(source)
+    if labels is None:
+        return cut
+    return labeled_cut(cut, labels, local.parent)
+
+
+class _Taken:
+    """The rows that other scheduled runs of the job have, as far as they matter.
+
+    A run that has not committed counts too, since it may still do so: an event that comes again
+    while it works must not be drawn by a later run. Only one that failed does not, and its rows
+    were passed on to a run over the same times.
+    """
+
+    def __init__(self, folder: Folder, dataset: Dataset) -> None:
+        own = tuple(Window(span.start_time, span.end_time) for span in dataset.spec.windows)
+        self._files = [
+            sibling
+            for name in folder.siblings()
+            if name != dataset.metadata.name
+            and not name.startswith("evjv-")
+            and _keeps_its_rows(sibling := folder.sibling(name), own)
+        ]
+        self._ids: set[str] | None = None
+
+    def among(self, ids: Sequence[str]) -> set[str]:
+        if self._ids is None:
+            self._ids = set()
+            for sibling in self._files:
+                self._ids |= sibling.column(results.ROWS, "id")
+        return self._ids.intersection(ids)
+
+
+def _keeps_its_rows(sibling: Folder, own: Sequence[Window]) -> bool:
+    if sibling.exists(results.COMMITTED):
+        return True
+    if not sibling.exists(results.CUT):
+        return False
+    theirs = RowQueryRecord.from_json(sibling.read_json(results.CUT)).windows
+    return not any(mine.overlaps(other) for mine in own for other in theirs)
+
+
+def count_late(dataset: Dataset, table: Table, folder: Folder) -> int:
+    """Rows of others that turned up in the windows of earlier runs after those had read them."""
+    if not dataset.spec.windows:
+        return 0
+    earlier = [
+        sibling
+        for name in folder.siblings()[-LATE_RUNS:]
+        if name != dataset.metadata.name
+        and (sibling := folder.sibling(name)).exists(results.COMMITTED)
+        and sibling.exists(results.SEEN)
+    ]
+    asked = [RowQueryRecord.from_json(sibling.read_json(results.CUT)) for sibling in earlier]
+    windows = tuple(window for record in asked for window in record.windows)
+    if not windows:
+        return 0
+    query = RowQuery(
+        model=dataset.spec.model_version.model,
+        model_version=dataset.spec.model_version.version,
+        windows=windows,
+        paused_spans=tuple(span for record in asked for span in record.paused_spans),
+    )
+    known = (
+        batch for sibling in earlier for batch in sibling.batches(results.SEEN, ID_SCHEMA.names)
+    )
+    return table.count_late(query, known)
