@@ -45,3 +45,12 @@ COPY build/wheels/project /opt/project
 RUN pip install --no-deps /opt/project/*.whl && pip uninstall --yes setuptools pip
 USER 65532:65532
 ENTRYPOINT ["evaluation-sampler"]
+
+FROM tables AS labeler
+COPY requirements-labeler.lock /opt/requirements.lock
+RUN --mount=type=bind,source=build/wheels/labeler,target=/wheels \
+    pip install --find-links /wheels --require-hashes -r /opt/requirements.lock
+COPY build/wheels/project /opt/project
+RUN pip install --no-deps /opt/project/*.whl && pip uninstall --yes setuptools pip
+USER 65532:65532
+ENTRYPOINT ["evaluation-labeler"]

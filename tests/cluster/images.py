@@ -63,6 +63,7 @@ IMAGES = {
     "operator": _program("operator"),
     "evaluator": _program("evaluator"),
     "sampler": _program("sampler", "evaluator"),
+    "labeler": _program("labeler", "evaluator"),
     # A model server, which knows nothing of this project.
     "demo": Image(
         "evaluation-demo:dev",

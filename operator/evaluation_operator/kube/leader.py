@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 
-from kubernetes.aio.client import V1Lease, V1ObjectMeta
+from kubernetes.aio.client import V1Lease, V1LeaseSpec, V1ObjectMeta
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
@@ -24,10 +25,23 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 15
 RENEW_SECONDS = 10
 RETRY_SECONDS = 2
+CALM_LEASE_SECONDS = 30
+CALM_RENEW_SECONDS = 20
+CALM_RETRY_SECONDS = 10
 
 
 class _CreatableLock(LeaseLock):
-    """The library's lock, whose own `create` passes an argument that its own client refuses."""
+    """The library's lock, whose own `create` passes an argument that its own client refuses, and
+    which writes the machine's local time as if it were UTC."""
+
+    def update_lease(
+        self, leader_election_record: LeaderElectionRecord, current_spec: V1LeaseSpec | None = None
+    ) -> V1LeaseSpec:
+        spec: V1LeaseSpec = super().update_lease(leader_election_record, current_spec)
+        now = datetime.now(UTC)
+        # The API server wants a fraction, and a whole second would be written without.
+        spec.renew_time = now.replace(microsecond=now.microsecond or 1)
+        return spec
 
     async def create(
         self, name: str, namespace: str, election_record: LeaderElectionRecord
@@ -48,8 +62,10 @@ async def lead_for_ever(
     name: str,
     identity: str,
     on_change: Callable[[bool], None],
+    calm: bool = False,
 ) -> None:
-    """Stand for election again and again; `on_change` hears of every gain and loss.
+    """Stand for election again and again; `on_change` hears of every gain and loss. A `calm` one
+    writes every ten seconds instead of two, and its successor may wait for half a minute.
 
     The library makes a task of what it calls on a gain. It ends at once: Kopf cancels every task
     that is younger than its watching when that is started anew, and leadership must survive that.
@@ -65,9 +81,9 @@ async def lead_for_ever(
         lock = _CreatableLock(name, namespace, identity, kube.library_client)
         config = Config(
             lock,
-            lease_duration=LEASE_SECONDS,
-            renew_deadline=RENEW_SECONDS,
-            retry_period=RETRY_SECONDS,
+            lease_duration=CALM_LEASE_SECONDS if calm else LEASE_SECONDS,
+            renew_deadline=CALM_RENEW_SECONDS if calm else RENEW_SECONDS,
+            retry_period=CALM_RETRY_SECONDS if calm else RETRY_SECONDS,
             onstarted_leading=gained,
             onstopped_leading=lost,
         )

@@ -6,7 +6,6 @@ somebody has already said. `labels.json` is written last: it says that the rest 
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -118,13 +117,11 @@ def parse_answers(text: str) -> tuple[Answer, ...]:
 
 
 def read_tasks(folder: Folder) -> tuple[CutItem, ...]:
-    """The items to ask for, in order of priority. Raises Unavailable while the file is not there."""
+    """The items to ask for, in order of priority. Raises Unavailable without the file."""
     columns = ["item_id", "row_id", "index", "priority", "instance"]
     rows = [row for batch in folder.batches(TASKS, columns) for row in batch.to_pylist()]
     items = [
-        CutItem(
-            Task(row["item_id"], row["priority"], row["instance"]), row["row_id"], row["index"]
-        )
+        CutItem(Task(row["item_id"], row["priority"], row["instance"]), row["row_id"], row["index"])
         for row in rows
     ]
     return tuple(sorted(items, key=lambda it: (it.task.priority, it.task.item_id)))

@@ -1,0 +1,240 @@
+"""Every open task set is attended by a task of its own, so that none holds up another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.evaluator.errors import RunError
+from evaluation_operator.evaluator.results import run_folder
+from evaluation_operator.kube import (
+    DATASETS,
+    EVALUATION_JOBS,
+    ApiError,
+    Gone,
+    Kube,
+    Seen,
+    Synced,
+    follow,
+)
+from evaluation_operator.labeling import mail
+from evaluation_operator.labeling.backend import (
+    BackendError,
+    BackendRefused,
+    BackendUnavailable,
+)
+from evaluation_operator.labeling.backends import BackendNotFound, Backends
+from evaluation_operator.labeling.closing import close_orphans
+from evaluation_operator.labeling.pauses import Backoff
+from evaluation_operator.labeling.progress import Reason, Told, is_open, report
+from evaluation_operator.labeling.settings import Settings
+from evaluation_operator.labeling.work import TaskSet
+from evaluation_operator.tables.protocol import TableOptions
+
+logger = logging.getLogger(__name__)
+
+TURN_SECONDS = 300.0
+"""A turn that takes longer is broken off: the tool hangs."""
+TURNS_AT_ONCE = 4
+"""Of one backend, so that a slow one has no more than these waiting on it."""
+_API_PAUSE_SECONDS = 2.0
+
+
+@dataclass
+class Desk:
+    """All task sets of a namespace. `run` works until it is cancelled; another may go on then."""
+
+    kube: Kube
+    settings: Settings
+    backends: Backends
+    now: Callable[[], datetime]
+    is_synced: bool = False
+    turns: Counter[str] = field(default_factory=Counter)
+    closed: int = 0
+    _attended: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _turns_at_once: defaultdict[str, asyncio.Semaphore] = field(
+        default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(TURNS_AT_ONCE))
+    )
+    _sweeps: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    @property
+    def open_count(self) -> int:
+        return len(self._attended)
+
+    async def run(self) -> None:
+        self.is_synced = False
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch_datasets(tasks))
+                tasks.create_task(self._watch_jobs())
+                for name in self.backends.names:
+                    tasks.create_task(self._close_orphans(name))
+        finally:
+            self.is_synced = False
+            self._attended.clear()
+
+    async def _watch_datasets(self, tasks: asyncio.TaskGroup) -> None:
+        async with aclosing(follow(self.kube, DATASETS, self.settings.namespace)) as stream:
+            async for news in stream:
+                match news:
+                    case Seen(body):
+                        self._hear(tasks, body)
+                    case Gone(uid):
+                        self._leave(uid)
+                    case Synced():
+                        self.is_synced = True
+
+    def _hear(self, tasks: asyncio.TaskGroup, body: Mapping[str, Any]) -> None:
+        uid = body["metadata"]["uid"]
+        if not is_open(body):
+            self._leave(uid)
+        elif uid not in self._attended:
+            try:
+                dataset = Dataset.from_dict(body)
+            except ValidationError as error:
+                logger.error("Dataset %s cannot be read: %s", body["metadata"]["name"], error)
+                return
+            self._attended[uid] = tasks.create_task(self._attend(dataset))
+
+    def _leave(self, uid: str) -> None:
+        task = self._attended.pop(uid, None)
+        if task is not None:
+            task.cancel()
+
+    async def _attend(self, dataset: Dataset) -> None:
+        """Turn after turn until it has ended. Nothing that goes wrong with it ends anything else."""
+        pauses = Backoff(self.settings.poll_seconds, self.settings.longest_pause_seconds)
+        work: TaskSet | None = None
+        while True:
+            began = time.monotonic()
+            retry_after: float | None = None
+            try:
+                if work is None:
+                    work = await asyncio.to_thread(self._task_set, dataset)
+                told = await self._turn(dataset, work)
+            except (BackendError, RunError) as error:
+                told = _trouble(error)
+                retry_after = getattr(error, "retry_after", None)
+            except Exception:
+                logger.exception("Dataset %s: a turn failed", dataset.name)
+                told = Told(Reason.LABELER_FAILED, "see the labeler's log; it is tried again")
+            self.turns[str(told.reason)] += 1
+            if not await self._report(dataset, told) or told.is_end:
+                break
+            if told.reason is Reason.LABELING:
+                pauses.succeeded()
+                pause = self.settings.poll_seconds
+            else:
+                logger.warning("Dataset %s: %s: %s", dataset.name, told.reason, told.message)
+                pause = pauses.failed(retry_after)
+            # From beginning to beginning, so that a slow tool is not asked more rarely.
+            await asyncio.sleep(max(pause - (time.monotonic() - began), pause / 2))
+        if self._attended.get(dataset.uid) is asyncio.current_task():
+            del self._attended[dataset.uid]
+
+    def _task_set(self, dataset: Dataset) -> TaskSet:
+        assert dataset.spec.labeling is not None
+        name = self.backends.choose(dataset.spec.labeling.backend)
+        options = TableOptions(s3_endpoint=self.settings.s3_endpoint)
+        job = dataset.spec.evaluation_job
+        folder = run_folder(dataset.spec.results_uri, job.uid, dataset.name, options)
+        return TaskSet(dataset, folder, self.backends.get(name), self.now)
+
+    async def _turn(self, dataset: Dataset, work: TaskSet) -> Told:
+        assert dataset.spec.labeling is not None
+        name = self.backends.choose(dataset.spec.labeling.backend)
+        async with self._turns_at_once[name]:
+            try:
+                async with asyncio.timeout(TURN_SECONDS):
+                    return await work.turn()
+            except TimeoutError:
+                raise BackendUnavailable(
+                    f"backend {name}: a turn took more than {TURN_SECONDS:.0f} s: see whether it, "
+                    "or the storage of results, is overloaded"
+                ) from None
+
+    async def _report(self, dataset: Dataset, told: Told) -> bool:
+        """Whether the Dataset is still there and open. An end is told before this returns."""
+        if told.is_end:
+            told = await self._mailed(dataset, told)
+        pauses = Backoff(_API_PAUSE_SECONDS, 60.0)
+        while True:
+            try:
+                return await report(
+                    self.kube, dataset.namespace, dataset.name, dataset.uid, told, self.now()
+                )
+            except ApiError as error:
+                logger.warning("Dataset %s: its status: %s", dataset.name, error.message)
+                if not told.is_end:
+                    return True
+                await asyncio.sleep(pauses.failed(error.retry_after_seconds))
+
+    async def _mailed(self, dataset: Dataset, told: Told) -> Told:
+        assert dataset.spec.labeling is not None
+        to, smtp = dataset.spec.labeling.user_email_address, self.settings.smtp
+        if not to:
+            return told
+        if smtp is None:
+            problem: str | None = "no mail was sent: the labeler has no EVALUATION_SMTP_HOST"
+        else:
+            problem = await mail.send(smtp, dataset, to, told.message)
+        return replace(told, message=f"{told.message}; {problem}") if problem else told
+
+    # Projects whose job is gone.
+
+    async def _watch_jobs(self) -> None:
+        """Of each job only that it goes is of interest."""
+        async with aclosing(follow(self.kube, EVALUATION_JOBS, self.settings.namespace)) as stream:
+            async for news in stream:
+                if isinstance(news, Gone):
+                    for is_due in self._sweeps.values():
+                        is_due.set()
+
+    async def _close_orphans(self, name: str) -> None:
+        """Once at the start and whenever a job goes, until it has worked."""
+        pauses = Backoff(self.settings.poll_seconds, self.settings.longest_pause_seconds)
+        is_due = self._sweeps[name] = asyncio.Event()
+        is_due.set()
+        while True:
+            await is_due.wait()
+            is_due.clear()
+            try:
+                backend = await asyncio.to_thread(self.backends.get, name)
+                self.closed += await close_orphans(
+                    backend, self.settings.namespace, self._live_jobs
+                )
+                pauses.succeeded()
+            except Exception as error:
+                if isinstance(error, BackendError | RunError | ApiError):
+                    logger.warning("backend %s: closing projects: %s", name, error)
+                else:
+                    logger.exception("backend %s: closing projects failed", name)
+                is_due.set()
+                await asyncio.sleep(pauses.failed(getattr(error, "retry_after", None)))
+
+    async def _live_jobs(self) -> frozenset[str]:
+        jobs = self.kube.list(EVALUATION_JOBS, self.settings.namespace)
+        return frozenset([job["metadata"]["uid"] async for job in jobs])
+
+
+def _trouble(error: BackendError | RunError) -> Told:
+    match error:
+        case BackendNotFound():
+            reason = Reason.BACKEND_NOT_FOUND
+        case BackendRefused():
+            reason = Reason.BACKEND_REFUSED
+        case BackendError():
+            reason = Reason.BACKEND_UNAVAILABLE
+        case _:
+            reason = Reason.RESULTS_UNAVAILABLE
+    return Told(reason, str(error))

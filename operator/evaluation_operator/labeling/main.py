@@ -1,0 +1,40 @@
+"""The program `evaluation-labeler`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+from evaluation_operator.labeling.service import Service
+from evaluation_operator.labeling.settings import SettingsError, from_environment
+
+
+def main() -> None:
+    """Runs until SIGTERM or SIGINT. Exit code 2: a setting is wrong."""
+    try:
+        settings = from_environment(os.environ)
+    except SettingsError as error:
+        print(f"evaluation-labeler: {error}", file=sys.stderr)
+        sys.exit(2)
+    logging.basicConfig(
+        level=settings.log_level,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    # It logs every request with its address, each minute.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    asyncio.run(_run(Service(settings)))
+
+
+async def _run(service: Service) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.stop)
+    await service.run()
+
+
+if __name__ == "__main__":
+    main()

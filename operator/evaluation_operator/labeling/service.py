@@ -1,0 +1,174 @@
+"""The labeler put together: one of its namespace works, says so in a Lease, and tells how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from evaluation_operator.domain.naming import LABELER_LEASE
+from evaluation_operator.kube import Kube
+from evaluation_operator.kube.leader import lead_for_ever
+from evaluation_operator.labeling.attending import Desk
+from evaluation_operator.labeling.backends import Backends, make_backend
+from evaluation_operator.labeling.settings import Settings
+from evaluation_operator.tables.protocol import TableOptions
+
+logger = logging.getLogger(__name__)
+
+API_CONNECTIONS = 8
+PREFIX = "evaluation_labeler"
+
+
+class Service:
+    """One process. `stop` makes `run` return: what it was doing is taken up by the next one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stopping = asyncio.Event()
+        self._leads = asyncio.Event()
+        self._lost = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        settings = self._settings
+        kube = await Kube.connect(settings.kubeconfig, connections=API_CONNECTIONS)
+        options = TableOptions(s3_endpoint=settings.s3_endpoint)
+        backends = Backends(settings.backends, lambda entry: make_backend(entry, options))
+        desk = Desk(kube, settings, backends, lambda: datetime.now(UTC) + settings.clock_offset)
+        server = _server(self._pages(desk), settings.host, settings.http_port)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                leading = tasks.create_task(self._lead(kube))
+                working = tasks.create_task(self._work(desk))
+                serving = tasks.create_task(server.serve())
+                await self._stopping.wait()
+                logger.info("stopping")
+                working.cancel()
+                leading.cancel()
+                server.should_exit = True
+                await serving
+        finally:
+            await backends.aclose()
+            await kube.close()
+
+    async def _lead(self, kube: Kube) -> None:
+        """Two that work at once would make no second project, but ask tools twice as often."""
+        await lead_for_ever(
+            kube,
+            namespace=self._settings.namespace,
+            name=LABELER_LEASE,
+            identity=self._settings.replica,
+            on_change=self._led,
+            calm=True,
+        )
+
+    def _led(self, leads: bool) -> None:
+        if leads:
+            self._lost.clear()
+            self._leads.set()
+        else:
+            self._leads.clear()
+            self._lost.set()
+
+    async def _work(self, desk: Desk) -> None:
+        while True:
+            await self._leads.wait()
+            logger.info("working for namespace %s", self._settings.namespace)
+            working = asyncio.create_task(desk.run())
+            lost = asyncio.create_task(self._lost.wait())
+            try:
+                await asyncio.wait({working, lost}, return_when=asyncio.FIRST_COMPLETED)
+                if working.done():
+                    working.result()
+            finally:
+                for task in (working, lost):
+                    task.cancel()
+                await asyncio.gather(working, lost, return_exceptions=True)
+
+    def _pages(self, desk: Desk) -> Starlette:
+        registry = CollectorRegistry()
+        registry.register(_Telemetry(desk))
+
+        async def healthz(request: Request) -> Response:
+            return PlainTextResponse("ok\n")
+
+        async def readyz(request: Request) -> Response:
+            problem = None
+            if not self._leads.is_set():
+                problem = f"the Lease {LABELER_LEASE} is held by another one, or not yet by this"
+            elif not desk.is_synced:
+                problem = "the Datasets of the namespace have not been listed yet"
+            return PlainTextResponse(f"{problem or 'ok'}\n", 503 if problem else 200)
+
+        async def metrics(request: Request) -> Response:
+            page = generate_latest(registry)
+            return Response(page, headers={"content-type": CONTENT_TYPE_LATEST})
+
+        return Starlette(
+            routes=[
+                Route("/healthz", healthz),
+                Route("/readyz", readyz),
+                Route("/metrics", metrics),
+            ]
+        )
+
+
+class _Telemetry(Collector):
+    """Labels are reasons of the condition Labeled: a closed set."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            f"{PREFIX}_open_task_sets",
+            "Datasets whose items people are to label now.",
+            value=self._desk.open_count,
+        )
+        turns = CounterMetricFamily(
+            f"{PREFIX}_turns", "Looks at a task set, by how they ended.", labels=["reason"]
+        )
+        for reason, count in sorted(self._desk.turns.items()):
+            turns.add_metric([reason], count)
+        yield turns
+        yield CounterMetricFamily(
+            f"{PREFIX}_closed_projects", "Projects whose job was gone.", value=self._desk.closed
+        )
+
+
+def _server(app: Starlette, host: str, port: int) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        ws="none",
+        lifespan="off",
+        loop="none",
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=5,
+    )
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """None: a signal is for the service."""
+        yield

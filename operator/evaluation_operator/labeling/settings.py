@@ -1,0 +1,213 @@
+"""The labeler's configuration: the environment, and the file that names its backends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+BACKENDS_FILE = "/etc/evaluation-labeler/backends.yaml"
+_HTTP = ("http://", "https://")
+_FILES = ("file://", "s3://")
+
+
+class SettingsError(ValueError):
+    """What cannot be used: names the variable or field, its value and the cure."""
+
+
+class BackendType(StrEnum):
+    LABEL_STUDIO = "LabelStudio"
+    MANUAL = "Manual"
+
+
+class BackendEntry(BaseModel):
+    """One tool that people label with. `token_file` holds its secret, which is never here.
+
+    `url` is where the labeler reaches it, `public_url` where people do, if that differs. Of a
+    Manual backend `url` is the folder of its files.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+    type: BackendType
+    url: Annotated[str, Field(max_length=2000)]
+    token_file: Path | None = None
+    public_url: Annotated[str, Field(pattern=r"^https?://", max_length=2000)] | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> BackendEntry:
+        """Raises ValueError in the words that people read."""
+        schemes = _HTTP if self.type is BackendType.LABEL_STUDIO else _FILES
+        if not self.url.startswith(schemes):
+            raise ValueError(f"url: {self.url!r}: give an address of {' or '.join(schemes)}")
+        if "@" in self.url.split("://", 1)[1].split("/", 1)[0]:
+            raise ValueError("url: it holds a user or password: put the token into tokenFile")
+        if (self.type is BackendType.LABEL_STUDIO) != (self.token_file is not None):
+            raise ValueError(
+                "tokenFile: give the file of a mounted Secret with the access token for "
+                "LabelStudio, and none for Manual"
+            )
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Smtp:
+    """How mail is sent; `password_file` is read anew for each."""
+
+    host: str
+    port: int
+    sender: str
+    user: str | None = None
+    password_file: Path | None = None
+    is_plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """See `from_environment` for the variables. `poll_seconds` lie between two looks at a task."""
+
+    namespace: str
+    replica: str
+    backends: tuple[BackendEntry, ...]
+    poll_seconds: float = 60.0
+    longest_pause_seconds: float = 600.0
+    http_port: int = 8080
+    host: str = ""
+    log_level: str = "INFO"
+    s3_endpoint: str | None = None
+    kubeconfig: str | None = None
+    clock_offset: timedelta = timedelta(0)
+    smtp: Smtp | None = None
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Raises SettingsError naming the variable, or the field of the file, that is wrong."""
+    read = _Reader(environment)
+    poll = read.number("EVALUATION_LABELER_POLL_SECONDS", 60.0, least=0.05)
+    return Settings(
+        namespace=read.required("EVALUATION_NAMESPACE", "the namespace whose runs it works for"),
+        replica=read.required("POD_NAME", "the name of its pod, by the downward API"),
+        backends=read_backends(Path(read.text("EVALUATION_LABELER_BACKENDS_FILE", BACKENDS_FILE))),
+        poll_seconds=poll,
+        longest_pause_seconds=max(600.0, poll) if poll >= 1 else poll * 10,
+        http_port=int(read.number("EVALUATION_HTTP_PORT", 8080, least=0)),
+        host=read.text("EVALUATION_HTTP_HOST", ""),
+        log_level=read.text("EVALUATION_LOG_LEVEL", "INFO").upper(),
+        s3_endpoint=environment.get("AWS_ENDPOINT_URL_S3")
+        or environment.get("AWS_ENDPOINT_URL")
+        or None,
+        kubeconfig=environment.get("KUBECONFIG") or None,
+        clock_offset=_clock_offset(read),
+        smtp=_smtp(read),
+    )
+
+
+def read_backends(path: Path) -> tuple[BackendEntry, ...]:
+    """The entries of a YAML or JSON file: `backends: [{name, type, url, …}]`.
+
+    Raises SettingsError with the file, the field, its value and the cure.
+    """
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"EVALUATION_LABELER_BACKENDS_FILE={str(path)!r}: cannot be read ({error}); mount the "
+            "ConfigMap evaluation-labeler there"
+        ) from error
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        where = f" in line {place.line + 1}" if place is not None else ""
+        raise SettingsError(f"{path}: no YAML{where}: mend it, or write JSON") from error
+    entries = content.get("backends") if isinstance(content, dict) else None
+    if not isinstance(entries, list) or not entries:
+        raise SettingsError(
+            f"{path}: backends: {entries!r:.100}: write a list of one or more, each with name, "
+            "type and url"
+        )
+    found = tuple(_entry(path, number, entry) for number, entry in enumerate(entries))
+    names = [it.name for it in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(f"{path}: backends: name {name!r} is there twice: rename one")
+    return found
+
+
+def _entry(path: Path, number: int, entry: object) -> BackendEntry:
+    try:
+        return BackendEntry.model_validate(entry)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "value_error":
+            told = fault["msg"].removeprefix("Value error, ")
+        elif fault["type"] == "extra_forbidden":
+            known = ", ".join(to_camel(name) for name in BackendEntry.model_fields)
+            told = f"{place}: there is no such field: remove it; fields are {known}"
+        elif fault["type"] == "missing":
+            told = f"{place}: not given: write it"
+        else:
+            told = f"{place}: {fault['input']!r:.200}: {fault['msg']}: change it"
+        raise SettingsError(f"{path}: backends[{number}].{told}") from None
+
+
+def _smtp(read: _Reader) -> Smtp | None:
+    host = read.text("EVALUATION_SMTP_HOST", "")
+    if not host:
+        return None
+    password = read.text("EVALUATION_SMTP_PASSWORD_FILE", "")
+    security = read.text("EVALUATION_SMTP_SECURITY", "starttls").lower()
+    if security not in ("starttls", "none"):
+        raise SettingsError(f"EVALUATION_SMTP_SECURITY={security!r}: write starttls or none")
+    return Smtp(
+        host=host,
+        port=int(read.number("EVALUATION_SMTP_PORT", 587)),
+        sender=read.required("EVALUATION_SMTP_SENDER", "the address that mail comes from"),
+        user=read.text("EVALUATION_SMTP_USER", "") or None,
+        password_file=Path(password) if password else None,
+        is_plain=security == "none",
+    )
+
+
+def _clock_offset(read: _Reader) -> timedelta:
+    """That of the operator, so that both live on the same day. Tests alone have one."""
+    offset = read.number("EVALUATION_CLOCK_OFFSET_SECONDS", 0.0, least=-1e9)
+    if offset and read.text("EVALUATION_ALLOW_TEST_CLOCK", "false").lower() != "true":
+        raise SettingsError(
+            f"EVALUATION_CLOCK_OFFSET_SECONDS={offset:g}: a shifted clock is for tests only; "
+            "remove it, or set EVALUATION_ALLOW_TEST_CLOCK=true on a test cluster"
+        )
+    return timedelta(seconds=offset)
+
+
+class _Reader:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def text(self, name: str, default: str) -> str:
+        return self._environment.get(name, "").strip() or default
+
+    def required(self, name: str, what: str) -> str:
+        value = self.text(name, "")
+        if not value:
+            raise SettingsError(f"{name} is not set: give {what}")
+        return value
+
+    def number(self, name: str, default: float, *, least: float = 1) -> float:
+        text = self.text(name, f"{default:g}")
+        try:
+            value = float(text)
+        except ValueError:
+            raise SettingsError(f"{name}={text!r}: write a number") from None
+        if not least <= value < float("inf"):
+            raise SettingsError(f"{name}={text!r}: write a number from {least:g}")
+        return value

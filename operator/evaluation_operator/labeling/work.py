@@ -1,0 +1,207 @@
+"""What people do for one run: asked, counted, asked again, and at the end written down.
+
+A turn looks at what is there and does what is to be done next, so that it may be broken off at
+any moment and taken by another process: the run's folder and the tool itself remember everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from evaluation_operator.api.base import format_time, parse_duration
+from evaluation_operator.api.dataset import Dataset, DatasetLabeling
+from evaluation_operator.evaluator.results import Folder
+from evaluation_operator.labeling import results_files as files
+from evaluation_operator.labeling.answers import ItemAnswers, Task
+from evaluation_operator.labeling.backend import (
+    Backend,
+    BackendError,
+    OnClose,
+    OpenProject,
+    ProjectSpec,
+)
+from evaluation_operator.labeling.progress import Counts, Reason, Told
+from evaluation_operator.labeling.results_files import CutItem, Kept, Summary
+from evaluation_operator.labeling.verdicts import MOST_FURTHER, Verdicts, judge
+
+logger = logging.getLogger(__name__)
+
+GRACE = timedelta(hours=1)
+"""After the deadline, how long a tool that does not answer may hold up what is in it."""
+
+
+def project_spec(dataset: Dataset) -> ProjectSpec:
+    """The project of the Dataset's job, which all runs of the job share."""
+    spec, labeling = dataset.spec, _labeling(dataset)
+    told = labeling.instruction
+    duration = labeling.question_duration
+    parts = (
+        told.display_name,
+        told.description,
+        labeling.instruction_message,
+        f"Take at most {duration} for one answer." if duration else None,
+    )
+    return ProjectSpec(
+        namespace=dataset.namespace,
+        job=spec.evaluation_job.name,
+        job_uid=spec.evaluation_job.uid,
+        annotation_type=spec.input_configs[0].annotation_type,
+        labels=tuple(it.display_name for it in spec.annotation_specs),
+        is_multi_label=labeling.allow_multi_label,
+        has_sentiment=labeling.enable_label_sentiment_selection,
+        title=f"{dataset.namespace}/{spec.evaluation_job.name}",
+        instruction="\n\n".join(part for part in parts if part),
+        instruction_pdf=told.pdf_uri,
+        language=labeling.language_code,
+        replica_count=labeling.replica_count,
+        on_close=OnClose(labeling.on_delete),
+        contributor_emails=tuple(labeling.contributor_emails),
+        data_key=spec.bigquery_import_keys.data_json_key,
+        reference_key=spec.bigquery_import_keys.reference_json_key,
+    )
+
+
+def deadline_of(dataset: Dataset) -> datetime | None:
+    """None: people have all the time that they need."""
+    text, cut = _labeling(dataset).deadline, dataset.status.cut
+    if text is None or cut is None or cut.time is None:
+        return None
+    return cut.time + timedelta(seconds=parse_duration(text))
+
+
+def _labeling(dataset: Dataset) -> DatasetLabeling:
+    assert dataset.spec.labeling is not None, "only such Datasets are worked on"
+    return dataset.spec.labeling
+
+
+@dataclass
+class TaskSet:
+    """The tasks of one Dataset. `folder` is its run's. One turn at a time; what it remembers from
+    turn to turn only spares requests."""
+
+    dataset: Dataset
+    folder: Folder
+    backend: Backend
+    now: Callable[[], datetime]
+    _items: tuple[CutItem, ...] = ()
+    _kept: dict[str, Kept] | None = None
+    _bad: dict[str, ItemAnswers] = field(default_factory=dict)
+    _project: OpenProject | None = None
+    _count: int | None = None
+
+    async def turn(self) -> Told:
+        """Raises BackendError and RunError, after which another turn takes it up again."""
+        summary = await asyncio.to_thread(files.read_summary, self.folder)
+        if summary is not None:
+            return ended(summary)
+        if self._kept is None:
+            self._items = await asyncio.to_thread(files.read_tasks, self.folder)
+            self._kept = await asyncio.to_thread(files.read_kept, self.folder)
+        try:
+            await self._look()
+        except BackendError:
+            # Whatever is wrong with the project, opening it anew finds or mends it.
+            self._project = self._count = None
+            if self._is_late(GRACE):
+                return await self._end(Reason.DEADLINE_REACHED)
+            raise
+        verdicts = self._judge()
+        if not verdicts.open:
+            return await self._end(Reason.ALL_LABELED)
+        if self._is_late():
+            return await self._end(Reason.DEADLINE_REACHED)
+        await self._ask_again(verdicts)
+        return self._going_on(verdicts)
+
+    async def _look(self) -> None:
+        """Open what is not open, and take over what people have answered since."""
+        if self._project is None:
+            project = await self.backend.open_project(project_spec(self.dataset))
+            await self.backend.add_tasks(project, self.dataset.name, self._open_tasks())
+            self._project = project
+        count = await self.backend.count_answers(self._project)
+        if count == self._count:
+            return
+        answers = await self.backend.read_answers(self._project, self.dataset.name)
+        kept = self._kept or {}
+        known = {it.task.item_id for it in self._items}
+        merged = dict(kept)
+        for item in known & answers.keys():
+            before = kept.get(item, Kept())
+            now = files.merged_answers(before.answers, answers[item].answers)
+            merged[item] = replace(before, answers=now)
+        await self._keep(merged)
+        self._bad = {item: answers[item] for item in known & answers.keys() if answers[item].bad}
+        self._count = count
+
+    async def _keep(self, kept: dict[str, Kept]) -> None:
+        if kept != self._kept:
+            await asyncio.to_thread(files.write_kept, self.folder, kept)
+            self._kept = kept
+
+    def _open_tasks(self) -> list[Task]:
+        """In order of priority, those that are still to be answered."""
+        still = self._judge().open
+        return [it.task for it in self._items if it.task.item_id in still]
+
+    def _judge(self) -> Verdicts:
+        return judge(self.dataset, self._items, self._kept or {}, self._bad)
+
+    async def _ask_again(self, verdicts: Verdicts) -> None:
+        """Where all who were asked have answered and do not agree, one more person."""
+        again = [it.task for it in self._items if it.task.item_id in verdicts.disputed]
+        if not again or self._project is None:
+            return
+        await self.backend.ask_again(self._project, self.dataset.name, again)
+        kept = dict(self._kept or {})
+        for task in again:
+            before = kept.get(task.item_id, Kept())
+            kept[task.item_id] = replace(before, further=min(before.further + 1, MOST_FURTHER))
+        await self._keep(kept)
+
+    def _is_late(self, grace: timedelta = timedelta(0)) -> bool:
+        deadline = deadline_of(self.dataset)
+        return deadline is not None and self.now() >= deadline + grace
+
+    async def _end(self, reason: Reason) -> Told:
+        verdicts = self._judge()
+        summary = Summary(
+            time=self.now(),
+            asked=len(self._items),
+            answered=len(verdicts.lines),
+            resolved=verdicts.resolved,
+            unresolved=len(verdicts.lines) - verdicts.resolved,
+            annotators=verdicts.annotators,
+            agreement=verdicts.agreement,
+            reason=reason,
+        )
+        await asyncio.to_thread(files.write_labels, self.folder, verdicts.lines, summary)
+        logger.info("Dataset %s: %s", self.dataset.name, ended(summary).message)
+        return replace(ended(summary), failures=verdicts.failures)
+
+    def _going_on(self, verdicts: Verdicts) -> Told:
+        total = len(self._items)
+        done = total - len(verdicts.open)
+        deadline = deadline_of(self.dataset)
+        until = f" until {format_time(deadline)}" if deadline else ""
+        where = f" at {self._project.url}" if self._project else ""
+        message = f"people label{where}{until}: {done} of {total} items are done"
+        return Told(Reason.LABELING, message, Counts(done, total), verdicts.failures)
+
+
+def ended(summary: Summary) -> Told:
+    """What there is to say of a labelling that has ended."""
+    reason = Reason(summary.reason)
+    people = f"{summary.annotators} {'person' if summary.annotators == 1 else 'people'}"
+    message = (
+        f"{summary.answered} of {summary.asked} items were answered by {people}: "
+        f"{summary.resolved} are resolved, {summary.unresolved} are not"
+    )
+    if reason is Reason.DEADLINE_REACHED:
+        message = f"the deadline has passed: {message}"
+    done = summary.asked if reason is Reason.ALL_LABELED else summary.resolved
+    return Told(reason, message, Counts(done, summary.asked))
