@@ -6,9 +6,10 @@ Files of others and ours may lie side by side: each has its own columns, and wha
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from typing import Final
@@ -19,7 +20,13 @@ import pyarrow as pa
 
 from evaluation_operator.tables.days import is_wanted
 from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
-from evaluation_operator.tables.parquet import Footer, check_footer, read_footers, write_files
+from evaluation_operator.tables.parquet import (
+    Footer,
+    check_footer,
+    read_footers,
+    read_slices,
+    write_files,
+)
 from evaluation_operator.tables.protocol import RowQuery, TableOptions, TableState, Window
 from evaluation_operator.tables.query import (
     IBIS_TYPES,
@@ -27,6 +34,8 @@ from evaluation_operator.tables.query import (
     Expression,
     count_late_rows,
     half_spans,
+    keyed_halves,
+    keyed_rows,
     select_rows,
 )
 from evaluation_operator.tables.repeats import without_repeats
@@ -39,6 +48,7 @@ from evaluation_operator.tables.schema import (
     Column,
 )
 from evaluation_operator.tables.storage import list_parquet, open_storage, storage_errors
+from evaluation_operator.tables.wide import Part, open_spool, sliced
 
 _LABELS: Final = "_labels"
 _HALVES: Final = "_halves"
@@ -82,15 +92,20 @@ class FileTable:
             return
         label_footers = self._label_footers()
         with self.engine() as engine:
-            found = select_rows(
-                self._relation(engine, "rows", footers, ROW_COLUMNS),
-                self._relation(engine, "halves", half_footers, HALF_COLUMNS),
-                self._relation(engine, "labels", label_footers, LABEL_COLUMNS),
-                query,
-                _DIALECT,
-                has_ids=all(footer.has_ids for footer in footers),
-            )
-            yield from without_repeats(self._batches(engine, found))
+            labels = self._relation(engine, "labels", label_footers, LABEL_COLUMNS)
+            if sum(footer.wide_bytes for footer in footers + half_footers) > self._part_bytes:
+                batches = self._wide_batches(engine, footers, half_footers, labels, query)
+            else:
+                found = select_rows(
+                    self._relation(engine, "rows", footers, ROW_COLUMNS),
+                    self._relation(engine, "halves", half_footers, HALF_COLUMNS),
+                    labels,
+                    query,
+                    _DIALECT,
+                    has_ids=_have_ids(footers),
+                )
+                batches = self._batches(engine, _sql(found))
+            yield from without_repeats(sliced(batches))
 
     def count_late(self, query: RowQuery, known_ids: Iterable[pa.RecordBatch]) -> int:
         footers = self._footers_of_others()
@@ -101,7 +116,7 @@ class FileTable:
             engine.raw_sql("CREATE TEMP TABLE known_ids AS SELECT DISTINCT id FROM known")
             rows = self._relation(engine, "rows", footers, ROW_COLUMNS)
             late = count_late_rows(rows, engine.table("known_ids"), query, _DIALECT)
-            return int(engine.raw_sql(ibis.to_sql(late, dialect="duckdb")).fetchall()[0][0])
+            return int(engine.raw_sql(_sql(late)).fetchall()[0][0])
 
     def close(self) -> None:
         """Nothing outlives a call."""
@@ -179,13 +194,72 @@ class FileTable:
             ],
         )
 
-    def _batches(self, engine: Expression, found: Expression) -> Iterator[pa.RecordBatch]:
-        sql = ibis.to_sql(found, dialect="duckdb")
+    @property
+    def _part_bytes(self) -> int:
+        """So much content at a time, of which a query makes a few copies."""
+        return self._options.memory_limit_bytes // 16
+
+    def _batches(self, engine: Expression, sql: str) -> Iterator[pa.RecordBatch]:
+        with (
+            self._reading(),
+            engine.con.execute(sql).to_arrow_reader(self._options.batch_rows) as reader,
+        ):
+            for batch in reader:
+                yield batch.cast(READ_SCHEMA)
+
+    def _wide_batches(
+        self,
+        engine: Expression,
+        footers: Sequence[Footer],
+        half_footers: Sequence[Footer],
+        labels: Expression | None,
+        query: RowQuery,
+    ) -> Iterator[pa.RecordBatch]:
+        """The same as one query, but for rows that an engine cannot hold: part by part."""
+        has_ids = _have_ids(footers)
+        if labels is not None:
+            labels = engine.create_table("all_labels", labels, temp=True)
+        with self._reading(), open_spool(self._options.temp_directory) as spool:
+            for footer in footers:
+                slices = self._slices(
+                    engine,
+                    footer,
+                    ROW_COLUMNS,
+                    lambda rows: keyed_rows(rows, query, _DIALECT, has_ids=has_ids),
+                )
+                for found in slices:
+                    spool.add(found, is_half=False)
+            for footer in half_footers:
+                for found in self._slices(
+                    engine, footer, HALF_COLUMNS, lambda halves: keyed_halves(halves, query)
+                ):
+                    spool.add(found, is_half=True)
+            rows, halves = (_registered(engine, name, table) for name, table in Part().tables())
+            sql = _sql(select_rows(rows, halves, labels, query, _DIALECT, has_ids=has_ids))
+            for part in spool.parts(self._part_bytes):
+                for name, table in part.tables():
+                    engine.con.register(name, table)
+                yield from self._batches(engine, sql)
+
+    def _slices(
+        self,
+        engine: Expression,
+        footer: Footer,
+        columns: Sequence[Column],
+        keyed: Callable[[Expression], Expression],
+    ) -> Iterator[pa.Table]:
+        """What `keyed` leaves of a file's rows, some at a time."""
+        empty = _registered(engine, "slice", footer.schema.empty_table())
+        sql = _sql(keyed(_fitted(empty, columns)))
+        for rows in read_slices(self._storage.filesystem, footer.path):
+            engine.con.register("slice", rows)
+            yield engine.con.execute(sql).to_arrow_table()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         try:
-            with engine.con.execute(sql).to_arrow_reader(self._options.batch_rows) as reader:
-                for batch in reader:
-                    yield batch.cast(READ_SCHEMA)
-        except (pa.ArrowException, OSError) as error:
+            yield
+        except (pa.ArrowException, OSError, sqlite3.Error) as error:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> TableUnavailable:
@@ -193,6 +267,19 @@ class FileTable:
             f"{self._uri}: reading failed ({error}); finish or remove a file that is half written, "
             "or give the engine more memory if it says so"
         )
+
+
+def _sql(expression: Expression) -> str:
+    return str(ibis.to_sql(expression, dialect="duckdb"))
+
+
+def _have_ids(footers: Iterable[Footer]) -> bool:
+    return all(footer.has_ids for footer in footers)
+
+
+def _registered(engine: Expression, name: str, table: pa.Table) -> Expression:
+    engine.con.register(name, table)
+    return engine.table(name)
 
 
 def _fitted(relation: Expression, columns: Sequence[Column]) -> Expression:
@@ -215,6 +302,8 @@ def _harden(
         ("memory_limit", _quoted(f"{options.memory_limit_bytes // 2**20}MiB")),
         ("threads", str(options.threads)),
         ("TimeZone", "'UTC'"),
+        # What is found waits here to be fetched; texts count as the pointers to them alone.
+        ("streaming_buffer_size", "'64KiB'"),
         ("preserve_insertion_order", "false"),
         ("autoinstall_known_extensions", "false"),
         ("autoload_known_extensions", "false"),

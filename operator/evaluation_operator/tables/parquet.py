@@ -20,6 +20,11 @@ from evaluation_operator.tables.storage import Storage
 
 _GROUP_ROWS: Final = 65_536
 _GROUP_BYTES: Final = 16 * 2**20
+# From so much a row on, an engine that sorts them holds most of them in memory at once.
+_WIDE_ROW_BYTES: Final = 1024
+_SLICE_ROWS: Final = 16
+_VECTOR_ROWS: Final = 2048
+_BUFFER_BYTES: Final = 4 * 2**20
 _FILE_BYTES: Final = 256 * 2**20
 _FOOTER_READERS: Final = 8
 _OPEN_FILES: Final = 64
@@ -33,11 +38,15 @@ _EXPECTED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """What a file says of itself. `has_ids`: it has the column, and it is known to be full."""
+    """What a file says of itself. `has_ids`: it has the column, and it is known to be full.
+
+    `wide_bytes`: how much it holds, uncompressed, in row groups of wide rows.
+    """
 
     path: str
     schema: pa.Schema
     has_ids: bool
+    wide_bytes: int
 
     @property
     def layout(self) -> str:
@@ -54,7 +63,8 @@ def read_footers(filesystem: pafs.FileSystem, paths: Iterable[str]) -> list[Foot
 def _read_footer(filesystem: pafs.FileSystem, path: str) -> Footer:
     try:
         with filesystem.open_input_file(path) as source, pq.ParquetFile(source) as file:
-            return Footer(path, file.schema_arrow, _is_full(file.metadata, "id"))
+            metadata = file.metadata
+            return Footer(path, file.schema_arrow, _is_full(metadata, "id"), _wide_bytes(metadata))
     except (pa.ArrowException, OSError) as error:
         raise TableUnavailable(
             f'file "{path}" is unreadable or half written ({_first_line(error)}); '
@@ -77,6 +87,25 @@ def _is_full(metadata: pq.FileMetaData, column: str) -> bool:
         chunk.is_stats_set and chunk.statistics.has_null_count and not chunk.statistics.null_count
         for chunk in chunks
     )
+
+
+def _wide_bytes(metadata: pq.FileMetaData) -> int:
+    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
+    return sum(
+        group.total_byte_size
+        for group in groups
+        if group.total_byte_size > _WIDE_ROW_BYTES * group.num_rows
+    )
+
+
+def read_slices(filesystem: pafs.FileSystem, path: str) -> Iterator[pa.Table]:
+    """The file's rows in tables of bounded size, as its schema has them, from their pages: row
+    groups may be larger than memory."""
+    with (
+        filesystem.open_input_file(path) as source,
+        pq.ParquetFile(source, buffer_size=_BUFFER_BYTES) as file,
+    ):
+        yield from _gathered(file.iter_batches(_SLICE_ROWS), _VECTOR_ROWS, _GROUP_BYTES)
 
 
 def check_footer(footer: Footer, columns: Sequence[Column]) -> None:
@@ -124,7 +153,8 @@ def write_files(
     that the same rows added again in the same way are the same file."""
     drafts = _Drafts(storage, folder)
     try:
-        for group in _row_groups(conform(batch, columns) for batch in batches):
+        whole = (conform(batch, columns) for batch in batches)
+        for group in _gathered(whole, _GROUP_ROWS, _GROUP_BYTES):
             for day, rows in by_day(group):
                 drafts.add(day, rows)
         drafts.publish()
@@ -180,7 +210,9 @@ class _Draft:
     size: int = 0
 
 
-def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+def _gathered(
+    batches: Iterable[pa.RecordBatch], most_rows: int, most_bytes: int
+) -> Iterator[pa.Table]:
     """The same rows in tables of bounded size, neither tiny nor huge."""
     held: list[pa.RecordBatch] = []
     rows = size = 0
@@ -189,7 +221,7 @@ def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
             continue
         held.append(batch)
         rows, size = rows + batch.num_rows, size + batch.nbytes
-        if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
+        if rows >= most_rows or size >= most_bytes:
             yield pa.Table.from_batches(held)
             held, rows, size = [], 0, 0
     if held:

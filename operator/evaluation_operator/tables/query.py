@@ -77,6 +77,20 @@ def count_late_rows(
     return others.filter(others.is_inside).anti_join(known, "id").count()
 
 
+def keyed_rows(rows: Expression, query: RowQuery, dialect: Dialect, *, has_ids: bool) -> Expression:
+    """ROW_SCHEMA of the query's rows, and `key`: the id, which of rows without one is not yet
+    numbered among equals."""
+    found = _matching(rows, query)
+    key = found.id if has_ids else _digest(found, dialect)
+    return found.mutate(key=key).select([*ROW_SCHEMA.names, "key"])
+
+
+def keyed_halves(halves: Expression, query: RowQuery) -> Expression:
+    """HALF_SCHEMA of the halves that a row of the query may be of, and `key`: the id."""
+    near = _near(halves, query)
+    return near.filter(near.id.notnull()).mutate(key=near.id)
+
+
 def half_spans(query: RowQuery) -> tuple[Window, ...] | None:
     """The times of halves that may be one of a row that the query asks for; None is all."""
     if query.spans is None:
@@ -91,11 +105,7 @@ def _before(time: datetime) -> datetime:
 
 def _joined(halves: Expression, query: RowQuery, dialect: Dialect) -> Expression:
     """ROW_SCHEMA of the rows that both halves are there of; the later one says when."""
-    spans = half_spans(query)
-    conditions = [halves.model == query.model, halves.model_version == query.model_version]
-    if spans is not None:
-        conditions.append(_inside(halves.sampled_at, spans))
-    near = halves.filter(conditions)
+    near = _near(halves, query)
     one = _earliest(near, "raw_data", dialect)
     other = _earliest(near, "raw_prediction", dialect).rename("other_{name}")
     both = one.join(
@@ -123,6 +133,15 @@ def _joined(halves: Expression, query: RowQuery, dialect: Dialect) -> Expression
     return both.select(
         **{name: row[name] if name in row else both[name] for name in ROW_SCHEMA.names}
     )
+
+
+def _near(halves: Expression, query: RowQuery) -> Expression:
+    """The halves of the model version whose other half may make them a row of the query."""
+    spans = half_spans(query)
+    conditions = [halves.model == query.model, halves.model_version == query.model_version]
+    if spans is not None:
+        conditions.append(_inside(halves.sampled_at, spans))
+    return halves.filter(conditions)
 
 
 def _earliest(halves: Expression, side: str, dialect: Dialect) -> Expression:
@@ -168,6 +187,19 @@ def _time(time: datetime) -> Expression:
 
 def _with_ids(rows: Expression, dialect: Dialect) -> Expression:
     """Rows whose `id` is null get the one of schema.row_digest, numbered among equals."""
+    rows = rows.mutate(digest=_digest(rows, dialect))
+    equals = ibis.window(group_by=rows.digest, order_by=dialect.byte_order(rows.groundtruth))
+    rows = rows.mutate(ordinal=ibis.row_number().over(equals))
+    numbered = ibis.ifelse(
+        rows.id.isnull() & (rows.ordinal > 0),
+        rows.digest + "-" + rows.ordinal.cast("string"),
+        rows.digest,
+    )
+    return rows.mutate(id=numbered).select([*ROW_SCHEMA.names, "is_inside"])
+
+
+def _digest(rows: Expression, dialect: Dialect) -> Expression:
+    """The id, or the hash of what a row without one holds."""
     seconds = rows.time.truncate("s").epoch_seconds().cast("int64")
     microseconds = seconds * 1_000_000 + rows.time.microsecond().cast("int64")
     parts = (
@@ -178,15 +210,7 @@ def _with_ids(rows: Expression, dialect: Dialect) -> Expression:
         rows.raw_prediction,
     )
     text = reduce(operator.add, [_length_prefixed(part) for part in parts])
-    rows = rows.mutate(digest=ibis.coalesce(rows.id, dialect.sha256_hex(text)[:ID_DIGITS]))
-    equals = ibis.window(group_by=rows.digest, order_by=dialect.byte_order(rows.groundtruth))
-    rows = rows.mutate(ordinal=ibis.row_number().over(equals))
-    numbered = ibis.ifelse(
-        rows.id.isnull() & (rows.ordinal > 0),
-        rows.digest + "-" + rows.ordinal.cast("string"),
-        rows.digest,
-    )
-    return rows.mutate(id=numbered).select([*ROW_SCHEMA.names, "is_inside"])
+    return ibis.coalesce(rows.id, dialect.sha256_hex(text)[:ID_DIGITS])
 
 
 def _length_prefixed(part: Expression) -> Expression:
