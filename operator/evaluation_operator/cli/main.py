@@ -10,6 +10,7 @@ import typer
 from evaluation_operator.cli import (
     import_commands,
     job_commands,
+    labeling_commands,
     sampling_commands,
     schedule_commands,
 )
@@ -35,6 +36,9 @@ app.command("pause", epilog=f"{_EXAMPLE} pause digits-v1 -n digits")(job_command
 app.command("resume", epilog=f"{_EXAMPLE} resume digits-v1 -n digits")(job_commands.resume)
 app.command("sampling", epilog=f"{_EXAMPLE} sampling digits-v1 -n digits")(
     sampling_commands.sampling
+)
+app.command("labeling", epilog=f"{_EXAMPLE} labeling digits-v1 -n digits")(
+    labeling_commands.labeling
 )
 app.command("attach", epilog=f"{_EXAMPLE} attach digits-v1 -n digits --to kserve")(
     sampling_commands.attach

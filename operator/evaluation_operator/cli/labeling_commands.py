@@ -1,0 +1,32 @@
+"""`labeling`: how far people are with what they were asked."""
+
+from __future__ import annotations
+
+from evaluation_operator.cli.options import (
+    ContextOption,
+    JobArgument,
+    KubeconfigOption,
+    NamespaceOption,
+    OutputOption,
+)
+from evaluation_operator.cli.output import Output, reports_errors, write
+
+
+@reports_errors
+def labeling(
+    job: JobArgument,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show how far people are with a job's runs, where they label, and what is in their way."""
+    from evaluation_operator.cli import labeling_view
+    from evaluation_operator.cli.cluster import Target, in_cluster
+
+    target = Target(namespace, kubeconfig, context)
+    view = in_cluster(target, lambda kube, home: labeling_view.read_labeling(kube, home, job))
+    if output is Output.TABLE:
+        labeling_view.print_labeling(view)
+    else:
+        write(view.to_dict(), output)
