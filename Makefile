@@ -28,7 +28,7 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 	@touch $(INSTALLED)
 
 lock: $(INSTALLED) ## Renew the hash-locked requirements of every program
-	@for program in operator evaluator sampler dev; do \
+	@for program in operator evaluator sampler labeler dev; do \
 	  echo "==> requirements-$$program.lock"; \
 	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 \
 	    --no-emit-index-url --no-header --no-emit-package evaluation-operator \
