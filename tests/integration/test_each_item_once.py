@@ -15,7 +15,7 @@ import itertools
 import random
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -61,6 +61,20 @@ class AwayTable:
         raise TableUnavailable("the volume is not there")
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Settings of the sample, of certain times or (without windows) of any."""
+
+    cap: float
+    fraction: float
+    windows: tuple[tuple[datetime, datetime], ...] = ()
+
+    def speaks_of(self, rows: Iterable[Manifest]) -> bool:
+        return not self.windows or any(
+            start <= row["sampled_at"] < end for row in rows for start, end in self.windows
+        )
+
+
 @dataclass
 class Member:
     """One replica: its volume and Lease outlive its process."""
@@ -83,6 +97,7 @@ class System(JobWorld):
         self.is_table_away = False
         self.cuts: dict[str, set[str]] = {}
         self.final: dict[str, set[str]] = {}
+        self.asked: dict[str, Asked] = {}
         self.accepted: dict[str, datetime] = {}
         self.is_disturbed = False
         self._halves: dict[tuple[str, str], bool] = {}
@@ -315,6 +330,9 @@ class System(JobWorld):
 
     def commit_run(self, name: str) -> None:
         self.final[name] = self.cuts[name]
+        spec = self.datasets[name]["spec"]
+        windows = tuple((_time(w["startTime"]), _time(w["endTime"])) for w in spec["windows"])
+        self.asked[name] = Asked(spec["exampleCount"], spec["exampleSamplePercentage"], windows)
         self.run_folder(name).write_json(results.COMMITTED, {"dataset": name})
         self.succeed(name)
 
@@ -363,11 +381,14 @@ class System(JobWorld):
         assert not [item for item, count in counts.items() if count > 1], "evaluated twice"
         rows = self.rows()
         assert {row["id"] for row in rows} <= self.accepted.keys()
+        for name, items in self.final.items():
+            sample = _items(expected_samples(rows, [self.asked[name]]))
+            assert items <= sample, "evaluated, and not in the sample"
         config = self.job.spec.evaluation_job_config
-        samples = expected_samples(rows, config.example_count, config.example_sample_percentage)
-        sample = {item for items, _ in samples.values() for item in items}
-        assert counts.keys() <= sample, "evaluated, and not in the sample"
-        assert sample - counts.keys() <= self.given_up(), "in the sample, and never evaluated"
+        now = Asked(config.example_count, config.example_sample_percentage)
+        samples = expected_samples(rows, [now, *self.asked.values()])
+        missing = _items(samples) - counts.keys()
+        assert missing <= self.given_up(), "in the sample, and never evaluated"
         if not self.is_disturbed:
             self.check_nothing_is_missing(rows, {s: t for s, (_, t) in samples.items()})
 
@@ -384,17 +405,26 @@ class System(JobWorld):
             assert item_priority(uid, item) >= thresholds[max(near)], f"{item} is lost"
 
 
+def _items(samples: dict[datetime, tuple[set[str], float]]) -> set[str]:
+    return {item for items, _ in samples.values() for item in items}
+
+
 def expected_samples(
-    rows: Iterable[Manifest], cap: int, fraction: float
+    rows: Iterable[Manifest], asked: Sequence[Asked]
 ) -> dict[datetime, tuple[set[str], float]]:
-    """By the definition: of each interval the items below its threshold, and the threshold."""
+    """By the definition: of each interval the items below its threshold, and the threshold.
+
+    Whatever was asked for while the interval's rows were sampled or evaluated holds, the least
+    of it: an edit comes too late for a run that has begun.
+    """
     intervals: defaultdict[datetime, list[Manifest]] = defaultdict(list)
     for row in rows:
         intervals[row["interval_start"]].append(row)
     found = {}
     for start, own in intervals.items():
-        least_cap = int(min(cap, *(row["example_count"] for row in own)))
-        threshold = min(fraction, *(row["example_sample_percentage"] for row in own))
+        for_it = [each for each in asked if each.speaks_of(own)]
+        least_cap = int(min(each.cap for each in for_it + [_recorded(row) for row in own]))
+        threshold = min(each.fraction for each in for_it + [_recorded(row) for row in own])
         priorities = sorted(row["priority"] for row in own)
         if len(priorities) > least_cap:
             threshold = min(threshold, priorities[least_cap])
@@ -402,6 +432,14 @@ def expected_samples(
         assert len(sample) <= least_cap
         found[start] = (sample, threshold)
     return found
+
+
+def _recorded(row: Manifest) -> Asked:
+    return Asked(row["example_count"], row["example_sample_percentage"])
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def op(name: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[object, ...]]:
@@ -536,5 +574,18 @@ def test_what_a_lost_replica_had_is_evaluated_by_a_later_run() -> None:
         [
             *(("let_pass", 119), ("predict", 2, 0, 0, 0, False), ("crash", 0)),
             *(("let_pass", 65), ("end_one", "succeeded", 0), ("start", 0)),
+        ],
+    )
+
+
+def test_a_cap_that_is_lowered_later_does_not_unsay_what_was_evaluated() -> None:
+    """Three items of the first day are evaluated before the cap becomes one."""
+    live(
+        1,
+        3,
+        1.0,
+        [
+            *(("let_pass", 1), ("predict", 4, 0, 0, 0, False), ("let_pass", 1440)),
+            *(("end_one", "succeeded", 0), ("edit_config", "exampleCount", 1)),
         ],
     )

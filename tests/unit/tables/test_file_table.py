@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -238,9 +239,11 @@ def test_nothing_is_left_where_it_spilled(root: Path, tmp_path: Path) -> None:
 
 
 @contextmanager
-def files_open_at_most(count: int) -> Iterator[None]:
+def files_opened_at_most(count: int) -> Iterator[None]:
+    """Beside those that are open already."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + count, hard))
     try:
         yield
     finally:
@@ -299,7 +302,7 @@ def test_files_of_others_are_read_beside_folders_of_days(root: Path, table: Tabl
 
 def test_rows_of_many_days_are_written_with_few_files_open(root: Path, table: Table) -> None:
     rows = sampled_rows(*range(300))
-    with files_open_at_most(150):
+    with files_opened_at_most(150):
         table.append_rows([row_batch(*rows)])
     assert len(list(root.glob("sampled_on=*/*.parquet"))) == 300
     assert len(read_ids(table, windows=(window(0, 48),))) == 2
