@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -34,9 +35,20 @@ from evaluation_operator.metrics.counts import (
     Integers,
     Totals,
 )
-from evaluation_operator.metrics.curves import Tally
-from evaluation_operator.metrics.detection_boxes import Boxes, Pairs, pairs_of_images
-from evaluation_operator.metrics.detection_coco import COCO_THRESHOLDS, Coco, CocoFigures
+from evaluation_operator.metrics.curves import Tally, weighted_sum
+from evaluation_operator.metrics.detection_boxes import (
+    Boxes,
+    Pairs,
+    falling_ranks,
+    overlapping_pairs,
+    stable_order,
+)
+from evaluation_operator.metrics.detection_coco import (
+    COCO_AREAS,
+    COCO_THRESHOLDS,
+    Coco,
+    CocoFigures,
+)
 from evaluation_operator.metrics.detection_errors import ErrorSplit, Nearest, split_errors
 from evaluation_operator.metrics.detection_matching import FREE, Matcher, joined, similar_pairs
 from evaluation_operator.metrics.thresholds import reported_thresholds
@@ -136,13 +148,18 @@ def detect(
     pixels, so that COCO's ranges of areas mean something. `only_labels` leaves all other labels
     out of the figures; `errors` stays whole.
     """
-    order = np.lexsort((-detections.scores, detections.predicted.label, detections.predicted.image))
-    ranked = _chosen(detections.predicted, order)
+    predicted = detections.predicted
+    # By image, label and falling score; what is equal in these stays as it was.
+    ranks = falling_ranks(detections.scores)
+    order = stable_order(ranks, predicted.label, predicted.image)
+    ranked = predicted.chosen(order)
     lowest_iou = min(iou_threshold, *COCO_THRESHOLDS)
     nearest, pairs = _compare(ranked, detections.true, lowest_iou)
-    takers = Matcher(pairs, len(detections.true)).match(iou_threshold)
+    seen = _Seen(
+        ranked, detections.scores[order], ranks[order], detections.true, detections.pieces, pairs
+    )
+    takers = seen.matcher.match([iou_threshold])[iou_threshold]
     errors = split_errors(takers, nearest, iou_threshold)
-    seen = _Seen(ranked, detections.scores[order], detections.true, detections.pieces, pairs)
     if only_labels:
         seen = seen.of_labels(np.isin(np.arange(label_count), only_labels))
     plain, *weighted = _figures(seen, label_count, iou_threshold, thresholds, weights, by_area)
@@ -160,15 +177,23 @@ def detect(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class _Seen:
-    """Ranked boxes (by image, label, falling score, as predicted) and the pairs that can match."""
+    """Ranked boxes (by image, label, falling score, as predicted) and the pairs that can match.
+
+    `ranks` are those of the scores, from 0 for the highest.
+    """
 
     predicted: Boxes
     scores: Floats
+    ranks: Integers
     true: Boxes
     pieces: Integers
     pairs: Pairs
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        return Matcher(self.pairs, len(self.true))
 
     def of_labels(self, wanted: NDArray[np.bool_]) -> _Seen:
         """Without the boxes of labels that are not wanted."""
@@ -181,22 +206,19 @@ class _Seen:
             self.pairs.iou[kept],
         )
         return _Seen(
-            _chosen(self.predicted, np.flatnonzero(predicted)),
+            self.predicted.chosen(np.flatnonzero(predicted)),
             self.scores[predicted],
-            _chosen(self.true, np.flatnonzero(true)),
+            self.ranks[predicted],
+            self.true.chosen(np.flatnonzero(true)),
             self.pieces,
             pairs,
         )
 
 
-def _chosen(boxes: Boxes, places: Integers) -> Boxes:
-    return Boxes(boxes.image[places], boxes.label[places], boxes.corners[places])
-
-
 def _compare(ranked: Boxes, true: Boxes, lowest_iou: float) -> tuple[Nearest, Pairs]:
     nearest = Nearest(len(ranked))
     similar = []
-    for pairs in pairs_of_images(ranked, true):
+    for pairs in overlapping_pairs(ranked, true):
         same_label = ranked.label[pairs.predicted] == true.label[pairs.true]
         nearest.see(pairs, same_label)
         similar.append(similar_pairs(pairs, same_label, lowest_iou))
@@ -212,14 +234,14 @@ def _figures(
     by_area: bool,
 ) -> list[DetectionFigures]:
     """One for each weighting."""
-    matcher = Matcher(seen.pairs, len(seen.true))
     ious = sorted({*IOU_THRESHOLDS, iou_threshold})
-    takers = {iou: matcher.match(iou) for iou in ious}
+    takers = seen.matcher.match({*ious, *COCO_THRESHOLDS})
     is_true = np.zeros(len(seen.predicted), dtype=np.bool_)
     is_true[takers[iou_threshold][takers[iou_threshold] != FREE]] = True
     piece_count = 1 if weights is None else len(weights)
     curves = _score_curves(seen, is_true, label_count, piece_count, thresholds, weights)
-    coco = Coco(seen.predicted, seen.scores, seen.true, label_count, seen.pairs, by_area=by_area)
+    areas = COCO_AREAS if by_area else {}
+    coco = Coco(seen.predicted, seen.ranks, seen.true, label_count, seen.matcher, takers, areas)
     figures = []
     scored = (curves.plain, curves.weighted)
     for place, view in enumerate(weightings(piece_count, weights)):
@@ -229,8 +251,8 @@ def _figures(
         figures.append(
             DetectionFigures(
                 of_scores,
-                tuple(OverlapEntry(iou, _overlap(seen, takers[iou], by_image)) for iou in ious),
-                _best_f1(seen, is_true, by_image),
+                tuple(OverlapEntry(iou, _overlap(seen, takers[iou], view)) for iou in ious),
+                _best_f1(seen, is_true, view),
                 coco.figures(by_image if place else None),
             )
         )
@@ -256,19 +278,19 @@ def _score_curves(
         float(seen.scores.min()) if len(seen.scores) else None,
         float(seen.scores.max()) if len(seen.scores) else None,
     )
-    counts = np.zeros((len(label), 3, 2), dtype=np.int64)
-    counts[:, EVERY, TRUE] = is_true
-    counts[:, EVERY, FALSE] = ~is_true
-    by_label = np.lexsort((piece, seen.scores, label))
-    over_all = np.lexsort((piece, seen.scores))
+    over_all = stable_order(piece, seen.ranks.max(initial=0) - seen.ranks)
+    by_label = over_all[stable_order(label[over_all])]
+
+    def batch(order: Integers, label: Integers, cuts: int) -> CountBatch:
+        counts = np.zeros((len(order), cuts, 2), dtype=np.int64)
+        counts[:, EVERY, TRUE] = is_true[order]
+        counts[:, EVERY, FALSE] = ~is_true[order]
+        return CountBatch(label, seen.scores[order], piece[order], counts)
+
     return classify(
         totals,
-        [CountBatch(label[by_label], seen.scores[by_label], piece[by_label], counts[by_label])],
-        [
-            CountBatch(
-                np.zeros_like(label), seen.scores[over_all], piece[over_all], counts[over_all, :1]
-            )
-        ],
+        [batch(by_label, label[by_label], cuts=3)],
+        [batch(over_all, np.zeros_like(label), cuts=1)],
         reported_thresholds(totals.lowest, totals.highest, thresholds),
         weights,
     )
@@ -283,25 +305,34 @@ def _by_label_and_piece(
 
 def _overlap(seen: _Seen, takers: Integers, weights: Floats) -> Tally:
     """True, false and missed boxes; each true box that is taken has one that takes it."""
-    truths = float(weights[seen.true.image].sum())
-    predicted = float(weights[seen.predicted.image].sum())
-    found = float(weights[seen.true.image[takers != FREE]].sum())
-    return Tally(found, predicted - found, truths - found)
+    found = np.bincount(seen.pieces[seen.true.image[takers != FREE]], minlength=len(weights))
+    return _tally(seen, found, seen.predicted.image, weights)
 
 
 def _best_f1(seen: _Seen, is_true: NDArray[np.bool_], weights: Floats) -> BestF1 | None:
     """Over every score that occurs, with all labels together."""
     if not (len(seen.predicted) and len(seen.true)):
         return None
-    order = np.argsort(-seen.scores, kind="stable")
-    scores = seen.scores[order]
-    weighed = weights[seen.predicted.image[order]]
+    order = stable_order(seen.ranks)
+    scores, images = seen.scores[order], seen.predicted.image[order]
+    by_image = weights[seen.pieces]
+    weighed = by_image[images]
     true = np.cumsum(weighed * is_true[order])
     positive = np.cumsum(weighed)
-    truths = float(weights[seen.true.image].sum())
-    last_of_score = np.flatnonzero(np.append(np.diff(scores) != 0, True))
-    f1 = 2 * true[last_of_score] / (positive[last_of_score] + truths)
-    best = last_of_score[int(np.argmax(f1))]
-    found = float(true[best])
-    tally = Tally(found, float(positive[best]) - found, truths - found)
-    return BestF1(float(scores[best]), tally)
+    last_of_score = np.flatnonzero(np.diff(scores, append=np.inf))
+    f1 = 2 * true[last_of_score] / (positive[last_of_score] + by_image[seen.true.image].sum())
+    best = int(last_of_score[np.argmax(f1)])
+    kept = images[: best + 1]
+    found = np.bincount(seen.pieces[kept[is_true[order[: best + 1]]]], minlength=len(weights))
+    return BestF1(float(scores[best]), _tally(seen, found, kept, weights))
+
+
+def _tally(seen: _Seen, found: Integers, positive_images: Integers, weights: Floats) -> Tally:
+    """From whole numbers by piece, so that no rounding makes a ratio leave 0..1."""
+    positive = np.bincount(seen.pieces[positive_images], minlength=len(weights))
+    truths = np.bincount(seen.pieces[seen.true.image], minlength=len(weights))
+    return Tally(
+        float(weighted_sum(found, weights)),
+        float(weighted_sum(positive - found, weights)),
+        float(weighted_sum(truths - found, weights)),
+    )

@@ -8,6 +8,7 @@ left out. The numbers are the same as those of pycocotools.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation_operator.metrics.counts import Floats, Integers
-from evaluation_operator.metrics.detection_boxes import Boxes, Pairs
+from evaluation_operator.metrics.detection_boxes import Boxes, stable_order
 from evaluation_operator.metrics.detection_matching import FREE, Matcher
 
 # As COCO's program makes them: its 0.9 is 0.8999999999999999, and boxes of just that
@@ -24,7 +25,7 @@ COCO_THRESHOLDS: Final = tuple(float(t) for t in np.linspace(0.5, 0.95, 10))
 _RECALLS: Final = np.linspace(0.0, 1.0, 101)
 _MOST_BOXES: Final = 100
 _EVERY_AREA: Final = (0.0, 1e5**2)
-_AREAS: Final = {
+COCO_AREAS: Final = {
     "small": (0.0, 32.0**2),
     "medium": (32.0**2, 96.0**2),
     "large": (96.0**2, 1e5**2),
@@ -67,19 +68,20 @@ class _Matched:
 class Coco:
     """The matches that COCO's figures are made of; then the figures, under any weights.
 
-    `predicted` is ranked: by image, label, falling score, and then as predicted. `pairs` are
-    those of one image and label, from an intersection over union of 0.5 on.
+    `predicted` is ranked: by image, label, falling score, and then as predicted; `ranks` are
+    those of the scores, from 0 for the highest. `matches` are those of `matcher` at COCO's
+    thresholds, which hold wherever no true box is ignored.
     """
 
     def __init__(
         self,
         predicted: Boxes,
-        scores: Floats,
+        ranks: Integers,
         true: Boxes,
         label_count: int,
-        pairs: Pairs,
-        *,
-        by_area: bool,
+        matcher: Matcher,
+        matches: Mapping[float, Integers],
+        areas: Mapping[str, tuple[float, float]],
     ) -> None:
         self._predicted = predicted
         self._true = true
@@ -87,18 +89,26 @@ class Coco:
         self._place = _places_in_groups(predicted)
         kept = np.flatnonzero(self._place < _MOST_BOXES)
         # Stable: boxes of equal label and score stay in the order of images and predictions.
-        self._order = kept[np.lexsort((-scores[kept], predicted.label[kept]))]
-        self._borders = np.searchsorted(predicted.label[self._order], np.arange(label_count + 1))
-        ranges = {"": _EVERY_AREA} | (_AREAS if by_area else {})
-        self._matched = {name: self._match(pairs, *area) for name, area in ranges.items()}
+        self._order = kept[stable_order(ranks[kept], predicted.label[kept])]
+        self._at = np.full(len(predicted), len(kept), dtype=np.int64)
+        self._at[self._order] = np.arange(len(kept))
+        self._images = predicted.image[self._order]
+        self._labels = predicted.label[self._order]
+        self._borders = np.searchsorted(self._labels, np.arange(label_count + 1))
+        ranges = {"": _EVERY_AREA, **areas}
+        self._matched = {
+            name: self._match(matcher, matches, *area) for name, area in ranges.items()
+        }
 
-    def _match(self, pairs: Pairs, least: float, most: float) -> _Matched:
+    def _match(
+        self, matcher: Matcher, matches: Mapping[float, Integers], least: float, most: float
+    ) -> _Matched:
         true_areas, predicted_areas = self._true.areas, self._predicted.areas
         ignored = (true_areas < least) | (true_areas > most)
         outside = (predicted_areas < least) | (predicted_areas > most)
-        matcher = Matcher(pairs, len(self._true), ignored if ignored.any() else None)
-        takers = tuple(matcher.match(threshold) for threshold in COCO_THRESHOLDS)
-        return _Matched(ignored, outside, takers)
+        if ignored.any():
+            matches = matcher.ignoring(ignored).match(COCO_THRESHOLDS)
+        return _Matched(ignored, outside, tuple(matches[it] for it in COCO_THRESHOLDS))
 
     def figures(self, weights: Floats | None = None) -> CocoFigures:
         """`weights` by image; None counts each once."""
@@ -122,66 +132,82 @@ class Coco:
     ) -> tuple[Floats, Floats]:
         """Precision by threshold and label with truth; recall by limit, threshold and label."""
         counted = np.flatnonzero(~matched.ignored)
-        truths = _sums(
-            self._true.label[counted], self._label_count, weights, self._true.image[counted]
-        )
-        known = np.flatnonzero(truths)
-        precision = np.zeros((len(COCO_THRESHOLDS), len(known)))
+        by_truth = None if weights is None else weights[self._true.image[counted]]
+        truths = self._by_label(self._true.label[counted], by_truth)
+        labels = np.flatnonzero(truths)
+        weighed = np.ones(len(self._order)) if weights is None else weights[self._images]
+        inside = ~matched.outside[self._order]
+        passed = np.append(0.0, np.cumsum(weighed * inside))
+        precision = np.zeros((len(COCO_THRESHOLDS), len(labels)))
         recall = np.zeros((len(limits), *precision.shape))
         for row, takers in enumerate(matched.takers):
-            is_true, is_counted = self._judged(matched, takers)
-            precision[row] = self._precision(is_true, is_counted, weights, truths)[known]
-            hits = self._order[is_true]
+            taken = np.flatnonzero(takers != FREE)
+            at = self._at[takers[taken]]
+            taken, at = taken[at < len(self._order)], at[at < len(self._order)]
+            is_true = ~matched.ignored[taken]
+            # A box counts as what it matches counts, wherever its own area lies.
+            change = np.where(is_true, 1.0, 0.0) - inside[at]
+            hits = _Hits(np.sort(at[is_true]), at, change * weighed[at])
+            found = weighed[hits.at]
+            precision[row] = self._precision(hits, found, passed, truths, weights is None)[labels]
             for place, limit in enumerate(limits):
-                early = hits[self._place[hits] < limit]
-                found = _sums(
-                    self._predicted.label[early],
-                    self._label_count,
-                    weights,
-                    self._predicted.image[early],
-                )
-                recall[place, row] = found[known] / truths[known]
+                early = np.flatnonzero(self._place[self._order[hits.at]] < limit)
+                recalled = self._by_label(self._labels[hits.at[early]], found[early])
+                recall[place, row] = np.minimum(recalled[labels] / truths[labels], 1.0)
         return precision, recall
 
-    def _judged(
-        self, matched: _Matched, takers: Integers
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """By label and falling score: is the box true, does it count at all."""
-        taken = np.flatnonzero(takers != FREE)
-        is_true = np.zeros(len(self._predicted), dtype=np.bool_)
-        is_counted = ~matched.outside
-        is_true[takers[taken]] = is_counted[takers[taken]] = ~matched.ignored[taken]
-        return is_true[self._order], is_counted[self._order]
+    def _by_label(self, labels: Integers, weighed: Floats | None) -> Floats:
+        """How many boxes each label has, or what they weigh."""
+        sums = np.bincount(labels, weights=weighed, minlength=self._label_count)
+        return sums.astype(np.float64)
 
     def _precision(
-        self,
-        is_true: NDArray[np.bool_],
-        is_counted: NDArray[np.bool_],
-        weights: Floats | None,
-        truths: Floats,
+        self, hits: _Hits, weighed: Floats, passed: Floats, truths: Floats, is_exact: bool
     ) -> Floats:
         """By label, the mean over the 101 recalls of the best precision at that or a higher one.
 
         Only true boxes raise precision or recall, so that only they are looked at.
         """
-        hits = np.flatnonzero(is_true)
-        borders = np.searchsorted(hits, self._borders)
-        if weights is None:
-            weighed = np.ones(len(is_true))
-        else:
-            weighed = weights[self._predicted.image[self._order]]
-        passed = np.concatenate(([0.0], np.cumsum(weighed * is_counted)))
-        found = np.concatenate(([0.0], np.cumsum(weighed[hits])))
-        # Sums of weights are rounded: a recall of 1 must not fall short of 1.
-        recalls = _RECALLS if weights is None else _RECALLS - 1e-12
+        label = self._labels[hits.at]
+        borders = np.searchsorted(label, np.arange(self._label_count + 1))
+        found = np.append(0.0, np.cumsum(weighed))
+        true = found[1:] - found[borders[label]]
+        starts = self._borders[label]
+        positive = passed[hits.at + 1] + hits.changed_before(hits.at + 1)
+        positive -= passed[starts] + hits.changed_before(starts)
+        # Sums of weights are rounded: shares must not leave 0..1, nor a recall of 1 fall short.
+        precision = np.minimum(true / positive, 1.0)
+        recall = true / truths[label]
+        recalls = _RECALLS if is_exact else _RECALLS - 1e-12
         result = np.zeros(self._label_count)
-        for label in np.flatnonzero(np.diff(borders)):
-            own = slice(borders[label], borders[label + 1])
-            true = found[1:][own] - found[own.start]
-            precision = true / (passed[1:][hits[own]] - passed[self._borders[label]])
-            best = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)
-            result[label] = best[np.searchsorted(true / truths[label], recalls)].mean()
-        return result
+        best = np.zeros(len(label) + 1)
+        for one in np.flatnonzero(np.diff(borders)):
+            start, stop = borders[one], borders[one + 1]
+            own = best[: stop - start + 1]
+            own[-1] = 0.0
+            np.maximum.accumulate(precision[start:stop][::-1], out=own[-2::-1])
+            result[one] = own[recall[start:stop].searchsorted(recalls)].sum()
+        return result / len(_RECALLS)
+
+
+class _Hits:
+    """Where among the boxes, by label and falling score, the true ones are: `at`, rising.
+
+    A box that matches counts where it lies outside the areas, and one that matches an ignored
+    box does not where it lies inside: those change how many count.
+    """
+
+    def __init__(self, at: Integers, changed: Integers, change: Floats) -> None:
+        self.at = at
+        moved = np.flatnonzero(change)
+        moved = moved[np.argsort(changed[moved])]
+        self._changed = changed[moved]
+        self._change = np.append(0.0, np.cumsum(change[moved]))
+
+    def changed_before(self, places: Integers) -> Floats:
+        """What the changes before some places add up to."""
+        sums: Floats = self._change[np.searchsorted(self._changed, places)]
+        return sums
 
 
 def _places_in_groups(ranked: Boxes) -> Integers:
@@ -190,12 +216,6 @@ def _places_in_groups(ranked: Boxes) -> Integers:
     starts = np.flatnonzero(changes)
     sizes = np.diff(np.append(starts, len(ranked)))
     return np.arange(len(ranked)) - np.repeat(starts, sizes)
-
-
-def _sums(labels: Integers, label_count: int, weights: Floats | None, images: Integers) -> Floats:
-    """How many boxes each label has, or what they weigh."""
-    weighed = None if weights is None else weights[images]
-    return np.bincount(labels, weights=weighed, minlength=label_count).astype(np.float64)
 
 
 def _mean(values: Floats) -> float | None:

@@ -86,10 +86,8 @@ class Nearest:
 
     def see(self, pairs: Pairs, same_label: NDArray[np.bool_]) -> None:
         """All pairs of a predicted box come at once."""
-        overlapping = np.flatnonzero(pairs.iou > 0)
-        same = same_label[overlapping]
-        _best(pairs, overlapping[same], self.same_iou, self.same)
-        _best(pairs, overlapping[~same], self.other_iou, self.other)
+        _best(pairs, np.flatnonzero(same_label), self.same_iou, self.same)
+        _best(pairs, np.flatnonzero(~same_label), self.other_iou, self.other)
 
 
 def _best(pairs: Pairs, chosen: Integers, iou: Floats, true: Integers) -> None:

@@ -14,6 +14,8 @@ choices that anybody goes down.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from copy import copy
 from typing import Final
 
 import numpy as np
@@ -30,29 +32,39 @@ class Matcher:
     """Matches at any threshold, from the pairs of equal image and label that can match at all.
 
     Predicted boxes are known by their rank: inside an image and label a lower number has the
-    higher score. `ignored` marks true boxes, shape (true_count,); None ignores none.
+    higher score.
     """
 
-    def __init__(
-        self, pairs: Pairs, true_count: int, ignored: NDArray[np.bool_] | None = None
-    ) -> None:
-        last = () if ignored is None else (ignored[pairs.true],)
-        order = np.lexsort((-pairs.true, -pairs.iou, *last, pairs.predicted))
-        self._predicted = pairs.predicted[order]
-        self._true = pairs.true[order]
-        self._iou = pairs.iou[order]
+    def __init__(self, pairs: Pairs, true_count: int) -> None:
+        """`pairs` are ordered by predicted box."""
+        self._pairs = pairs.chosen(np.lexsort((-pairs.true, -pairs.iou, pairs.predicted)))
         self._true_count = true_count
 
-    def match(self, threshold: float) -> Integers:
-        """For each true box the rank of the predicted box that takes it, or FREE."""
-        possible = self._iou >= min(threshold, _HIGHEST_IOU)
-        predicted, true = self._predicted[possible], self._true[possible]
-        starts = np.flatnonzero(np.diff(predicted, prepend=FREE))
-        ends = np.append(starts[1:], len(predicted))
-        holder = _match(true, starts, ends, self._true_count)
-        taken = holder < len(starts)
+    def ignoring(self, ignored: NDArray[np.bool_]) -> Matcher:
+        """One that ignores some true boxes; shape (true_count,)."""
+        last = ignored[self._pairs.true]
+        changed = copy(self)
+        order = np.argsort(2 * self._pairs.predicted + last, kind="stable")
+        changed._pairs = self._pairs.chosen(order)
+        return changed
+
+    def match(self, thresholds: Iterable[float]) -> dict[float, Integers]:
+        """By threshold, for each true box the rank of the predicted box that takes it, or FREE."""
+        found = {}
+        pairs = self._pairs
+        for threshold in sorted(thresholds):
+            # What is too far apart for one threshold is so for every higher one.
+            pairs = pairs.chosen(np.flatnonzero(pairs.iou >= min(threshold, _HIGHEST_IOU)))
+            found[threshold] = self._match_all(pairs)
+        return found
+
+    def _match_all(self, pairs: Pairs) -> Integers:
+        starts = np.flatnonzero(np.diff(pairs.predicted, prepend=FREE))
+        ends = np.append(starts[1:], len(pairs.predicted))
+        holder = _match(pairs.true, starts, ends, self._true_count)
+        taken = np.flatnonzero(holder < len(starts))
         ranks = np.full(self._true_count, FREE, dtype=np.int64)
-        ranks[taken] = predicted[starts[holder[taken]]]
+        ranks[taken] = pairs.predicted[starts[holder[taken]]]
         return ranks
 
 
@@ -80,9 +92,9 @@ def _match(choices: Integers, starts: Integers, ends: Integers, true_count: int)
 
 
 def similar_pairs(pairs: Pairs, same_label: NDArray[np.bool_], least: float) -> Pairs:
-    """Of some pairs those of one label, from an intersection over union on (and above 0)."""
-    chosen = np.flatnonzero(same_label & (pairs.iou >= min(least, _HIGHEST_IOU)) & (pairs.iou > 0))
-    return Pairs(pairs.predicted[chosen], pairs.true[chosen], pairs.iou[chosen])
+    """Of some pairs those of one label, from an intersection over union on."""
+    chosen = np.flatnonzero(same_label & (pairs.iou >= min(least, _HIGHEST_IOU)))
+    return pairs.chosen(chosen)
 
 
 def joined(pieces: list[Pairs]) -> Pairs:
