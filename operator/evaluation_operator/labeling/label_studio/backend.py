@@ -33,10 +33,12 @@ from evaluation_operator.labeling.label_studio.marker import Marker
 from evaluation_operator.labeling.label_studio.pages import (
     ANSWERED,
     UNANSWERED,
-    FoundTask,
-    Pages,
+    AnsweredTask,
+    Choice,
+    TaskKey,
     delete_tasks,
     of_dataset,
+    read_tasks,
 )
 from evaluation_operator.labeling.label_studio.tasks import (
     CannotBeShown,
@@ -54,6 +56,7 @@ _LONGEST_TITLE: Final = 50
 _BATCH_TASKS: Final = 1000
 _BATCH_BYTES: Final = 8 * 2**20
 _PROJECTS_A_PAGE: Final = 100
+_IDS_A_REQUEST: Final = 100
 
 
 class _Project(BaseModel):
@@ -71,7 +74,6 @@ class _Newest(BaseModel):
     class Task(BaseModel):
         id: int
         updated_at: str
-        cancelled_annotations: int | None = None
 
     total: int
     total_annotations: int
@@ -98,6 +100,7 @@ class LabelStudio:
         self._public_url = (public_url or url).rstrip("/")
         self._owner = owner
         self._specs: dict[str, ProjectSpec] = {}
+        self._keys: dict[str, dict[int, str]] = {}
         self._unshown: dict[tuple[str, str], dict[str, str]] = {}
 
     async def aclose(self) -> None:
@@ -117,6 +120,7 @@ class LabelStudio:
             if changed := {key: it for key, it in wanted.items() if there.get(key) != it}:
                 await self._client.ask("PATCH", _path(ref), body=changed)
         self._specs[ref] = spec
+        self._keys.pop(ref, None)
         return self._opened(ref, Marker.of(spec, self._owner))
 
     def _settings(self, spec: ProjectSpec) -> dict[str, JsonValue]:
@@ -151,17 +155,7 @@ class LabelStudio:
         if not tasks:
             return
         spec = self._spec(project)
-        there: set[str] = set()
-        doubles: list[int] = []
-        async for found in Pages(self._client, project.ref).read([of_dataset(dataset)]):
-            item = item_of(found.key, dataset)
-            if item in there and not found.total_annotations:
-                doubles.append(found.id)
-            if item is not None:
-                there.add(item)
-        if doubles:
-            # An import whose answer was lost may have been under way when we looked last.
-            await delete_tasks(self._client, project.ref, ids=doubles)
+        there = await self._items_there(project, dataset)
         unshown: dict[str, str] = {}
         self._unshown[project.ref, dataset] = unshown
         ordered = sorted(
@@ -170,6 +164,24 @@ class LabelStudio:
         )
         for batch in _batches(spec, dataset, ordered, unshown):
             await self._client.ask("POST", f"{_path(project.ref)}import", body=batch)
+
+    async def _items_there(self, project: OpenProject, dataset: str) -> set[str]:
+        there: set[str] = set()
+        doubles: list[int] = []
+        # The server gives the numbers of deleted tasks to new ones, so what is known ends here.
+        keys = self._keys[project.ref] = {}
+        choice = Choice((of_dataset(dataset),))
+        async for found in read_tasks(self._client, project.ref, TaskKey, choice):
+            item = item_of(found.key, dataset)
+            if item in there and not found.total_annotations:
+                doubles.append(found.id)
+            elif item is not None:
+                keys[found.id] = found.key
+                there.add(item)
+        if doubles:
+            # An import whose answer was lost may have been under way when we looked last.
+            await delete_tasks(self._client, project.ref, Choice(ids=tuple(doubles)))
+        return there
 
     async def count_answers(self, project: OpenProject) -> int:
         """Made of the project's counters and the time of the last change to any task, since a
@@ -181,6 +193,7 @@ class LabelStudio:
                 query={
                     "project": project.ref,
                     "page_size": 1,
+                    "include": "id,updated_at",
                     "query": '{"ordering":["-tasks:updated_at"]}',
                 },
             )
@@ -188,7 +201,7 @@ class LabelStudio:
         return crc32(newest.model_dump_json().encode())
 
     async def read_answers(self, project: OpenProject, dataset: str) -> Mapping[str, ItemAnswers]:
-        """Memory: the answers, and 8 MB or ten tasks, whichever is more."""
+        """Memory: the answers, and 8 MB or ten items' data, whichever is more."""
         spec = self._spec(project)
         question = Question(
             labels=spec.labels,
@@ -209,11 +222,19 @@ class LabelStudio:
 
     async def _answered(
         self, project: OpenProject, dataset: str
-    ) -> AsyncIterator[tuple[str, FoundTask]]:
-        pages = Pages(self._client, project.ref, with_annotations=True)
-        async for found in pages.read([of_dataset(dataset), ANSWERED]):
-            if (item := item_of(found.key, dataset)) is not None:
-                yield item, found
+    ) -> AsyncIterator[tuple[str, AnsweredTask]]:
+        """Images are not sent along: which item a task is of is asked once and remembered."""
+        keys = self._keys.setdefault(project.ref, {})
+        choice = Choice((of_dataset(dataset), ANSWERED))
+        found = [it async for it in read_tasks(self._client, project.ref, AnsweredTask, choice)]
+        unknown = [it.id for it in found if it.id not in keys]
+        for start in range(0, len(unknown), _IDS_A_REQUEST):
+            some = Choice(ids=tuple(unknown[start : start + _IDS_A_REQUEST]))
+            async for task in read_tasks(self._client, project.ref, TaskKey, some):
+                keys[task.id] = task.key
+        for answered in found:
+            if (item := item_of(keys.get(answered.id, ""), dataset)) is not None:
+                yield item, answered
 
     async def ask_again(self, project: OpenProject, dataset: str, tasks: Sequence[Task]) -> None:
         """One more person than have answered, so that asking twice asks for one.
@@ -225,10 +246,9 @@ class LabelStudio:
             if item not in wanted:
                 continue
             wanted.remove(item)
-            people = len({it.annotator for it in found.annotations if not it.was_cancelled})
-            if found.overlap <= people or found.is_labeled:
+            if found.overlap <= found.people or found.is_labeled:
                 # The server looks at the number only when the next answer comes.
-                more: dict[str, JsonValue] = {"overlap": people + 1, "is_labeled": False}
+                more: dict[str, JsonValue] = {"overlap": found.people + 1, "is_labeled": False}
                 await self._client.ask("PATCH", f"/api/tasks/{found.id}/", body=more)
 
     async def list_projects(self) -> Sequence[OpenProject]:
@@ -254,7 +274,7 @@ class LabelStudio:
         closed = marker.model_copy(update={"is_closed": True})
         changes: dict[str, JsonValue] = {"description": closed.describe()}
         if project.on_close is OnClose.ARCHIVE:
-            await delete_tasks(self._client, project.ref, filters=[UNANSWERED])
+            await delete_tasks(self._client, project.ref, Choice((UNANSWERED,)))
             title = _ARCHIVED + there.title.removeprefix(_ARCHIVED)
             # One answer is enough for each task that is left, so all of them are done.
             changes |= {"title": title[:_LONGEST_TITLE], "maximum_annotations": 1}

@@ -89,6 +89,6 @@ def instruction_html(spec: ProjectSpec) -> str:
     if spec.instruction_pdf is not None:
         address = escape(spec.instruction_pdf)
         is_link = spec.instruction_pdf.startswith(("http://", "https://"))
-        link = f'<a href="{address}" target="_blank" rel="noopener">{address}</a>'
+        link = f'<a href="{address}" rel="noopener">{address}</a>'
         paragraphs.append(f"<p>{link if is_link else address}</p>")
     return f'<div lang="{escape(spec.language)}">{"".join(paragraphs)}</div>'
