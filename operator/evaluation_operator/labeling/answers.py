@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,10 @@ class Answer:
     sentiment: Sentiment | None = None
     comment: str | None = None
     image_size: tuple[int, int] | None = None
+
+
+NOBODY: Final = "nobody"
+"""The annotator of a BadAnswer that says why an item cannot be shown to anybody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ class Desk:
             task.cancel()
 
     async def _attend(self, dataset: Dataset) -> None:
-        """Turn after turn until it has ended. Nothing that goes wrong with it ends anything else."""
+        """Turn after turn until it has ended. What goes wrong with it ends nothing else."""
         pauses = Backoff(self.settings.poll_seconds, self.settings.longest_pause_seconds)
         work: TaskSet | None = None
         while True:

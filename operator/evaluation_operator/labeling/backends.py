@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.labeling.backend import Backend, BackendError
+from evaluation_operator.labeling.label_studio import LabelStudio
 from evaluation_operator.labeling.manual import Manual
 from evaluation_operator.labeling.settings import BackendEntry, BackendType
 from evaluation_operator.tables.protocol import TableOptions
@@ -58,12 +59,12 @@ class Backends:
             await backend.aclose()
 
 
-def make_backend(entry: BackendEntry, options: TableOptions) -> Backend:
-    """The adapter of an entry's type."""
+def make_backend(entry: BackendEntry, options: TableOptions, owner: str) -> Backend:
+    """The adapter of an entry's type. `owner` tells labelers apart that share a tool."""
     match entry.type:
         case BackendType.MANUAL:
             return Manual(Folder.open(entry.url, options))
         case BackendType.LABEL_STUDIO:
-            from evaluation_operator.labeling.label_studio import LabelStudio
-
-            raise NotImplementedError(LabelStudio)
+            token = entry.token_file
+            assert token is not None, "a rule of the entry"
+            return LabelStudio(entry.url, token.read_text, public_url=entry.public_url, owner=owner)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from evaluation_operator.api.base import ConditionStatus, RpcStatus, format_time
+from evaluation_operator.api.base import ConditionStatus, RpcStatus, format_time, parse_duration
+from evaluation_operator.api.dataset import Dataset, DatasetLabeling
 from evaluation_operator.domain.conditions import MESSAGE_LIMIT, clip
 from evaluation_operator.kube import DATASETS, Conflict, Kube, NotFound
 
@@ -113,6 +114,19 @@ def is_open(body: Mapping[str, Any]) -> bool:
             for it in status.get("conditions") or []
         )
     )
+
+
+def deadline_of(dataset: Dataset) -> datetime | None:
+    """None: people have all the time that they need."""
+    text, cut = labeling_of(dataset).deadline, dataset.status.cut
+    if text is None or cut is None or cut.time is None:
+        return None
+    return cut.time + timedelta(seconds=parse_duration(text))
+
+
+def labeling_of(dataset: Dataset) -> DatasetLabeling:
+    assert dataset.spec.labeling is not None, "only such Datasets are worked on"
+    return dataset.spec.labeling
 
 
 async def report(

@@ -48,7 +48,9 @@ class Service:
         settings = self._settings
         kube = await Kube.connect(settings.kubeconfig, connections=API_CONNECTIONS)
         options = TableOptions(s3_endpoint=settings.s3_endpoint)
-        backends = Backends(settings.backends, lambda entry: make_backend(entry, options))
+        backends = Backends(
+            settings.backends, lambda entry: make_backend(entry, options, settings.owner)
+        )
         desk = Desk(kube, settings, backends, lambda: datetime.now(UTC) + settings.clock_offset)
         server = _server(self._pages(desk), settings.host, settings.http_port)
         try:

@@ -74,7 +74,9 @@ class Smtp:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """See `from_environment` for the variables. `poll_seconds` lie between two looks at a task."""
+    """See `from_environment` for the variables. `poll_seconds` lie between two looks at a task.
+    `owner` tells labelers apart that share a tool: by default each namespace is one.
+    """
 
     namespace: str
     replica: str
@@ -88,14 +90,16 @@ class Settings:
     kubeconfig: str | None = None
     clock_offset: timedelta = timedelta(0)
     smtp: Smtp | None = None
+    owner: str = ""
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Raises SettingsError naming the variable, or the field of the file, that is wrong."""
     read = _Reader(environment)
+    namespace = read.required("EVALUATION_NAMESPACE", "the namespace whose runs it works for")
     poll = read.number("EVALUATION_LABELER_POLL_SECONDS", 60.0, least=0.05)
     return Settings(
-        namespace=read.required("EVALUATION_NAMESPACE", "the namespace whose runs it works for"),
+        namespace=namespace,
         replica=read.required("POD_NAME", "the name of its pod, by the downward API"),
         backends=read_backends(Path(read.text("EVALUATION_LABELER_BACKENDS_FILE", BACKENDS_FILE))),
         poll_seconds=poll,
@@ -109,6 +113,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         kubeconfig=environment.get("KUBECONFIG") or None,
         clock_offset=_clock_offset(read),
         smtp=_smtp(read),
+        owner=read.text("EVALUATION_LABELER_OWNER", namespace),
     )
 
 

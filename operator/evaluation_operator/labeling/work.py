@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from evaluation_operator.api.base import format_time, parse_duration
-from evaluation_operator.api.dataset import Dataset, DatasetLabeling
+from evaluation_operator.api.base import format_time
+from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.labeling import results_files as files
 from evaluation_operator.labeling.answers import ItemAnswers, Task
@@ -24,9 +24,16 @@ from evaluation_operator.labeling.backend import (
     OpenProject,
     ProjectSpec,
 )
-from evaluation_operator.labeling.progress import Counts, Reason, Told
+from evaluation_operator.labeling.decision import MOST_FURTHER
+from evaluation_operator.labeling.progress import (
+    Counts,
+    Reason,
+    Told,
+    deadline_of,
+    labeling_of,
+)
 from evaluation_operator.labeling.results_files import CutItem, Kept, Summary
-from evaluation_operator.labeling.verdicts import MOST_FURTHER, Verdicts, judge
+from evaluation_operator.labeling.verdicts import Verdicts, judge
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +43,7 @@ GRACE = timedelta(hours=1)
 
 def project_spec(dataset: Dataset) -> ProjectSpec:
     """The project of the Dataset's job, which all runs of the job share."""
-    spec, labeling = dataset.spec, _labeling(dataset)
+    spec, labeling = dataset.spec, labeling_of(dataset)
     told = labeling.instruction
     duration = labeling.question_duration
     parts = (
@@ -50,7 +57,7 @@ def project_spec(dataset: Dataset) -> ProjectSpec:
         job=spec.evaluation_job.name,
         job_uid=spec.evaluation_job.uid,
         annotation_type=spec.input_configs[0].annotation_type,
-        labels=tuple(it.display_name for it in spec.annotation_specs),
+        labels=tuple(spec.annotation_specs),
         is_multi_label=labeling.allow_multi_label,
         has_sentiment=labeling.enable_label_sentiment_selection,
         title=f"{dataset.namespace}/{spec.evaluation_job.name}",
@@ -63,19 +70,6 @@ def project_spec(dataset: Dataset) -> ProjectSpec:
         data_key=spec.bigquery_import_keys.data_json_key,
         reference_key=spec.bigquery_import_keys.reference_json_key,
     )
-
-
-def deadline_of(dataset: Dataset) -> datetime | None:
-    """None: people have all the time that they need."""
-    text, cut = _labeling(dataset).deadline, dataset.status.cut
-    if text is None or cut is None or cut.time is None:
-        return None
-    return cut.time + timedelta(seconds=parse_duration(text))
-
-
-def _labeling(dataset: Dataset) -> DatasetLabeling:
-    assert dataset.spec.labeling is not None, "only such Datasets are worked on"
-    return dataset.spec.labeling
 
 
 @dataclass
@@ -132,7 +126,10 @@ class TaskSet:
         merged = dict(kept)
         for item in known & answers.keys():
             before = kept.get(item, Kept())
-            now = files.merged_answers(before.answers, answers[item].answers)
+            # Whose latest answer is bad has none: an earlier one was taken back by it.
+            faulty = {it.annotator for it in answers[item].bad}
+            standing = [it for it in before.answers if it.annotator not in faulty]
+            now = files.merged_answers(standing, answers[item].answers)
             merged[item] = replace(before, answers=now)
         await self._keep(merged)
         self._bad = {item: answers[item] for item in known & answers.keys() if answers[item].bad}
@@ -168,20 +165,27 @@ class TaskSet:
         return deadline is not None and self.now() >= deadline + grace
 
     async def _end(self, reason: Reason) -> Told:
-        verdicts = self._judge()
-        summary = Summary(
-            time=self.now(),
-            asked=len(self._items),
-            answered=len(verdicts.lines),
-            resolved=verdicts.resolved,
-            unresolved=len(verdicts.lines) - verdicts.resolved,
-            annotators=verdicts.annotators,
-            agreement=verdicts.agreement,
-            reason=reason,
-        )
-        await asyncio.to_thread(files.write_labels, self.folder, verdicts.lines, summary)
-        logger.info("Dataset %s: %s", self.dataset.name, ended(summary).message)
-        return replace(ended(summary), failures=verdicts.failures)
+        verdicts, time = self._judge(), self.now()
+
+        def write() -> Summary:
+            lines = verdicts.lines()
+            resolved = sum(line.is_resolved for line in lines)
+            summary = Summary(
+                time=time,
+                asked=len(self._items),
+                answered=len(lines),
+                resolved=resolved,
+                unresolved=len(lines) - resolved,
+                annotators=verdicts.annotators(),
+                agreement=verdicts.agreement(),
+                reason=reason,
+            )
+            files.write_labels(self.folder, lines, summary)
+            return summary
+
+        told = ended(await asyncio.to_thread(write))
+        logger.info("Dataset %s: %s", self.dataset.name, told.message)
+        return replace(told, failures=verdicts.failures)
 
     def _going_on(self, verdicts: Verdicts) -> Told:
         total = len(self._items)
@@ -203,5 +207,5 @@ def ended(summary: Summary) -> Told:
     )
     if reason is Reason.DEADLINE_REACHED:
         message = f"the deadline has passed: {message}"
-    done = summary.asked if reason is Reason.ALL_LABELED else summary.resolved
+    done = summary.asked if reason is Reason.ALL_LABELED else summary.answered
     return Told(reason, message, Counts(done, summary.asked))
