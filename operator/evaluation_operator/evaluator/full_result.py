@@ -51,7 +51,7 @@ def write_curves(
         for curve in (figures.aggregate, *figures.labels)
         for line in _curve_lines(weighted, curve, labels, cuts)
     ]
-    pq.writetable_of(table_of(lines, CURVES_SCHEMA), path, compression="zstd")
+    pq.write_table(table_of(lines, CURVES_SCHEMA), path, compression="zstd")
 
 
 def write_confusion(result: ClassificationResult, labels: Sequence[str], path: Path) -> bool:
@@ -66,7 +66,7 @@ def write_confusion(result: ClassificationResult, labels: Sequence[str], path: P
             for column, predicted in enumerate((*labels, None)):
                 items = float(figures.confusion.cells[row, column])
                 lines.append((weighted, truth, predicted, items))
-    pq.writetable_of(table_of(lines, CONFUSION_SCHEMA), path, compression="zstd")
+    pq.write_table(table_of(lines, CONFUSION_SCHEMA), path, compression="zstd")
     return True
 
 
