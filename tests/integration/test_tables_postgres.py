@@ -263,6 +263,16 @@ def test_what_is_written_while_rows_are_read_is_not_seen(uri: str) -> None:
     assert len(read(table)) == 7
 
 
+def test_of_wide_rows_few_are_fetched_at_a_time(table: Table) -> None:
+    table.ensure()
+    wide = [make_row(number, raw_data=str(number) * 100_000) for number in range(500)]
+    table.append_rows([row_batch(*wide[:250]), row_batch(*wide[250:])])
+    batches = list(table.read_rows(query()))
+    assert max(batch.nbytes for batch in batches) < 3 * 2**23
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    assert [row["raw_data"] for row in rows] == [row["raw_data"] for row in wide]
+
+
 def test_an_index_serves_the_windows_of_a_run(
     table: Table, admin: psycopg.Connection, name: str
 ) -> None:

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,7 +56,8 @@ _STANDING: Final = pa.schema(
         pa.field("is_offered", pa.bool_(), nullable=False),
     ]
 )
-_CONTENT: Final = ("raw_data", "raw_prediction", "groundtruth", "labeled_at")
+_TEXTS: Final = ("raw_data", "raw_prediction", "groundtruth")
+_CONTENT: Final = (*_TEXTS, "labeled_at")
 _CANDIDATE_SCHEMA: Final = pa.schema(
     [
         *_STANDING,
@@ -69,6 +69,7 @@ _READ: Final = [
 ]
 _CANDIDATES: Final = "candidates.parquet"
 _BATCH_ROWS: Final = 1024
+_BATCH_CHARACTERS: Final = 8 * 2**20
 _MODULUS: Final = 2**256
 
 
@@ -270,14 +271,25 @@ def _drawn(candidates: Path, draw: Draw) -> Iterator[RowDict]:
             yield row
 
 
-def _read(path: Path, columns: Sequence[str]) -> Iterator[RowDict]:
-    for batch in pq.ParquetFile(path).iter_batches(_BATCH_ROWS, columns=list(columns)):
-        yield from batch.to_pylist()
+def _read(path: Path, columns: list[str] | None = None) -> Iterator[RowDict]:
+    """Rows, of no more than what was written at once at a time: they may be large."""
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=columns):
+                yield from batch.to_pylist()
 
 
-def batched(rows: Iterator[RowDict]) -> Iterator[list[RowDict]]:
-    """The rows, as many at a time as are written at once."""
-    while batch := list(islice(rows, _BATCH_ROWS)):
+def batched(rows: Iterable[RowDict]) -> Iterator[list[RowDict]]:
+    """The rows, as many at a time as are written at once; of large ones few."""
+    batch: list[RowDict] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += sum(len(row.get(name) or "") for name in _TEXTS)
+        if len(batch) == _BATCH_ROWS or size >= _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
         yield batch
 
 
@@ -289,8 +301,7 @@ def read_outcomes(path: Path, reader: RowReader) -> Iterator[Outcome]:
 
 def read_cut(path: Path) -> Iterator[RowDict]:
     """Every row of a cut. One of an earlier version of this system may lack the last columns."""
-    for batch in pq.ParquetFile(path).iter_batches(_BATCH_ROWS):
-        yield from batch.to_pylist()
+    return _read(path)
 
 
 def outcomes_of(row: RowDict, reader: RowReader) -> Iterable[Outcome]:

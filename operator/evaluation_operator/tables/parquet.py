@@ -22,6 +22,8 @@ _GROUP_ROWS: Final = 65_536
 _GROUP_BYTES: Final = 16 * 2**20
 # From so much a row on, an engine that sorts them holds most of them in memory at once.
 _WIDE_ROW_BYTES: Final = 1024
+# A dictionary of more is given up by those who write files, and values stand for themselves.
+_DICTIONARY_BYTES: Final = 2 * 2**20
 _SLICE_ROWS: Final = 16
 _VECTOR_ROWS: Final = 2048
 _BUFFER_BYTES: Final = 4 * 2**20
@@ -40,7 +42,7 @@ _EXPECTED: Final = {
 class Footer:
     """What a file says of itself. `has_ids`: it has the column, and it is known to be full.
 
-    `wide_bytes`: how much it holds, uncompressed, in row groups of wide rows.
+    `wide_bytes`: how much it holds at most, uncompressed, in row groups of wide rows.
     """
 
     path: str
@@ -90,12 +92,33 @@ def _is_full(metadata: pq.FileMetaData, column: str) -> bool:
 
 
 def _wide_bytes(metadata: pq.FileMetaData) -> int:
-    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    sizes = [sum(map(_most_bytes, _columns(group))) for group in groups]
     return sum(
-        group.total_byte_size
-        for group in groups
-        if group.total_byte_size > _WIDE_ROW_BYTES * group.num_rows
+        size
+        for size, group in zip(sizes, groups, strict=True)
+        if size > _WIDE_ROW_BYTES * group.num_rows
     )
+
+
+def _columns(group: pq.RowGroupMetaData) -> Iterator[pq.ColumnChunkMetaData]:
+    return (group.column(place) for place in range(group.num_columns))
+
+
+def _most_bytes(chunk: pq.ColumnChunkMetaData) -> int:
+    """What the values take when they are read, at most.
+
+    The file may hold a text once that many rows have. A short one would be in the statistics.
+    """
+    size = int(chunk.total_uncompressed_size)
+    is_repeated = (
+        chunk.has_dictionary_page
+        and chunk.is_stats_set
+        and chunk.statistics.num_values > 0
+        and not chunk.statistics.has_min_max
+        and size <= _DICTIONARY_BYTES + 4 * chunk.num_values
+    )
+    return size * int(chunk.statistics.num_values) if is_repeated else size
 
 
 def read_slices(filesystem: pafs.FileSystem, path: str) -> Iterator[pa.Table]:

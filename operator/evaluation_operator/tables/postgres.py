@@ -50,6 +50,8 @@ from evaluation_operator.tables.schema import (
 )
 
 _CONNECT_SECONDS: Final = 10
+_FIRST_ROWS: Final = 16
+_BATCH_BYTES: Final = 8 * 2**20
 # A server that vanishes is noticed within a minute, also while nothing is sent.
 _KEEPALIVE: Final = (
     "keepalives_idle=20 keepalives_interval=10 keepalives_count=3 tcp_user_timeout=60000"
@@ -175,15 +177,22 @@ class PostgresTable:
         return _relation(rows, ROW_COLUMNS, found), "id" in found and not found["id"].is_nullable
 
     def _batches(self, connection: Connection, found: Expression) -> Iterator[pa.RecordBatch]:
-        """The result a few rows at a time, from a cursor that the server holds."""
+        """The result a few rows at a time, from a cursor that the server holds.
+
+        How many is known by the rows before, since only who has them knows how wide they are.
+        """
+        count = min(_FIRST_ROWS, self._options.batch_rows)
         with connection.cursor("rows", binary=True) as cursor:
             cursor.execute(_compiled(found))
-            while rows := cursor.fetchmany(self._options.batch_rows):
+            while rows := cursor.fetchmany(count):
                 columns = zip(READ_SCHEMA, zip(*rows, strict=True), strict=True)
-                yield pa.RecordBatch.from_arrays(
+                batch = pa.RecordBatch.from_arrays(
                     [pa.array(values, field.type) for field, values in columns],
                     schema=READ_SCHEMA,
                 )
+                yield batch
+                fitting = _BATCH_BYTES * len(rows) // max(batch.nbytes, 1)
+                count = max(1, min(fitting, 2 * count, self._options.batch_rows))
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:

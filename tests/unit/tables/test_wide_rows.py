@@ -138,8 +138,12 @@ def test_wide_rows_read_as_by_hand_with_little_memory_and_much(
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.parquet")) > 2**20 * 5
     for asked in (
         query(),
-        query(windows=(window(20, 30), window(65, 90)), context=(window(40, 50),)),
-        query(paused_spans=(window(10, 70),), label_cutoff=at(1)),
+        query(
+            windows=(window(5, 30), window(65, 90)),
+            context=(window(40, 50),),
+            paused_spans=(window(10, 15), window(70, 75)),
+            label_cutoff=at(1),
+        ),
     ):
         expected = expected_rows([*rows, *others], labels, asked, halves)
         expected.sort(key=lambda row: (str(row["id"]).encode(), row["time"]))
@@ -150,6 +154,13 @@ def test_wide_rows_read_as_by_hand_with_little_memory_and_much(
 
 def _read(table: Table, asked: RowQuery) -> list[Row]:
     return [row for batch in table.read_rows(asked) for row in batch.to_pylist()]
+
+
+def test_a_text_that_a_file_holds_once_is_wide_in_every_row(table: Table) -> None:
+    content = "x" * 200_000
+    rows = [make_row(number, raw_data=content, sampled_at=at(0)) for number in range(600)]
+    table.append_rows([row_batch(*rows[:300]), row_batch(*rows[300:])])
+    assert [row["raw_data"] for row in _read(table, query())] == [content] * 600
 
 
 def test_a_query_that_finds_none_of_the_wide_rows_finds_nothing(
