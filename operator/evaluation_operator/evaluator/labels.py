@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ from evaluation_operator.tables.schema import LABEL_SCHEMA
 LABELER: Final = "evaluation-labeler"
 WARNING_BYTES: Final = 512
 NOTHING_TO_LABEL: Final = "NothingToLabel"
+_BATCH_ROWS: Final = 1024
 _READ: Final = ["row_id", "index", "is_resolved", "groundtruth"]
 _LABELED_ROWS: Final = "labeled-rows.parquet"
 
@@ -155,9 +157,10 @@ def keep_in_table(table: Table, cut: Cut, labels: Labels) -> list[str]:
     """Add the labels to the table, so that later evaluations of these rows have them; what to
     warn of if that cannot be. Done again, it changes nothing: id and time are the same."""
     try:
+        lines = _label_rows(cut, labels)
         table.append_labels(
-            pa.RecordBatch.from_pylist(rows, schema=LABEL_SCHEMA)
-            for rows in batched(_label_rows(cut, labels))
+            pa.RecordBatch.from_pylist(some, schema=LABEL_SCHEMA)
+            for some in iter(lambda: list(islice(lines, _BATCH_ROWS)), [])
         )
     except TableError as error:
         logger.warning("the table does not take people's labels: %s", error)
