@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.evaluator.cut import build_reader, cut_rows, read_outcomes
+from evaluation_operator.evaluator.cut import build_reader, cut_rows, read_cut, read_outcomes
 from evaluation_operator.evaluator.errors import TableInvalid
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery, Table
@@ -224,6 +224,19 @@ def evenly(count: int, **changes: Any) -> list[Sampled]:
     return [
         replace(Sampled(f"e{n:02}/0", 24 * n / count, n / count), **changes) for n in range(count)
     ]
+
+
+def test_of_large_rows_few_are_held_at_a_time(table: Table, tmp_path: Path) -> None:
+    """What a run holds of a cut is what was written at once, however many rows that could be."""
+    pad = "x" * 1_000_000
+    fill(table, *(each.row() | {"raw_data": f"{pad} {each.id}"} for each in evenly(50)))
+    cut = cut_rows(run_over((0, 24)), table, tmp_path, NOW)
+    with pq.ParquetFile(cut.path) as file:
+        counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    assert sum(counts) == 50
+    assert max(counts) < 12
+    read = [row["raw_data"] for row in read_cut(cut.path)]
+    assert read == [f"{pad} {each.id}" for each in evenly(50)]
 
 
 def test_the_cap_is_exact_however_its_interval_is_cut(table: Table) -> None:
