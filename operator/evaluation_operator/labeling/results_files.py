@@ -7,8 +7,8 @@ somebody has already said. `labels.json` is written last: it says that the rest 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ TASKS = "tasks.parquet"
 ANSWERS = "answers.parquet"
 LABELS = "labels.parquet"
 SUMMARY = "labels.json"
+_TASK_BYTES = 32 * 2**20
 
 _ANSWERS = TypeAdapter(tuple[Answer, ...])
 _KEPT_SCHEMA = pa.schema(
@@ -49,11 +50,13 @@ _LABEL_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class CutItem:
-    """An item of the cut that has no ground truth: the task, and the row that it belongs to."""
+    """An item of the cut that has no ground truth, and the row that it belongs to. What is to be
+    shown of it may be large, and is read when it is needed."""
 
-    task: Task
+    item_id: str
     row_id: str
     index: int
+    priority: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class LabelLine:
 
     def to_row(self) -> dict[str, object]:
         return {
-            "item_id": self.item.task.item_id,
+            "item_id": self.item.item_id,
             "row_id": self.item.row_id,
             "index": self.item.index,
             "is_resolved": self.is_resolved,
@@ -116,15 +119,28 @@ def parse_answers(text: str) -> tuple[Answer, ...]:
     return _ANSWERS.validate_json(text)
 
 
-def read_tasks(folder: Folder) -> tuple[CutItem, ...]:
-    """The items to ask for, in order of priority. Raises Unavailable without the file."""
-    columns = ["item_id", "row_id", "index", "priority", "instance"]
+def read_items(folder: Folder) -> tuple[CutItem, ...]:
+    """What people are asked, in order of priority. Raises Unavailable without the file."""
+    columns = [it.name for it in fields(CutItem)]
     rows = [row for batch in folder.batches(TASKS, columns) for row in batch.to_pylist()]
-    items = [
-        CutItem(Task(row["item_id"], row["priority"], row["instance"]), row["row_id"], row["index"])
-        for row in rows
-    ]
-    return tuple(sorted(items, key=lambda it: (it.task.priority, it.task.item_id)))
+    return tuple(sorted((CutItem(**row) for row in rows), key=lambda it: (it.priority, it.item_id)))
+
+
+def read_tasks(folder: Folder, wanted: Set[str]) -> Iterator[list[Task]]:
+    """The tasks of these items in order of priority, some 32 MB at a time."""
+    tasks: list[Task] = []
+    size = 0
+    for batch in folder.batches(TASKS, ["item_id", "priority", "instance"]):
+        for row in batch.to_pylist():
+            if row["item_id"] not in wanted:
+                continue
+            tasks.append(Task(row["item_id"], row["priority"], row["instance"]))
+            size += len(row["instance"])
+            if size > _TASK_BYTES:
+                yield tasks
+                tasks, size = [], 0
+    if tasks:
+        yield tasks
 
 
 def read_kept(folder: Folder) -> dict[str, Kept]:

@@ -32,9 +32,9 @@ class Verdicts:
     def lines(self) -> list[LabelLine]:
         """For labels.parquet: one for each item that somebody has answered."""
         return [
-            self._line(it, self.decisions[it.task.item_id])
+            self._line(it, self.decisions[it.item_id])
             for it in self.items
-            if self.decisions[it.task.item_id].answers
+            if self.decisions[it.item_id].answers
         ]
 
     def annotators(self) -> int:
@@ -88,7 +88,7 @@ def judge(
     decisions: dict[str, Decision] = {}
     still: set[str] = set()
     disputed: set[str] = set()
-    for item in (it.task.item_id for it in items):
+    for item in (it.item_id for it in items):
         known = kept.get(item, Kept())
         found = decisions[item] = decide(ItemAnswers(item, known.answers), rules)
         if not found.needed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -24,7 +24,6 @@ from evaluation_operator.labeling.backend import (
     OpenProject,
     ProjectSpec,
 )
-from evaluation_operator.labeling.decision import MOST_FURTHER
 from evaluation_operator.labeling.progress import (
     Counts,
     Reason,
@@ -90,10 +89,10 @@ class TaskSet:
     async def turn(self) -> Told:
         """Raises BackendError and RunError, after which another turn takes it up again."""
         summary = await asyncio.to_thread(files.read_summary, self.folder)
-        if summary is not None:
+        if summary is not None and self._is_of_this_cut(summary):
             return ended(summary)
         if self._kept is None:
-            self._items = await asyncio.to_thread(files.read_tasks, self.folder)
+            self._items = await asyncio.to_thread(files.read_items, self.folder)
             self._kept = await asyncio.to_thread(files.read_kept, self.folder)
         try:
             await self._look()
@@ -111,18 +110,24 @@ class TaskSet:
         await self._ask_again(verdicts)
         return self._going_on(verdicts)
 
+    def _is_of_this_cut(self, summary: Summary) -> bool:
+        """A Dataset that is made anew under its name finds what its namesake left."""
+        cut = self.dataset.status.cut
+        return cut is None or cut.time is None or summary.time >= cut.time
+
     async def _look(self) -> None:
         """Open what is not open, and take over what people have answered since."""
         if self._project is None:
             project = await self.backend.open_project(project_spec(self.dataset))
-            await self.backend.add_tasks(project, self.dataset.name, self._open_tasks())
+            async for tasks in self._tasks(self._judge().open):
+                await self.backend.add_tasks(project, self.dataset.name, tasks)
             self._project = project
         count = await self.backend.count_answers(self._project)
         if count == self._count:
             return
         answers = await self.backend.read_answers(self._project, self.dataset.name)
         kept = self._kept or {}
-        known = {it.task.item_id for it in self._items}
+        known = {it.item_id for it in self._items}
         merged = dict(kept)
         for item in known & answers.keys():
             before = kept.get(item, Kept())
@@ -140,25 +145,28 @@ class TaskSet:
             await asyncio.to_thread(files.write_kept, self.folder, kept)
             self._kept = kept
 
-    def _open_tasks(self) -> list[Task]:
-        """In order of priority, those that are still to be answered."""
-        still = self._judge().open
-        return [it.task for it in self._items if it.task.item_id in still]
+    async def _tasks(self, wanted: frozenset[str]) -> AsyncIterator[list[Task]]:
+        """Some at a time, in order of priority."""
+        if not wanted:
+            return
+        batches = files.read_tasks(self.folder, wanted)
+        while tasks := await asyncio.to_thread(next, batches, None):
+            yield tasks
 
     def _judge(self) -> Verdicts:
         return judge(self.dataset, self._items, self._kept or {}, self._bad)
 
     async def _ask_again(self, verdicts: Verdicts) -> None:
         """Where all who were asked have answered and do not agree, one more person."""
-        again = [it.task for it in self._items if it.task.item_id in verdicts.disputed]
-        if not again or self._project is None:
+        if self._project is None:
             return
-        await self.backend.ask_again(self._project, self.dataset.name, again)
-        kept = dict(self._kept or {})
-        for task in again:
-            before = kept.get(task.item_id, Kept())
-            kept[task.item_id] = replace(before, further=min(before.further + 1, MOST_FURTHER))
-        await self._keep(kept)
+        async for tasks in self._tasks(verdicts.disputed):
+            await self.backend.ask_again(self._project, self.dataset.name, tasks)
+            kept = dict(self._kept or {})
+            for task in tasks:
+                before = kept.get(task.item_id, Kept())
+                kept[task.item_id] = replace(before, further=before.further + 1)
+            await self._keep(kept)
 
     def _is_late(self, grace: timedelta = timedelta(0)) -> bool:
         deadline = deadline_of(self.dataset)
