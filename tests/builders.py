@@ -210,6 +210,7 @@ def make_evaluation(name: str = "evj-ripeness-29541240", **changes: Any) -> Mani
         "annotationType": "IMAGE_CLASSIFICATION_ANNOTATION",
         "evaluatedItemCount": 100,
         "evaluationMetrics": {"classificationMetrics": {"prCurve": curve}},
+        "meanAveragePrecision": 0.7,
         "evaluationJob": "ripeness",
         "dataset": name,
         "modelVersion": {"model": "ripeness", "version": "v1"},

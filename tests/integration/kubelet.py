@@ -157,6 +157,7 @@ class RunProgram:
                 "evaluationJob": dataset.spec.evaluation_job.name,
                 "evaluationJobRunTime": format_time(dataset.spec.scheduled_time),
                 "evaluationMetrics": {"classificationMetrics": {"prCurve": curve}},
+                "meanAveragePrecision": figure,
             },
         )
 

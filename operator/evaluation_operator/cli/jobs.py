@@ -14,6 +14,7 @@ from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.api.evaluation_job import EvaluationJob, EvaluationJobStatus
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.cli.errors import one_line
+from evaluation_operator.cli.figures import count, number
 from evaluation_operator.cli.output import (
     PROGRAM,
     plural,
@@ -21,7 +22,7 @@ from evaluation_operator.cli.output import (
     print_table,
     print_title,
 )
-from evaluation_operator.cli.summary import count, number, print_evaluation
+from evaluation_operator.cli.summary import print_evaluation
 from evaluation_operator.kube import (
     EVALUATION_JOB_VERSIONS,
     EVALUATION_JOBS,

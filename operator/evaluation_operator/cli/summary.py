@@ -6,17 +6,19 @@ from collections.abc import Sequence
 
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.evaluation import (
-    ClassificationMetrics,
     ConfidenceMetricsEntry,
     ConfusionMatrix,
     Evaluation,
+    EvaluationMetrics,
     EvaluationSpec,
     ItemCounts,
     LabelMetrics,
+    PrCurve,
 )
+from evaluation_operator.cli.detection_summary import detection_fields, print_detection
+from evaluation_operator.cli.figures import count, number, spread
 from evaluation_operator.cli.output import print_fields, print_table, print_title
 
-CURVE_LINES = 12
 CONFUSIONS = 5
 WEAK_LABELS = 5
 NOTHING = "(nothing)"
@@ -24,20 +26,23 @@ NOTHING = "(nothing)"
 
 def print_evaluation(evaluation: Evaluation) -> None:
     spec = evaluation.spec
-    metrics = spec.evaluation_metrics.classification_metrics if spec.evaluation_metrics else None
-    print_fields(_fields(evaluation, metrics))
+    both = spec.evaluation_metrics or EvaluationMetrics()
+    metrics, detection = both.classification_metrics, both.object_detection_metrics
+    print_fields(_fields(evaluation))
     if metrics is not None and metrics.pr_curve is not None:
         entries = metrics.pr_curve.confidence_metrics_entries
         print_title("Curve")
         print_table(
             ("#THRESHOLD", "#PRECISION", "#RECALL", "#F1", "#PRECISION@1", "#RECALL@1"),
-            [_curve_line(entry) for entry in _spread(entries, CURVE_LINES)],
+            [_curve_line(entry) for entry in spread(entries)],
             indent=2,
         )
+    if detection is not None:
+        print_detection(detection)
     if weak := weakest_labels(spec.label_metrics):
         print_title("Weakest labels")
         print_table(
-            ("LABEL", "#AVERAGE PRECISION", "#ITEMS"),
+            ("LABEL", "#AVERAGE PRECISION", "#ITEMS" if detection is None else "#BOXES"),
             [(it.display_name, number(it.average_precision), count(it.truth_count)) for it in weak],
             indent=2,
         )
@@ -49,11 +54,17 @@ def print_evaluation(evaluation: Evaluation) -> None:
 
 def mean_average_precision(evaluation: Evaluation) -> float | None:
     """Of the plain figures, as the resource's column has it."""
-    metrics = evaluation.spec.evaluation_metrics
-    if metrics is None or metrics.classification_metrics is None:
-        return None
-    curve = metrics.classification_metrics.pr_curve
+    if evaluation.spec.mean_average_precision is not None:
+        return evaluation.spec.mean_average_precision
+    # Evaluations from before that field was there have it in their curve only.
+    curve = _curve(evaluation)
     return curve.mean_average_precision if curve is not None else None
+
+
+def _curve(evaluation: Evaluation) -> PrCurve | None:
+    both = evaluation.spec.evaluation_metrics or EvaluationMetrics()
+    metrics = both.classification_metrics or both.object_detection_metrics
+    return metrics.pr_curve if metrics is not None else None
 
 
 def worst_confusions(matrix: ConfusionMatrix | None) -> list[tuple[str, str, int]]:
@@ -75,25 +86,20 @@ def weakest_labels(labels: Sequence[LabelMetrics]) -> list[LabelMetrics]:
     return sorted(known, key=lambda label: label.average_precision or 0.0)[:WEAK_LABELS]
 
 
-def number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def count(value: int | None) -> str:
-    return "-" if value is None else str(value)
-
-
-def _fields(evaluation: Evaluation, metrics: ClassificationMetrics | None) -> list[tuple[str, str]]:
-    spec, curve = evaluation.spec, metrics.pr_curve if metrics else None
+def _fields(evaluation: Evaluation) -> list[tuple[str, str]]:
+    spec, curve = evaluation.spec, _curve(evaluation)
+    both = spec.evaluation_metrics or EvaluationMetrics()
+    boxes = both.object_detection_metrics
     return [
         ("Evaluation", evaluation.name),
         ("Job", spec.evaluation_job),
         ("Version", spec.evaluation_job_version or ""),
         ("Model version", str(spec.model_version)),
         ("Run time", format_time(spec.evaluation_job_run_time)),
-        ("mAP", number(curve.mean_average_precision if curve else None)),
+        ("mAP", number(mean_average_precision(evaluation))),
         ("Area under curve", number(curve.area_under_curve if curve else None)),
         ("Accuracy", "" if spec.accuracy is None else number(spec.accuracy)),
+        *(detection_fields(boxes) if boxes is not None else ()),
         *_weighted_fields(spec),
         ("Items", _items(spec.evaluated_item_count, spec.item_counts)),
         *(("Warning", text) for text in spec.warnings),
@@ -124,15 +130,6 @@ def _items(evaluated: int | None, counts: ItemCounts | None) -> str:
     ]
     missing = ", ".join(f"{number} {what}" for number, what in others if number)
     return f"{text} of {counts.items or 0}" + (f" ({missing})" if missing else "")
-
-
-def _spread(
-    entries: Sequence[ConfidenceMetricsEntry], most: int
-) -> Sequence[ConfidenceMetricsEntry]:
-    """All of them, or so many, evenly spread, with the first and the last."""
-    if len(entries) <= most:
-        return entries
-    return [entries[place * (len(entries) - 1) // (most - 1)] for place in range(most)]
 
 
 def _curve_line(entry: ConfidenceMetricsEntry) -> tuple[str, ...]:
