@@ -1,0 +1,135 @@
+"""The labeler as a process, on a real API server, with tasks and answers as files."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from evaluation_operator.domain.facts import parse_time
+from evaluation_operator.domain.naming import LABELER_LEASE
+from evaluation_operator.kube import EVALUATION_JOBS, LEASES
+from tests.integration.eventually import eventually
+from tests.integration.lab import Lab, condition
+from tests.integration.labeler_site import RUN, LabelerSite
+
+pytestmark = pytest.mark.integration
+
+ITEMS = ("a", "b", "c")
+
+
+@pytest.fixture
+def site(bare_lab: Lab, tmp_path: Path) -> LabelerSite:
+    return LabelerSite(bare_lab, tmp_path)
+
+
+async def test_a_run_is_labelled_though_the_labeler_is_killed_in_between(
+    site: LabelerSite,
+) -> None:
+    job = await site.apply_job()
+    await site.cut_run(job, ITEMS, deadline="48h")
+    async with site.labeler() as labeler:
+        status = await site.labeled("Labeling")
+        where = condition(status, "Labeled")["message"]
+        assert where.startswith(f"people label at file://{site.folder}/manual/{job} until 20")
+        tasks = site.manual(job, RUN, "tasks.json")
+        before = tasks.read_text()
+        assert [it["itemId"] for it in json.loads(before)["tasks"]] == list(ITEMS)
+        site.answer(job, {"a": "ripe"})
+        status = await site.labeled("Labeling", done=1)
+        assert (status["progressPercent"], status["totalCount"]) == (33, 3)
+
+        await labeler.kill()
+        site.answer(job, {"a": "ripe", "b": "unripe", "c": "ripe"})
+        await labeler.start()
+        status = await site.labeled("AllLabeled")
+        assert condition(status, "Labeled")["status"] == "True"
+        assert status["progressPercent"] == 100
+        assert tasks.read_text() == before
+        labels = site.labels(job)
+        assert {it: labels[it]["groundtruth"] for it in labels} == {
+            "a": '{"labels": ["ripe"]}',
+            "b": '{"labels": ["unripe"]}',
+            "c": '{"labels": ["ripe"]}',
+        }
+        assert site.run_folder(job).read_json("labels.json")["resolved"] == 3
+        assert "evaluation_labeler_open_task_sets 0.0" in (await labeler.page("/metrics"))[1]
+        assert await labeler.stop() == 0
+
+
+async def test_the_lease_says_that_one_works(site: LabelerSite) -> None:
+    async with site.labeler(TZ="Asia/Tokyo"):
+        lease = await site.lab.kube.get(LEASES, site.lab.namespace, LABELER_LEASE)
+        assert lease["spec"]["holderIdentity"] == "evaluation-labeler-0"
+        renewed = parse_time(lease["spec"]["renewTime"])
+        assert abs(datetime.now(UTC) - renewed) < timedelta(seconds=30)
+
+
+async def test_a_run_in_trouble_holds_up_no_other(site: LabelerSite) -> None:
+    job = await site.apply_job()
+    await site.cut_run(job, ITEMS, name="evj-ripeness-1", backend="paper")
+    await site.cut_run(job, ITEMS, name="evj-ripeness-2")
+    site.run_folder(job, "evj-ripeness-2").delete()
+    await site.cut_run(job, ["a"], name="evj-ripeness-3")
+    async with site.labeler():
+        lost = await site.labeled("BackendNotFound", name="evj-ripeness-1")
+        assert "'paper'" in condition(lost, "Labeled")["message"]
+        assert lost["totalCount"] == 3, "what was counted stays"
+        torn = await site.labeled("ResultsUnavailable", name="evj-ripeness-2")
+        assert "tasks.parquet" in condition(torn, "Labeled")["message"]
+        await site.labeled("Labeling", name="evj-ripeness-3")
+        site.answer(job, {"a": "ripe"}, name="evj-ripeness-3")
+        await site.labeled("AllLabeled", name="evj-ripeness-3")
+
+
+async def test_answers_that_cannot_be_read_are_refused_and_taken_when_mended(
+    site: LabelerSite,
+) -> None:
+    job = await site.apply_job()
+    await site.cut_run(job, ["a"])
+    async with site.labeler():
+        await site.labeled("Labeling")
+        site.manual(job, RUN, "answers.json").write_text("<html>")
+        status = await site.labeled("BackendRefused")
+        assert 'write {"answers": [' in condition(status, "Labeled")["message"]
+        site.answer(job, {"a": "unripe"})
+        await site.labeled("AllLabeled")
+
+
+async def test_a_deadline_ends_with_what_is_there(site: LabelerSite) -> None:
+    job = await site.apply_job()
+    await site.cut_run(job, ITEMS, deadline="24h")
+    async with site.labeler() as labeler:
+        await site.labeled("Labeling")
+        site.answer(job, {"b": "ripe"})
+        await site.labeled("Labeling", done=1)
+        await labeler.kill()
+    tomorrow = {"EVALUATION_CLOCK_OFFSET_SECONDS": "90000", "EVALUATION_ALLOW_TEST_CLOCK": "true"}
+    async with site.labeler(**tomorrow):
+        status = await site.labeled("DeadlineReached")
+        assert condition(status, "Labeled")["status"] == "True"
+        assert list(site.labels(job)) == ["b"]
+
+
+async def test_the_project_is_closed_when_its_job_is_deleted(site: LabelerSite) -> None:
+    job = await site.apply_job()
+    await site.cut_run(job, ITEMS)
+
+    async def is_closed() -> bool:
+        return bool(json.loads(site.manual(job, "project.json").read_text())["isClosed"])
+
+    async with site.labeler():
+        await site.labeled("Labeling")
+        assert not await is_closed()
+        await site.lab.delete(EVALUATION_JOBS, "ripeness")
+        await eventually(is_closed)
+
+
+async def test_a_setting_that_is_wrong_ends_it_with_the_cure(site: LabelerSite) -> None:
+    site.backends[0]["type"] = "Paper"
+    with pytest.raises(AssertionError) as caught:
+        async with site.labeler():
+            pass
+    assert "backends[0].type: 'Paper'" in str(caught.value)
