@@ -87,6 +87,11 @@ class Kubelet:
         }
         await self._write(await self.pod(job), {"phase": "Pending", "conditions": [condition]})
 
+    async def lose(self, job: str) -> None:
+        """The pod's node goes: what the control plane writes of the pods that were there."""
+        condition = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"}
+        await self._write(await self.pod(job), {"phase": "Failed", "conditions": [condition]})
+
     async def _report(self, job: str, phase: str, state: Body) -> None:
         container = {
             "name": "run",
