@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Final
 from zlib import crc32
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, RootModel
 
 from evaluation_operator.api.evaluation_options import AnnotationType
 from evaluation_operator.labeling.answers import BadAnswer, ItemAnswers, Task
@@ -28,7 +28,7 @@ from evaluation_operator.labeling.label_studio.annotations import (
     Question,
     answers_of,
 )
-from evaluation_operator.labeling.label_studio.client import Client, Gone
+from evaluation_operator.labeling.label_studio.client import Client, Gone, parsed
 from evaluation_operator.labeling.label_studio.marker import Marker
 from evaluation_operator.labeling.label_studio.pages import (
     ANSWERED,
@@ -68,6 +68,18 @@ class _Project(BaseModel):
 class _Projects(BaseModel):
     next: str | None
     results: list[_Project]
+
+
+class _Settings(RootModel[dict[str, JsonValue]]):
+    pass
+
+
+class _Person(BaseModel):
+    email: str
+
+
+class _People(RootModel[list[_Person]]):
+    pass
 
 
 class _Newest(BaseModel):
@@ -113,10 +125,9 @@ class LabelStudio:
         ref = await self._find(spec.job_uid)
         if ref is None:
             made = await self._client.ask("POST", "/api/projects/", body=wanted)
-            ref = str(_Project.model_validate(made).id)
+            ref = str(parsed(_Project, made).id)
         else:
-            there = await self._client.ask("GET", _path(ref))
-            assert isinstance(there, dict)
+            there = parsed(_Settings, await self._client.ask("GET", _path(ref))).root
             if changed := {key: it for key, it in wanted.items() if there.get(key) != it}:
                 await self._client.ask("PATCH", _path(ref), body=changed)
         self._specs[ref] = spec
@@ -141,9 +152,8 @@ class LabelStudio:
     async def _require_people(self, emails: Sequence[str]) -> None:
         if not emails:
             return
-        people = await self._client.ask("GET", "/api/users/")
-        assert isinstance(people, list)
-        known = {str(it["email"]).lower() for it in people if isinstance(it, dict)}
+        people = parsed(_People, await self._client.ask("GET", "/api/users/")).root
+        known = {it.email.lower() for it in people}
         if unknown := [it for it in emails if it.lower() not in known]:
             raise BackendRefused(
                 f"contributorEmails: {', '.join(unknown)}: not registered at {self._public_url}: "
@@ -186,7 +196,8 @@ class LabelStudio:
     async def count_answers(self, project: OpenProject) -> int:
         """Made of the project's counters and the time of the last change to any task, since a
         changed mind does not change the counters."""
-        newest = _Newest.model_validate(
+        newest = parsed(
+            _Newest,
             await self._client.ask(
                 "GET",
                 "/api/tasks",
@@ -196,7 +207,7 @@ class LabelStudio:
                     "include": "id,updated_at",
                     "query": '{"ordering":["-tasks:updated_at"]}',
                 },
-            )
+            ),
         )
         return crc32(newest.model_dump_json().encode())
 
@@ -267,7 +278,7 @@ class LabelStudio:
         self._specs.pop(project.ref, None)
 
     async def _close(self, project: OpenProject) -> None:
-        there = _Project.model_validate(await self._client.ask("GET", _path(project.ref)))
+        there = parsed(_Project, await self._client.ask("GET", _path(project.ref)))
         marker = Marker.read(there.description)
         if marker is None or marker.is_closed or marker.job_uid != project.job_uid:
             return
@@ -289,10 +300,11 @@ class LabelStudio:
         number, is_more = 1, True
         while is_more:
             query = {"page": number, "page_size": _PROJECTS_A_PAGE}
-            page = _Projects.model_validate(
+            page = parsed(
+                _Projects,
                 await self._client.ask(
                     "GET", "/api/projects/", query={**query, "include": "id,title,description"}
-                )
+                ),
             )
             for project in page.results:
                 marker = Marker.read(project.description)

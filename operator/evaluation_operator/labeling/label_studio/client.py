@@ -11,9 +11,10 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 import httpx
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from evaluation_operator.labeling.backend import BackendRefused, BackendUnavailable
 
@@ -130,6 +131,22 @@ class Client:
         if status == httpx.codes.NOT_FOUND and _is_own_error(content):
             raise Gone(f"{asked} was answered 404: it is gone; it is made anew")
         raise BackendRefused(f"{asked} was answered {status}{_cure(status, content)}")
+
+
+Parsed = TypeVar("Parsed", bound=BaseModel)
+
+
+def parsed(kind: type[Parsed], content: JsonValue) -> Parsed:
+    """An answer as what it must be; raises BackendUnavailable, for a server that changed."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise BackendUnavailable(
+            f"Label Studio answered with something else than {kind.__name__.lstrip('_')}: "
+            f"{place}: {fault['msg']}; is it a version that is supported?"
+        ) from None
 
 
 _NO_JSON: JsonValue = "\0"

@@ -43,7 +43,7 @@ def label_config(spec: ProjectSpec) -> str:
     if spec.annotation_type is AnnotationType.IMAGE_BOUNDING_BOX:
         boxes = _add(view, "RectangleLabels", name=BOX, toName=_SHOWN, canRotate="false")
         for label in spec.labels:
-            _add(boxes, "Label", value=label)
+            _add(boxes, "Label", **_named(label))
     else:
         _add_choices(view, spec)
     _add(
@@ -66,13 +66,20 @@ def _add_choices(view: ElementTree.Element, spec: ProjectSpec) -> None:
     options |= {"layout": "select"} if len(spec.labels) > _MANY_LABELS else {"showInline": "true"}
     choices = _add(view, "Choices", name=LABEL, toName=_SHOWN, **options)
     for label in spec.labels:
-        _add(choices, "Choice", value=label)
+        _add(choices, "Choice", **_named(label))
     if spec.has_sentiment:
         moods = _add(
             view, "Choices", name=SENTIMENT, toName=_SHOWN, choice="single", showInline="true"
         )
-        for sentiment, sign in ((Sentiment.POSITIVE, "＋"), (Sentiment.NEGATIVE, "−")):
-            _add(moods, "Choice", value=sign, alias=sentiment.value)
+        for sentiment in (Sentiment.POSITIVE, Sentiment.NEGATIVE):
+            _add(moods, "Choice", value=sentiment.value)
+
+
+def _named(label: str) -> dict[str, str]:
+    """A dollar sign would name a field of the task's data; another one is shown in its place."""
+    if "$" not in label:
+        return {"value": label}
+    return {"value": label.replace("$", "﹩"), "alias": label}
 
 
 def _add(parent: ElementTree.Element, tag: str, **attributes: str) -> ElementTree.Element:

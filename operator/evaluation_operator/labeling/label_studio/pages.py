@@ -10,7 +10,7 @@ from typing import ClassVar, Final, TypeVar
 from pydantic import BaseModel, JsonValue
 
 from evaluation_operator.labeling.label_studio.annotations import Annotation
-from evaluation_operator.labeling.label_studio.client import Client
+from evaluation_operator.labeling.label_studio.client import Client, parsed
 from evaluation_operator.labeling.label_studio.tasks import ITEM, item_key
 
 Filter = dict[str, JsonValue]
@@ -85,7 +85,10 @@ class TaskKey(BaseModel):
 class AnsweredTask(BaseModel):
     """What was answered, without what is shown."""
 
-    FIELDS: ClassVar[str] = "id,is_labeled,overlap,annotations"
+    # The server takes the same list for a task and for the annotations in it.
+    FIELDS: ClassVar[str] = ",".join(
+        ["id", "is_labeled", "overlap", "annotations", *Annotation.model_fields]
+    )
 
     id: int
     is_labeled: bool
@@ -125,7 +128,7 @@ async def read_tasks(
                 "query": json.dumps(choice.also(later).content),
             },
         )
-        tasks = [kind.model_validate(it) for it in _Page.model_validate(content).tasks]
+        tasks = [parsed(kind, it) for it in parsed(_Page, content).tasks]
         for task in tasks:
             yield task
         is_more = len(tasks) == size
