@@ -9,10 +9,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CLUSTER := $(PYTHON) tests/cluster/cluster.py
 
-.PHONY: help install lock demo test test-unit verify cluster cluster-down images crds bench bench-sampler clean
+.PHONY: help install lock demo test test-unit verify cluster cluster-down images crds bench bench-sampler bench-detection clean
 
 help: ## Show the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 install: $(INSTALLED) ## Make the environment .venv with everything that development needs
 
@@ -71,6 +71,9 @@ bench: $(INSTALLED) ## Measure the operator beside a bare client on a local cont
 
 bench-sampler: $(INSTALLED) ## Measure the sampler beside a server that does nothing
 	@$(BIN)/python -m tests.bench.sampler
+
+bench-detection: $(INSTALLED) ## Measure the figures of boxes beside COCO's own evaluator
+	@$(BIN)/python -m tests.bench.detection
 
 clean: ## Remove the environment and everything that was built here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
