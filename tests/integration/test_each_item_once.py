@@ -41,7 +41,7 @@ from evaluation_operator.sampling.options import SamplerOptions
 from evaluation_operator.sampling.records import Half, SampledJob
 from evaluation_operator.tables.errors import TableUnavailable
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import RowQuery, Table, TableOptions
+from evaluation_operator.tables.protocol import RowQuery, Table, TableOptions, Window
 from evaluation_operator.tables.sample import item_priority
 from evaluation_operator.tables.schema import READ_SCHEMA
 from tests.builders import Manifest, merged
@@ -131,7 +131,7 @@ class System(JobWorld):
         return known.job
 
     def open_table(self, uri: str) -> Table:
-        return AwayTable() if self.is_table_away else open_table(uri)  # type: ignore[return-value]
+        return AwayTable() if self.is_table_away else open_table(uri)
 
     async def start(self, which: int) -> None:
         member = self.member(which)
@@ -300,10 +300,10 @@ class System(JobWorld):
             self.remove_dataset(name)
         elif how == "failed" or self.is_table_away:
             if which % 2 and not self.is_table_away:
-                self.cut(name)
+                self.read_rows_of(name)
             self.fail(name)
         else:
-            self.cut(name)
+            self.read_rows_of(name)
             self.commit_run(name)
         await self.step()
 
@@ -312,9 +312,9 @@ class System(JobWorld):
         if self.active and not self.is_table_away:
             name = self.active[which % len(self.active)]
             if name in self.datasets:
-                self.cut(name)
+                self.read_rows_of(name)
 
-    def cut(self, name: str) -> None:
+    def read_rows_of(self, name: str) -> None:
         body = merged(self.datasets[name], {"metadata": {"namespace": "fruit"}})
         dataset = Dataset.from_dict(body)
         folder = self.run_folder(name)
@@ -357,16 +357,17 @@ class System(JobWorld):
     # What must hold.
 
     def rows(self) -> list[Manifest]:
-        """Every item in the table, at the first time that it was sampled."""
+        """Every item in the table, at the first time that it was sampled in each interval."""
+        rows: list[Manifest] = []
+        day = timedelta(days=1)
         with closing(open_table(self.table_uri)) as table:
-            query = RowQuery("ripeness", "v1")
-            rows: list[Manifest] = pa.Table.from_batches(
-                table.read_rows(query), READ_SCHEMA
-            ).to_pylist()
-        first: dict[str, Manifest] = {}
-        for row in sorted(rows, key=lambda row: row["sampled_at"]):
-            first.setdefault(row["id"], row)
-        return list(first.values())
+            start = FIRST_RUN - day
+            while start <= self.now:
+                query = RowQuery("ripeness", "v1", windows=(Window(start, start + day),))
+                found = pa.Table.from_batches(table.read_rows(query), READ_SCHEMA)
+                rows += found.to_pylist()
+                start += day
+        return rows
 
     def given_up(self) -> set[str]:
         spans = self.spans("abandonedWindows")
