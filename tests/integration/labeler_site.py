@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 from evaluation_operator.api.base import format_time
 from evaluation_operator.evaluator.results import Folder, run_folder
@@ -23,6 +24,7 @@ from evaluation_operator.evaluator.tasks import TASKS_SCHEMA
 from evaluation_operator.kube import DATASETS, EVALUATION_JOBS
 from evaluation_operator.tables.protocol import TableOptions
 from tests.builders import Manifest, make_dataset, make_human_job
+from tests.cluster.control_plane import ControlPlane
 from tests.cluster.host import free_ports
 from tests.cluster.settings import CHECKOUT
 from tests.integration.eventually import eventually
@@ -34,9 +36,11 @@ RUN = "evj-ripeness-29541240"
 
 @dataclass
 class LabelerSite:
-    """`folder` holds results, the files of the Manual backend, and logs."""
+    """`folder` holds results, the files of the Manual backend, and logs. `kubeconfig` has no more
+    rights than manifests/labeler gives."""
 
     lab: Lab
+    kubeconfig: Path
     folder: Path
     backends: list[dict[str, str]] = field(default_factory=list)
 
@@ -167,7 +171,7 @@ class Labeler:
                 env=os.environ
                 | {
                     "PYTHONPATH": str(CHECKOUT / "operator"),
-                    "KUBECONFIG": str(self.site.lab.kubeconfig),
+                    "KUBECONFIG": str(self.site.kubeconfig),
                     "EVALUATION_NAMESPACE": self.site.lab.namespace,
                     "POD_NAME": "evaluation-labeler-0",
                     "EVALUATION_HTTP_HOST": "127.0.0.1",
@@ -203,3 +207,17 @@ class Labeler:
         if self.process is not None and self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
+
+
+def kubeconfig_of_the_labeler(control_plane: ControlPlane, namespace: str, folder: Path) -> Path:
+    """Makes its account and rights in the namespace, as the manifests do."""
+    manifest = CHECKOUT / "manifests" / "labeler" / "service-account.yaml"
+    control_plane.kubectl("apply", "-n", namespace, "-f", str(manifest))
+    token = control_plane.kubectl("create", "token", "-n", namespace, "evaluation-labeler").strip()
+    content = yaml.safe_load(control_plane.kubeconfig.read_text())
+    content["users"] = [{"name": "labeler", "user": {"token": token}}]
+    for it in content["contexts"]:
+        it["context"]["user"] = "labeler"
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(content))
+    return path

@@ -10,10 +10,20 @@ import pytest
 
 from evaluation_operator.domain.facts import parse_time
 from evaluation_operator.domain.naming import LABELER_LEASE
-from evaluation_operator.kube import EVALUATION_JOBS, LEASES
+from evaluation_operator.kube import (
+    DATASETS,
+    EVALUATION_JOBS,
+    EVALUATIONS,
+    LEASES,
+    PODS,
+    Forbidden,
+    Kube,
+    Resource,
+)
+from tests.cluster.control_plane import ControlPlane
 from tests.integration.eventually import eventually
 from tests.integration.lab import Lab, condition
-from tests.integration.labeler_site import RUN, LabelerSite
+from tests.integration.labeler_site import RUN, LabelerSite, kubeconfig_of_the_labeler
 
 pytestmark = pytest.mark.integration
 
@@ -21,8 +31,10 @@ ITEMS = ("a", "b", "c")
 
 
 @pytest.fixture
-def site(bare_lab: Lab, tmp_path: Path) -> LabelerSite:
-    return LabelerSite(bare_lab, tmp_path)
+def site(bare_lab: Lab, control_plane: ControlPlane, tmp_path: Path) -> LabelerSite:
+    """The labeler there has the rights that it is installed with, and no others."""
+    kubeconfig = kubeconfig_of_the_labeler(control_plane, bare_lab.namespace, tmp_path)
+    return LabelerSite(bare_lab, kubeconfig, tmp_path)
 
 
 async def test_a_run_is_labelled_though_the_labeler_is_killed_in_between(
@@ -125,6 +137,29 @@ async def test_the_project_is_closed_when_its_job_is_deleted(site: LabelerSite) 
         assert not await is_closed()
         await site.lab.delete(EVALUATION_JOBS, "ripeness")
         await eventually(is_closed)
+
+
+async def test_it_may_do_no_more_than_it_does(site: LabelerSite) -> None:
+    job = await site.apply_job()
+    dataset = await site.cut_run(job, ITEMS)
+    home = site.lab.namespace
+    kube = await Kube.connect(str(site.kubeconfig))
+    secrets = Resource("", "v1", "secrets", "Secret")
+    try:
+        for forbidden in (
+            kube.get(secrets, home, "any"),
+            kube.get(PODS, home, "any"),
+            kube.get(LEASES, home, "evaluation-sampler-0"),
+            kube.get(DATASETS, "default", RUN),
+            kube.replace(DATASETS, home, dataset),
+            kube.delete(DATASETS, home, RUN),
+            kube.delete(EVALUATION_JOBS, home, "ripeness"),
+            kube.create(EVALUATIONS, home, {"metadata": {"name": "made-up"}}),
+        ):
+            with pytest.raises(Forbidden):
+                await forbidden
+    finally:
+        await kube.close()
 
 
 async def test_a_setting_that_is_wrong_ends_it_with_the_cure(site: LabelerSite) -> None:
