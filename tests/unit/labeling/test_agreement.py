@@ -71,8 +71,11 @@ def test_alpha_is_that_of_the_matrix_of_coincidences_on_random_answers() -> None
 
 def test_only_the_first_answers_count_and_not_those_asked_for_in_a_dispute() -> None:
     undisputed = [votes("cat cat"), votes("dog dog")]
-    first, later = votes("cat dog"), votes("cat dog bird bird")
-    assert agreement([*undisputed, later], images(2)) == agreement([*undisputed, first], images(2))
+    first, later = votes("cat dog"), votes("cat dog cat cat")
+    expected = brute_alpha(["cc", "dd", "cd"])
+    assert expected != pytest.approx(brute_alpha(["cc", "dd", "cdcc"]))
+    for last in (first, later):
+        assert agreement([*undisputed, last], images(2)) == pytest.approx(expected)
 
 
 def test_there_is_none_if_one_person_is_asked() -> None:
