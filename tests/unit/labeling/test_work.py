@@ -134,13 +134,14 @@ def test_a_tool_that_is_away_at_the_deadline_is_waited_for_an_hour(tmp_path: Pat
 
 
 def test_what_was_read_survives_a_project_that_is_deleted(bench: Bench) -> None:
-    """The new one asks only for the rest."""
+    """Also if the labeler is started anew. The new project asks only for the rest."""
     bench.turn()
     bench.tool.say("a", "ann", "ripe")
     bench.turn()
     bench.tool.lose_project()
     with pytest.raises(BackendUnavailable):
         bench.turn()
+    bench.restart()
     bench.turn()
     assert bench.tool.order == ["b", "c"]
     bench.tool.say("b", "bob", "ripe")
@@ -148,6 +149,15 @@ def test_what_was_read_survives_a_project_that_is_deleted(bench: Bench) -> None:
     assert bench.turn().reason is Reason.ALL_LABELED
     assert set(bench.labels()) == {"a", "b", "c"}
     assert bench.summary()["annotators"] == 2
+
+
+def test_a_project_that_is_deleted_is_opened_again_by_the_same_labeler(bench: Bench) -> None:
+    bench.turn()
+    bench.tool.lose_project()
+    with pytest.raises(BackendUnavailable):
+        bench.turn()
+    assert bench.turn().reason is Reason.LABELING
+    assert bench.tool.order == ["a", "b", "c"]
 
 
 def test_nothing_is_lost_while_the_tool_refuses(bench: Bench) -> None:
