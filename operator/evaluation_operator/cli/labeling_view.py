@@ -11,8 +11,8 @@ from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import Evaluation, LabelingSummary
 from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.cli.output import plural, print_fields, print_table, print_title
 from evaluation_operator.cli.figures import count, number
+from evaluation_operator.cli.output import plural, print_fields, print_table, print_title
 from evaluation_operator.domain.conditions import message_of
 from evaluation_operator.kube import DATASETS, EVALUATION_JOBS, EVALUATIONS, Kube, NotFound
 from evaluation_operator.labeling.progress import CONDITION, deadline_of

@@ -1,4 +1,4 @@
-"""Metrics of classification, from counts: curves, areas, matrices. Needs numpy, no I/O."""
+"""Metrics of classification and detection: curves, areas, matrices. Needs numpy, no I/O."""
 
 from evaluation_operator.metrics.classification import (
     ClassificationResult,

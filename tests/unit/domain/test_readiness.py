@@ -9,7 +9,7 @@ import pytest
 
 from evaluation_operator.domain.plan import CreateTableCheck, DeleteJob, Obstacle
 from evaluation_operator.domain.reasons import Reason
-from tests.builders import ABSENT, merged
+from tests.builders import ABSENT, make_detection_job, merged
 from tests.unit.domain.world import DAY, FIRST_RUN, JobWorld
 
 
@@ -121,6 +121,15 @@ def test_a_job_for_people_waits_for_somebody_who_brings_them_its_tasks() -> None
     world.has_labeler = True
     world.turn()
     assert world.condition("Ready")["status"] == "True"
+
+
+def test_a_job_of_boxes_is_ready_like_any_other() -> None:
+    boxes = JobWorld()
+    boxes.own = merged(boxes.own, {"spec": {"evaluationJobConfig": ABSENT}})
+    config = make_detection_job()["spec"]["evaluationJobConfig"]
+    boxes.own["spec"]["evaluationJobConfig"] = config
+    boxes.turn()
+    assert boxes.condition("Ready")["status"] == "True"
 
 
 def test_the_first_word_on_a_new_job_comes_when_it_has_its_model_version() -> None:
