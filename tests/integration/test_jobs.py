@@ -10,7 +10,7 @@ import pytest
 
 from evaluation_operator.domain.naming import FINALIZER, run_name
 from evaluation_operator.kube import DATASETS, EVALUATION_JOBS, JOBS, LEASES, Resource
-from tests.builders import ABSENT, Manifest, make_evaluation_job, make_human_job, merged
+from tests.builders import ABSENT, Manifest, make_evaluation_job, merged
 from tests.integration.eventually import eventually
 from tests.integration.lab import Lab, condition, quiet, ready, reason, state, writes
 
@@ -230,13 +230,8 @@ async def test_what_this_version_cannot_do_yet_is_said(lab: Lab) -> None:
                 {"spec": {"evaluationJobConfig": config, "resultsUri": "s3://bucket/results"}},
             ),
         )
-        await lab.apply(
-            EVALUATION_JOBS,
-            merged(make_human_job(), {"spec": {"modelVersion": OTHER_MODEL}}),
-        )
-        for name in ("warehouse", "ripeness"):
-            status = await lab.job(name, reason("Ready", "BackendUnavailable"))
-            assert condition(status, "Stalled")["status"] == "False"
+        status = await lab.job("warehouse", reason("Ready", "BackendUnavailable"))
+        assert condition(status, "Stalled")["status"] == "False"
 
 
 async def test_a_deletion_stops_the_active_run(lab: Lab) -> None:

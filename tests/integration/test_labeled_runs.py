@@ -22,10 +22,20 @@ import pytest_asyncio
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.cli.laptop_run import evaluate_here
+from evaluation_operator.controller.act import Actor, Turn
+from evaluation_operator.controller.claims import Claims
+from evaluation_operator.controller.keys import job_key
+from evaluation_operator.controller.labelers import Labelers
+from evaluation_operator.controller.store import Store
+from evaluation_operator.domain.facts import DatasetFacts, Outcome, Result
 from evaluation_operator.domain.naming import LABELER_LEASE, evaluate_job_name
+from evaluation_operator.domain.plan import WriteOutcome
 from evaluation_operator.evaluator import results
+from evaluation_operator.evaluator.cut import Cut
 from evaluation_operator.evaluator.main import execute
+from evaluation_operator.evaluator.publish import publish_cut
 from evaluation_operator.evaluator.results import Folder, run_folder
+from evaluation_operator.evaluator.run import CutResult
 from evaluation_operator.kube import (
     DATASETS,
     EVALUATION_JOBS,
@@ -34,11 +44,12 @@ from evaluation_operator.kube import (
     JOBS,
     LEASES,
     AlreadyExists,
+    Conflict,
 )
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import TableOptions
 from evaluation_operator.tables.schema import ROW_SCHEMA
-from tests.builders import ABSENT, Manifest, make_human_job, make_instruction, merged
+from tests.builders import ABSENT, Manifest, make_dataset, make_human_job, make_instruction, merged
 from tests.integration.eventually import eventually
 from tests.integration.lab import Lab, condition, quiet, ready, reason, state
 from tests.integration.sampler_site import Site
@@ -296,3 +307,47 @@ async def test_what_is_in_the_way_of_people_is_seen_at_the_job_and_deleting_it_s
         await lab.is_gone(EVALUATION_JOBS, "ripeness")
         await lab.is_gone(JOBS, second)
         await lab.is_gone(DATASETS, run)
+
+
+async def test_a_run_that_has_gone_on_is_not_failed_by_what_was_seen_before(bare_lab: Lab) -> None:
+    """The end of the first Job may be seen before the Dataset that its pod has written."""
+    labeling = {
+        "instruction": {"displayName": "How to tell", "dataType": "IMAGE"},
+        "annotatedDatasetDisplayName": "Ripeness",
+    }
+    body = await bare_lab.apply(DATASETS, make_dataset(spec={"labeling": labeling}))
+    seen, dataset = DatasetFacts.from_body(body), Dataset.from_dict(body)
+    cut = Cut(Path("rows.parquet"), 3, 3, "sha256:1", datetime.now(UTC))
+    assert await publish_cut(bare_lab.kube, dataset, CutResult(cut, tasks=2), "file:///results")
+
+    learned: list[Mapping[str, Any]] = []
+    actor = Actor(
+        bare_lab.kube,
+        Claims(bare_lab.kube, Store()),
+        lambda key, kind, body, gone: learned.append(body),
+    )
+    turn = Turn(job_key(bare_lab.namespace, "ripeness"), dataset.metadata)
+    outcome = Outcome(Result.FAILED, datetime.now(UTC), message="ended without a cut")
+    with pytest.raises(Conflict, match="went on"):
+        await actor.perform(turn, WriteOutcome(seen, outcome))
+    assert [item["status"]["totalCount"] for item in learned] == [2]
+    assert "outcome" not in learned[0]["status"]
+
+
+@pytest.mark.parametrize(
+    ("holder", "age", "works"), [("me", 30, True), ("me", 90, False), ("", 1, False)]
+)
+async def test_only_a_lease_that_is_held_and_renewed_tells_of_a_labeler(
+    bare_lab: Lab, holder: str, age: int, works: bool
+) -> None:
+    assert not await Labelers(bare_lab.kube).work_in(bare_lab.namespace)
+    renewed = (datetime.now(UTC) - timedelta(seconds=age)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    spec = {"renewTime": renewed} | ({"holderIdentity": holder} if holder else {})
+    lease = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": LABELER_LEASE, "namespace": bare_lab.namespace},
+        "spec": spec,
+    }
+    await bare_lab.kube.create(LEASES, bare_lab.namespace, lease)
+    assert await Labelers(bare_lab.kube).work_in(bare_lab.namespace) is works
