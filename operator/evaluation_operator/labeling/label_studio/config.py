@@ -76,10 +76,11 @@ def _add_choices(view: ElementTree.Element, spec: ProjectSpec) -> None:
 
 
 def _named(label: str) -> dict[str, str]:
-    """A dollar sign would name a field of the task's data; another one is shown in its place."""
+    """A dollar sign before a word would name a field of the task's data, so they are parted by a
+    space without width; the answer has the label as it is."""
     if "$" not in label:
         return {"value": label}
-    return {"value": label.replace("$", "﹩"), "alias": label}
+    return {"value": label.replace("$", "$\u200b"), "alias": label}
 
 
 def _add(parent: ElementTree.Element, tag: str, **attributes: str) -> ElementTree.Element:

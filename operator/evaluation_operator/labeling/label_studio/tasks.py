@@ -112,7 +112,7 @@ def _data_uri(text: str) -> str:
         content = base64.b64decode(compact, validate=True)
     except binascii.Error:
         raise CannotBeShown(
-            f"{text:.40!r}… is neither base64 nor an http(s) address: send one of the two"
+            f"{text[:40]!r}… is neither base64 nor an http(s) address: send one of the two"
         ) from None
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return f"data:image/webp;base64,{compact}"
