@@ -281,7 +281,9 @@ def test_the_users_own_truth_wins(site: Site) -> None:
 def test_what_people_do_not_agree_on_is_left_out_and_told(site: Site) -> None:
     site.fill(row("clear"), row("disputed"), row("unanswered"))
     site.cut()
-    site.label([answered("clear", "ripe"), answered("disputed", None)], asked=3)
+    most_said = json.dumps(entry("ripe"))
+    disputed = answered("disputed", None) | {"groundtruth": most_said}
+    site.label([answered("clear", "ripe"), disputed], asked=3)
     spec = site.evaluate()
 
     assert spec.item_counts is not None
