@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation_operator.labeling.answers import BadAnswer
+from evaluation_operator.labeling.answers import NOBODY, BadAnswer
 from evaluation_operator.labeling.backend import BackendRefused, BackendUnavailable
 from evaluation_operator.labeling.progress import Counts, Reason
 from tests.unit.labeling.desk import Bench, Killed, Tool
@@ -196,6 +196,17 @@ def test_a_namesake_that_is_cut_anew_is_asked_anew(bench: Bench) -> None:
     bench.tool.calls.clear()
     bench.turn()
     assert "count_answers" in bench.tool.calls
+
+
+def test_what_nobody_can_be_shown_is_not_waited_for(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, labeling={"replicaCount": 3}, items=["a"])
+    bench.turn()
+    bench.tool.bad["a"] = [BadAnswer(NOBODY, "instance: no address of an image")]
+    told = bench.turn()
+    assert told.reason is Reason.ALL_LABELED
+    assert told.failures == ("item a, annotator nobody: instance: no address of an image",)
+    assert "ask_again" not in bench.tool.calls
+    assert bench.labels() == {}
 
 
 STORY = (

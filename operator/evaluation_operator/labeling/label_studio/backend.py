@@ -14,7 +14,7 @@ from zlib import crc32
 from pydantic import BaseModel, JsonValue, RootModel
 
 from evaluation_operator.api.evaluation_options import AnnotationType
-from evaluation_operator.labeling.answers import BadAnswer, ItemAnswers, Task
+from evaluation_operator.labeling.answers import NOBODY, BadAnswer, ItemAnswers, Task
 from evaluation_operator.labeling.backend import (
     BackendRefused,
     BackendUnavailable,
@@ -47,9 +47,6 @@ from evaluation_operator.labeling.label_studio.tasks import (
 )
 
 logger = logging.getLogger(__name__)
-
-NOBODY: Final = "nobody"
-"""The annotator of items that cannot be shown to anybody."""
 
 _ARCHIVED: Final = "[archived] "
 _LONGEST_TITLE: Final = 50
