@@ -132,11 +132,17 @@ async def test_the_project_is_closed_when_its_job_is_deleted(site: LabelerSite) 
     async def is_closed() -> bool:
         return bool(json.loads(site.manual(job, "project.json").read_text())["isClosed"])
 
-    async with site.labeler():
+    async with site.labeler() as labeler:
         await site.labeled("Labeling")
         assert not await is_closed()
         await site.lab.delete(EVALUATION_JOBS, "ripeness")
         await eventually(is_closed)
+        # The Dataset is still there, and opens nothing again; neither for a labeler that is new.
+        await labeler.kill()
+        await labeler.start()
+        await site.cut_run(await site.apply_job(), ["a"], name="evj-ripeness-2")
+        await site.labeled("Labeling", name="evj-ripeness-2")
+        assert await is_closed()
 
 
 async def test_it_may_do_no_more_than_it_does(site: LabelerSite) -> None:

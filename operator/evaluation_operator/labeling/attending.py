@@ -48,6 +48,13 @@ TURN_SECONDS = 300.0
 TURNS_AT_ONCE = 4
 """Of one backend, so that a slow one has no more than these waiting on it."""
 _API_PAUSE_SECONDS = 2.0
+_LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Attended:
+    task: asyncio.Task[None]
+    job_uid: str
 
 
 @dataclass
@@ -61,11 +68,12 @@ class Desk:
     is_synced: bool = False
     turns: Counter[str] = field(default_factory=Counter)
     closed: int = 0
-    _attended: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _attended: dict[str, _Attended] = field(default_factory=dict)
     _turns_at_once: defaultdict[str, asyncio.Semaphore] = field(
         default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(TURNS_AT_ONCE))
     )
     _sweeps: dict[str, asyncio.Event] = field(default_factory=dict)
+    _jobs: set[str] = field(default_factory=set)
 
     @property
     def open_count(self) -> int:
@@ -73,6 +81,7 @@ class Desk:
 
     async def run(self) -> None:
         self.is_synced = False
+        self._jobs.clear()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch_datasets(tasks))
@@ -104,18 +113,23 @@ class Desk:
             except ValidationError as error:
                 logger.error("Dataset %s cannot be read: %s", body["metadata"]["name"], error)
                 return
-            self._attended[uid] = tasks.create_task(self._attend(dataset))
+            task = tasks.create_task(self._attend(dataset))
+            self._attended[uid] = _Attended(task, dataset.spec.evaluation_job.uid)
 
     def _leave(self, uid: str) -> None:
-        task = self._attended.pop(uid, None)
-        if task is not None:
-            task.cancel()
+        attended = self._attended.pop(uid, None)
+        if attended is not None:
+            attended.task.cancel()
 
     async def _attend(self, dataset: Dataset) -> None:
         """Turn after turn until it has ended. What goes wrong with it ends nothing else."""
         pauses = Backoff(self.settings.poll_seconds, self.settings.longest_pause_seconds)
         work: TaskSet | None = None
         while True:
+            if dataset.spec.evaluation_job.uid not in self._jobs:
+                # Not seen yet, or gone: a task that is closed with its job is not opened again.
+                await asyncio.sleep(min(_LOOK_SECONDS, self.settings.poll_seconds))
+                continue
             began = time.monotonic()
             retry_after: float | None = None
             try:
@@ -139,7 +153,8 @@ class Desk:
                 pause = pauses.failed(retry_after)
             # From beginning to beginning, so that a slow tool is not asked more rarely.
             await asyncio.sleep(max(pause - (time.monotonic() - began), pause / 2))
-        if self._attended.get(dataset.uid) is asyncio.current_task():
+        attended = self._attended.get(dataset.uid)
+        if attended is not None and attended.task is asyncio.current_task():
             del self._attended[dataset.uid]
 
     def _task_set(self, dataset: Dataset) -> TaskSet:
@@ -173,11 +188,16 @@ class Desk:
                 return await report(
                     self.kube, dataset.namespace, dataset.name, dataset.uid, told, self.now()
                 )
-            except ApiError as error:
-                logger.warning("Dataset %s: its status: %s", dataset.name, error.message)
+            except Exception as error:
+                wait = None
+                if isinstance(error, ApiError):
+                    logger.warning("Dataset %s: its status: %s", dataset.name, error.message)
+                    wait = error.retry_after_seconds
+                else:
+                    logger.exception("Dataset %s: its status cannot be written", dataset.name)
                 if not told.is_end:
                     return True
-                await asyncio.sleep(pauses.failed(error.retry_after_seconds))
+                await asyncio.sleep(pauses.failed(wait))
 
     async def _mailed(self, dataset: Dataset, told: Told) -> Told:
         assert dataset.spec.labeling is not None
@@ -193,12 +213,24 @@ class Desk:
     # Projects whose job is gone.
 
     async def _watch_jobs(self) -> None:
-        """Of each job only that it goes is of interest."""
+        """Of each job only that it is there, and that it goes, is of interest."""
         async with aclosing(follow(self.kube, EVALUATION_JOBS, self.settings.namespace)) as stream:
             async for news in stream:
-                if isinstance(news, Gone):
-                    for is_due in self._sweeps.values():
-                        is_due.set()
+                match news:
+                    case Seen(body):
+                        self._jobs.add(body["metadata"]["uid"])
+                    case Gone(uid):
+                        self._forget_job(uid)
+                    case Synced():
+                        pass
+
+    def _forget_job(self, uid: str) -> None:
+        self._jobs.discard(uid)
+        for dataset, attended in list(self._attended.items()):
+            if attended.job_uid == uid:
+                self._leave(dataset)
+        for is_due in self._sweeps.values():
+            is_due.set()
 
     async def _close_orphans(self, name: str) -> None:
         """Once at the start and whenever a job goes, until it has worked."""
