@@ -176,7 +176,8 @@ class EvaluationJobVersionStatus(Model):
 
 
 class EvaluationJobVersion(Resource):
-    """Runs an EvaluationJob once, at once, with options, rows and resources of its own."""
+    """Runs an EvaluationJob once, at once, with options, rows and resources of its own. It never
+    asks people to label: the labels that are there count."""
 
     KIND: ClassVar[str] = "EvaluationJobVersion"
     PLURAL: ClassVar[str] = "evaluationjobversions"
