@@ -23,8 +23,10 @@ _INVALID_ARGUMENT = 3
 
 
 class Reason(StrEnum):
-    """Of the condition Labeled. It is True with the first two, and then the run goes on."""
+    """Of the condition Labeled. It is True with the first three, and then the run goes on; the
+    run itself says that there is nothing to label."""
 
+    NOTHING_TO_LABEL = "NothingToLabel"
     ALL_LABELED = "AllLabeled"
     DEADLINE_REACHED = "DeadlineReached"
     LABELING = "Labeling"
@@ -35,7 +37,7 @@ class Reason(StrEnum):
     LABELER_FAILED = "LabelerFailed"
 
 
-ENDS = frozenset({Reason.ALL_LABELED, Reason.DEADLINE_REACHED})
+ENDS = frozenset({Reason.NOTHING_TO_LABEL, Reason.ALL_LABELED, Reason.DEADLINE_REACHED})
 
 
 @dataclass(frozen=True, slots=True)
