@@ -1,0 +1,211 @@
+"""What people see: each type's page in a real browser, labelled by hand and sent off."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import sklearn.datasets
+from playwright.async_api import FloatRect, Page, Route, ViewportSize, async_playwright
+
+from evaluation_operator.api.evaluation_options import AnnotationType
+from evaluation_operator.labeling.answers import Answer, Sentiment, Task
+from evaluation_operator.labeling.backend import OnClose, OpenProject, ProjectSpec
+from evaluation_operator.labeling.label_studio import LabelStudio
+from tests.cluster.host import need_packages
+from tests.cluster.label_studio import ADMIN
+from tests.cluster.label_studio import LabelStudio as Server
+from tests.cluster.settings import CHECKOUT
+from tests.integration.eventually import eventually
+
+pytestmark = pytest.mark.integration
+
+PICTURES = CHECKOUT / "docs" / "images"
+WIDE = 700  # pixels of a picture that fills its place, which it does a moment after it appears
+CHROMIUM = "/usr/bin/chromium"
+SIZE: ViewportSize = {"width": 1300, "height": 760}
+
+SPEC = ProjectSpec(
+    namespace="prod",
+    job="pages",
+    job_uid="image",
+    annotation_type=AnnotationType.IMAGE_CLASSIFICATION,
+    labels=("flower", "building", "animal"),
+    is_multi_label=False,
+    has_sentiment=False,
+    title="prod/pages",
+    instruction="Look at the whole item.\n\nChoose what it is.",
+    instruction_pdf="https://example.com/instruction.pdf",
+    language="en-US",
+    replica_count=1,
+    on_close=OnClose.DELETE,
+    data_key="data",
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server() as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def backend(server: Server) -> AsyncIterator[LabelStudio]:
+    made = LabelStudio(server.url, lambda: server.token)
+    yield made
+    await made.aclose()
+
+
+@pytest_asyncio.fixture
+async def page(server: Server) -> AsyncIterator[Page]:
+    """The browser of somebody who has logged in; it loads nothing from other servers."""
+    need_packages({CHROMIUM: "chromium"})
+
+    async def stay_here(route: Route) -> None:
+        await (route.continue_() if route.request.url.startswith(server.url) else route.abort())
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = await browser.new_page(viewport=SIZE)
+        await page.route("**/*", stay_here)
+        await page.goto(f"{server.url}/user/login/")
+        await page.fill("#email", ADMIN)
+        await page.fill("#password", server.password)
+        await page.click("button[type=submit]")
+        await page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
+        yield page
+        await browser.close()
+
+
+def photograph(name: str) -> str:
+    content = (Path(sklearn.datasets.__file__).parent / "images" / name).read_bytes()
+    return base64.b64encode(content).decode()
+
+
+async def opened(backend: LabelStudio, page: Page, spec: ProjectSpec, data: object) -> OpenProject:
+    """A project with one task, whose page is open; its instruction has been read and closed."""
+    project = await backend.open_project(spec)
+    await backend.add_tasks(project, "ds", [Task("item", 0.5, json.dumps({"data": data}))])
+    await page.goto(f"{project.url}/data?labeling=1", wait_until="commit")
+    instruction = page.locator(".lsf-modal-ls")
+    await instruction.get_by_text("Choose what it is.").wait_for()
+    await instruction.get_by_role("link", name="instruction.pdf").wait_for()
+    await page.keyboard.press("Escape")
+    await instruction.wait_for(state="detached")
+    return project
+
+
+async def submitted(backend: LabelStudio, page: Page, project: OpenProject, picture: str) -> Answer:
+    """What was read after the person has sent it off. The page just before that is pictured for
+    the documents, if somebody has deleted the picture to have a new one."""
+    if not (path := PICTURES / picture).exists():
+        await page.screenshot(path=path, quality=85 if path.suffix == ".jpg" else None)
+    await page.get_by_role("button", name="Submit").first.click()
+    answers = await eventually(lambda: backend.read_answers(project, "ds"))
+    assert not answers["item"].bad
+    [answer] = answers["item"].answers
+    return answer
+
+
+async def picture_place(page: Page) -> FloatRect:
+    """The canvas over it may be wider."""
+    place = await page.locator(".lsf-image img").first.bounding_box()
+    assert place is not None
+    return place
+
+
+async def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draw over the picture, between two points in fractions of its size."""
+    place = await eventually(lambda: picture_place(page), lambda it: it["width"] > WIDE)
+    points = [
+        (place["x"] + place["width"] * x, place["y"] + place["height"] * y) for x, y in (start, end)
+    ]
+    await page.mouse.move(*points[0])
+    await page.mouse.down()
+    await page.mouse.move(*points[1], steps=8)
+    await page.mouse.up()
+
+
+async def test_an_image_gets_one_of_the_labels(backend: LabelStudio, page: Page) -> None:
+    project = await opened(backend, page, SPEC, {"b64": photograph("flower.jpg")})
+    await page.locator("img[src^='data:image/jpeg'], canvas").first.wait_for()
+
+    await page.get_by_role("checkbox", name="flower").check()
+
+    answer = await submitted(backend, page, project, "labeling-image-choices.jpg")
+    assert (answer.labels, answer.boxes, answer.comment) == (("flower",), None, None)
+
+
+async def test_boxes_are_drawn_on_an_image(backend: LabelStudio, page: Page) -> None:
+    spec = replace(
+        SPEC,
+        job_uid="boxes",
+        annotation_type=AnnotationType.IMAGE_BOUNDING_BOX,
+        labels=("temple", "tree", "boat <$5>"),
+    )
+    project = await opened(backend, page, spec, photograph("china.jpg"))
+    await page.locator("canvas").nth(1).wait_for()
+
+    drawn = {
+        "temple": ((0.1, 0.04), (0.6, 0.96)),
+        "boat <$\u200b5>": ((0.66, 0.52), (0.82, 0.6)),
+    }
+    for label, (start, end) in drawn.items():
+        await page.locator(".lsf-label", has_text=label).click()
+        await drag(page, start, end)
+
+    answer = await submitted(backend, page, project, "labeling-boxes.jpg")
+    assert answer.labels is None
+    assert answer.image_size == (640, 427)
+    assert [box.label for box in answer.boxes or ()] == ["temple", "boat <$5>"]
+    for box, (start, end) in zip(answer.boxes or (), drawn.values(), strict=True):
+        assert (box.left, box.top, box.right, box.bottom) == pytest.approx((*start, *end), abs=0.01)
+
+
+async def test_a_text_gets_one_of_the_labels_and_a_remark(backend: LabelStudio, page: Page) -> None:
+    spec = replace(
+        SPEC,
+        job_uid="text",
+        annotation_type=AnnotationType.TEXT_CLASSIFICATION,
+        labels=("invoice", "complaint", "order"),
+    )
+    text = "The <b>second</b> parcel came open, and a cup is missing. Please send another one."
+    project = await opened(backend, page, spec, text)
+    await page.get_by_text(text).wait_for()
+
+    await page.get_by_role("checkbox", name="invoice").check()
+    await page.get_by_role("checkbox", name="complaint").check()
+    await page.get_by_placeholder("…").fill("Could be an order, too.")
+
+    answer = await submitted(backend, page, project, "labeling-text.png")
+    assert answer.labels == ("complaint",)
+    assert answer.comment == "Could be an order, too."
+
+
+async def test_a_text_gets_several_labels_and_a_sentiment(backend: LabelStudio, page: Page) -> None:
+    spec = replace(
+        SPEC,
+        job_uid="text-multi",
+        annotation_type=AnnotationType.TEXT_CLASSIFICATION,
+        is_multi_label=True,
+        has_sentiment=True,
+        labels=("food", "service", "price: < $20", 'the "room"'),
+    )
+    text = "Schönes Zimmer, gutes Essen, and all that for eighteen dollars."
+    project = await opened(backend, page, spec, text)
+    await page.get_by_text(text).wait_for()
+
+    await page.get_by_role("checkbox", name="price: < $\u200b20").check()
+    await page.get_by_role("checkbox", name="food").check()
+    await page.get_by_role("checkbox", name="POSITIVE").check()
+
+    answer = await submitted(backend, page, project, "labeling-text-sentiment.png")
+    assert answer.labels == ("food", "price: < $20")
+    assert answer.sentiment is Sentiment.POSITIVE
