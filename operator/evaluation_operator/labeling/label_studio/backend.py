@@ -163,8 +163,7 @@ class LabelStudio:
             return
         spec = self._spec(project)
         there = await self._items_there(project, dataset)
-        unshown: dict[str, str] = {}
-        self._unshown[project.ref, dataset] = unshown
+        unshown = self._unshown.setdefault((project.ref, dataset), {})
         ordered = sorted(
             (it for it in tasks if it.item_id not in there),
             key=lambda it: (it.priority, it.item_id),
