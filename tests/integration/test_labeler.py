@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from evaluation_operator.domain.facts import parse_time
 from evaluation_operator.domain.naming import LABELER_LEASE
@@ -21,6 +22,7 @@ from evaluation_operator.kube import (
     Resource,
 )
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.settings import CHECKOUT
 from tests.integration.eventually import eventually
 from tests.integration.lab import Lab, condition
 from tests.integration.labeler_site import RUN, LabelerSite, kubeconfig_of_the_labeler
@@ -143,6 +145,24 @@ async def test_the_project_is_closed_when_its_job_is_deleted(site: LabelerSite) 
         await site.cut_run(await site.apply_job(), ["a"], name="evj-ripeness-2")
         await site.labeled("Labeling", name="evj-ripeness-2")
         assert await is_closed()
+
+
+async def test_its_manifests_are_taken_where_pods_are_restricted(
+    site: LabelerSite, control_plane: ControlPlane
+) -> None:
+    home = ("-n", site.lab.namespace)
+    restricted = "pod-security.kubernetes.io/enforce=restricted"
+    control_plane.kubectl("label", "namespace", site.lab.namespace, restricted)
+    folder = CHECKOUT / "manifests" / "labeler"
+    control_plane.kubectl("apply", *home, "--dry-run=server", "-k", str(folder))
+    deployment = yaml.safe_load((folder / "deployment.yaml").read_text())
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "labeler"},
+        "spec": deployment["spec"]["template"]["spec"],
+    }
+    control_plane.kubectl("create", *home, "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(pod))
 
 
 async def test_it_may_do_no_more_than_it_does(site: LabelerSite) -> None:
