@@ -63,6 +63,27 @@ class RunWindow(TimeSpan):
     )
 
 
+class Revision(Model):
+    """A run that is evaluated again, with the labels that have come since."""
+
+    run: str = Field(
+        description="Dataset of the run, the first one; sourceDataset names it too.", max_length=253
+    )
+    number: int = Field(description="1 for the first time that the run is revised.", ge=1)
+    supersedes: str = Field(description="Evaluation that the new one replaces.", max_length=253)
+    new_label_count: int = Field(
+        default=0,
+        description="status.newLabelCount of the run when this was asked for.",
+        ge=0,
+    )
+    request: str | None = Field(
+        default=None,
+        description="The annotation evaluations.dev/reevaluate of the job that asked for this; "
+        "absent where the number of new labels did.",
+        max_length=512,
+    )
+
+
 class DatasetAlert(Model):
     """When the result is too low."""
 
@@ -190,6 +211,17 @@ class DatasetSpec(Model):
     )
     source_dataset: str | None = Field(
         default=None, description="Dataset whose rows are read again.", max_length=253
+    )
+    revision: Revision | None = Field(
+        default=None,
+        description="Which run this one evaluates again because labels came late; absent for all "
+        "others.",
+    )
+    minimum_new_labels: int | None = Field(
+        default=None,
+        description="How many labels that come after an Evaluation make a new one in its place. "
+        "Default: never.",
+        ge=1,
     )
     label_delay: Duration | None = Field(
         default=None, description="How long ground truth takes to arrive. Default: 0s."
@@ -322,6 +354,12 @@ class DatasetStatus(Model):
     )
     total_count: int | None = Field(
         default=None, description="Items that people are asked to label.", ge=0
+    )
+    new_label_count: int | None = Field(
+        default=None,
+        description="Items whose ground truth is new, or another one, since the run's first "
+        "Evaluation; counted where minimumNewLabels is set.",
+        ge=0,
     )
     conditions: list[Condition] = Field(
         default=[],

@@ -265,6 +265,11 @@ class EvaluationSpec(Model):
         max_length=253,
     )
     dataset: str = Field(description="Dataset of the run.", max_length=253)
+    supersedes: str | None = Field(
+        default=None,
+        description="Evaluation of the same rows that this one replaces: labels have come since.",
+        max_length=253,
+    )
     model_version: ModelVersion = Field(description="The model version that was evaluated.")
     mean_average_precision: Ratio | None = Field(
         default=None,
@@ -318,6 +323,16 @@ class EvaluationSpec(Model):
     )
 
 
+class EvaluationStatus(Model):
+    """What has become of the Evaluation."""
+
+    superseded_by: str | None = Field(
+        default=None,
+        description="Evaluation that replaces this one: labels have come since.",
+        max_length=253,
+    )
+
+
 class Evaluation(Resource):
     """The result of a run: curve, mean average precision and confusion matrix."""
 
@@ -339,7 +354,11 @@ class Evaluation(Resource):
         PrinterColumn("Version", ".spec.evaluationJobVersion", wide=True),
         PrinterColumn("Model", ".spec.modelVersion.model", wide=True),
         PrinterColumn("Model Version", ".spec.modelVersion.version", wide=True),
+        PrinterColumn("Superseded By", ".status.supersededBy", wide=True),
         PrinterColumn("Results", ".spec.resultsUri", wide=True),
     )
 
     spec: EvaluationSpec = Field(description="The result; immutable.")
+    status: EvaluationStatus = Field(
+        default=EvaluationStatus(), description="What has become of the Evaluation."
+    )

@@ -19,6 +19,10 @@ LABEL_TABLE = "evaluations.dev/table"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 
+ANNOTATION_REEVALUATE = "evaluations.dev/reevaluate"
+"""On an EvaluationJob: the run that is to be evaluated again with the labels that there are now,
+and, after a space, anything that tells one request from the next."""
+
 MANAGED_BY = "evaluation-operator"
 COMPONENT_RUN = "run"
 COMPONENT_TABLE_CHECK = "table-check"
@@ -53,6 +57,11 @@ def run_name(job: str, scheduled_time: datetime) -> str:
 def evaluate_job_name(run: str) -> str:
     """The second Job of a run with people; the first has the run's own name."""
     return f"{run}-eval"
+
+
+def revision_name(run: str, number: int) -> str:
+    """A run evaluated again, from 1: the name of its Dataset, Job and Evaluation."""
+    return f"{run}-r{number}"
 
 
 def version_run_name(version: str) -> str:
