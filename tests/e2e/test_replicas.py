@@ -40,14 +40,13 @@ def test_a_replica_that_dies_is_replaced_by_the_other(
     base: Live, make_namespace: Callable[[str], str]
 ) -> None:
     wait_until(lambda: leader(base) in standing(base), "a replica to lead", TAKEOVER_SECONDS)
-    first, others = leader(base), standing(base)
-    assert len(others) == 2
+    first = leader(base)
+    assert len(standing(base)) == 2
 
     base.kubectl("delete", "pod", first, "-n", OPERATOR_NAMESPACE, "--grace-period=0", "--force")
+    # Which one does not matter: the pod made in its place may be there before the Lease runs out.
     wait_until(
-        lambda: leader(base) in others - {first},
-        "the replica that stood by to lead",
-        TAKEOVER_SECONDS,
+        lambda: leader(base) in standing(base) - {first}, "another to lead", TAKEOVER_SECONDS
     )
 
     namespace = make_namespace("replicas")
