@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from evaluation_operator.evaluator.settings import s3_endpoint
+from evaluation_operator.environment import Environment
 from evaluation_operator.tables.protocol import TableOptions
 
 
@@ -14,5 +14,5 @@ def table_options(scratch: Path | None = None) -> TableOptions:
     return TableOptions(
         threads=os.cpu_count() or 1,
         temp_directory=scratch,
-        s3_endpoint=s3_endpoint(os.environ),
+        s3_endpoint=Environment(os.environ).s3_endpoint(),
     )

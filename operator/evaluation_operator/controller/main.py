@@ -9,7 +9,8 @@ import signal
 import sys
 
 from evaluation_operator.controller.app import Operator
-from evaluation_operator.controller.settings import Settings, SettingsError, from_environment
+from evaluation_operator.controller.settings import Settings, from_environment
+from evaluation_operator.environment import SettingsError
 
 
 def main() -> None:

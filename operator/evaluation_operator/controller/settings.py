@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from evaluation_operator.domain.naming import SAMPLER_URL
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.stalled import Limits
+from evaluation_operator.environment import Environment, SettingsError
 
-N = TypeVar("N", int, float)
 LONGEST_SETTLE_SECONDS = 3600.0
-
-
-class SettingsError(ValueError):
-    """A variable that cannot be used; names it, its value and the cure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +36,7 @@ class Settings:
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Raises SettingsError naming the variable that is wrong."""
-    read = _Reader(environment)
-    offset = read.number("EVALUATION_CLOCK_OFFSET_SECONDS", 0.0, float)
-    if offset and not read.flag("EVALUATION_ALLOW_TEST_CLOCK", False):
-        raise SettingsError(
-            f"EVALUATION_CLOCK_OFFSET_SECONDS={offset:g}: a shifted clock is for tests only; "
-            "remove it, or set EVALUATION_ALLOW_TEST_CLOCK=true on a test cluster"
-        )
+    read = Environment(environment)
     defaults = Policy()
     limits = Limits(
         allowed_images=read.words("EVALUATION_ALLOWED_IMAGES", ()),
@@ -63,7 +52,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         limits=limits,
         allow_terminate_running=read.flag("EVALUATION_ALLOW_TERMINATE_RUNNING", False),
         table_check_retry=timedelta(
-            seconds=read.number("EVALUATION_TABLE_CHECK_RETRY_SECONDS", 60.0, float)
+            seconds=read.number("EVALUATION_TABLE_CHECK_RETRY_SECONDS", 60.0, float, least=0.05)
         ),
         settle=_settle(read),
         sampler_url=_sampler_url(read),
@@ -76,16 +65,16 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         leader_election=read.flag("EVALUATION_LEADER_ELECTION", True),
         workers=read.number("EVALUATION_WORKERS", 64, int),
         connections=read.number("EVALUATION_API_CONNECTIONS", 64, int),
-        sweep_seconds=read.number("EVALUATION_SWEEP_SECONDS", 300.0, float),
-        http_port=read.number("EVALUATION_HTTP_PORT", 8080, int),
+        sweep_seconds=read.number("EVALUATION_SWEEP_SECONDS", 300.0, float, least=0.05),
+        http_port=read.number("EVALUATION_HTTP_PORT", 8080, int, least=0),
         log_level=read.text("EVALUATION_LOG_LEVEL", "INFO").upper(),
-        clock_offset=timedelta(seconds=offset),
-        kubeconfig=environment.get("KUBECONFIG") or None,
+        clock_offset=read.clock_offset(),
+        kubeconfig=read.kubeconfig(),
     )
 
 
-def _settle(read: _Reader) -> timedelta:
-    seconds = read.number("EVALUATION_SETTLE_SECONDS", 60.0, float)
+def _settle(read: Environment) -> timedelta:
+    seconds = read.number("EVALUATION_SETTLE_SECONDS", 60.0, float, least=None)
     if not 0 <= seconds <= LONGEST_SETTLE_SECONDS:
         raise SettingsError(
             f"EVALUATION_SETTLE_SECONDS={seconds:g}: write 0 to {LONGEST_SETTLE_SECONDS:g}; for "
@@ -94,7 +83,7 @@ def _settle(read: _Reader) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _sampler_url(read: _Reader) -> str:
+def _sampler_url(read: Environment) -> str:
     url = read.text("EVALUATION_SAMPLER_URL", SAMPLER_URL)
     parts = urlsplit(url.replace("{namespace}", "n"))
     if parts.scheme not in ("http", "https") or not parts.hostname or set("{}") & {*parts.geturl()}:
@@ -103,28 +92,3 @@ def _sampler_url(read: _Reader) -> str:
             f"the namespace stands, like {SAMPLER_URL}"
         )
     return url
-
-
-class _Reader:
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-
-    def text(self, name: str, default: str) -> str:
-        return self._environment.get(name, "").strip() or default
-
-    def words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        text = self._environment.get(name, "").strip()
-        return tuple(word.strip() for word in text.split(",") if word.strip()) or default
-
-    def flag(self, name: str, default: bool) -> bool:
-        text = self.text(name, str(default)).lower()
-        if text not in ("true", "false"):
-            raise SettingsError(f"{name}={text!r}: write true or false")
-        return text == "true"
-
-    def number(self, name: str, default: N, kind: Callable[[str], N]) -> N:
-        text = self.text(name, str(default))
-        try:
-            return kind(text)
-        except ValueError:
-            raise SettingsError(f"{name}={text!r}: write a number") from None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from evaluation_operator.environment import Environment
 from evaluation_operator.evaluator.errors import InvalidRun
 
 TERMINATION_LOG = Path("/dev/termination-log")
@@ -42,8 +43,8 @@ def run_settings(environment: Mapping[str, str]) -> RunSettings:
         scratch=Path(environment.get("EVALUATION_SCRATCH") or tempfile.gettempdir()),
         memory_limit=environment.get("EVALUATION_MEMORY_LIMIT") or "512MB",
         threads=_whole(environment, "EVALUATION_THREADS", 1),
-        s3_endpoint=s3_endpoint(environment),
-        kubeconfig=environment.get("KUBECONFIG") or None,
+        s3_endpoint=Environment(environment).s3_endpoint(),
+        kubeconfig=Environment(environment).kubeconfig(),
     )
 
 
@@ -52,13 +53,8 @@ def check_settings(environment: Mapping[str, str]) -> CheckSettings:
     return CheckSettings(
         table_uri=_required(environment, "EVALUATION_TABLE_URI"),
         results_uri=environment.get("EVALUATION_RESULTS_URI", ""),
-        s3_endpoint=s3_endpoint(environment),
+        s3_endpoint=Environment(environment).s3_endpoint(),
     )
-
-
-def s3_endpoint(environment: Mapping[str, str]) -> str | None:
-    """Where an S3 service other than Amazon's lies, by the AWS SDKs' own variables."""
-    return environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or None
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

@@ -8,8 +8,9 @@ import os
 import signal
 import sys
 
+from evaluation_operator.environment import SettingsError
 from evaluation_operator.labeling.service import Service
-from evaluation_operator.labeling.settings import SettingsError, from_environment
+from evaluation_operator.labeling.settings import from_environment
 
 
 def main() -> None:

@@ -13,13 +13,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from evaluation_operator.environment import Environment, SettingsError
+
 BACKENDS_FILE = "/etc/evaluation-labeler/backends.yaml"
 _HTTP = ("http://", "https://")
 _FILES = ("file://", "s3://")
-
-
-class SettingsError(ValueError):
-    """What cannot be used: names the variable or field, its value and the cure."""
 
 
 class BackendType(StrEnum):
@@ -95,23 +93,21 @@ class Settings:
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Raises SettingsError naming the variable, or the field of the file, that is wrong."""
-    read = _Reader(environment)
+    read = Environment(environment)
     namespace = read.required("EVALUATION_NAMESPACE", "the namespace whose runs it works for")
-    poll = read.number("EVALUATION_LABELER_POLL_SECONDS", 60.0, least=0.05)
+    poll = read.number("EVALUATION_LABELER_POLL_SECONDS", 60.0, float, least=0.05)
     return Settings(
         namespace=namespace,
         replica=read.required("POD_NAME", "the name of its pod, by the downward API"),
         backends=read_backends(Path(read.text("EVALUATION_LABELER_BACKENDS_FILE", BACKENDS_FILE))),
         poll_seconds=poll,
         longest_pause_seconds=max(600.0, poll) if poll >= 1 else poll * 10,
-        http_port=int(read.number("EVALUATION_HTTP_PORT", 8080, least=0)),
+        http_port=read.number("EVALUATION_HTTP_PORT", 8080, int, least=0),
         host=read.text("EVALUATION_HTTP_HOST", ""),
         log_level=read.text("EVALUATION_LOG_LEVEL", "INFO").upper(),
-        s3_endpoint=environment.get("AWS_ENDPOINT_URL_S3")
-        or environment.get("AWS_ENDPOINT_URL")
-        or None,
-        kubeconfig=environment.get("KUBECONFIG") or None,
-        clock_offset=_clock_offset(read),
+        s3_endpoint=read.s3_endpoint(),
+        kubeconfig=read.kubeconfig(),
+        clock_offset=read.clock_offset(),
         smtp=_smtp(read),
         owner=read.text("EVALUATION_LABELER_OWNER", namespace),
     )
@@ -165,7 +161,7 @@ def _entry(path: Path, number: int, entry: object) -> BackendEntry:
         raise SettingsError(f"{path}: backends[{number}].{told}") from None
 
 
-def _smtp(read: _Reader) -> Smtp | None:
+def _smtp(read: Environment) -> Smtp | None:
     host = read.text("EVALUATION_SMTP_HOST", "")
     if not host:
         return None
@@ -175,44 +171,9 @@ def _smtp(read: _Reader) -> Smtp | None:
         raise SettingsError(f"EVALUATION_SMTP_SECURITY={security!r}: write starttls or none")
     return Smtp(
         host=host,
-        port=int(read.number("EVALUATION_SMTP_PORT", 587)),
+        port=read.number("EVALUATION_SMTP_PORT", 587, int),
         sender=read.required("EVALUATION_SMTP_SENDER", "the address that mail comes from"),
         user=read.text("EVALUATION_SMTP_USER", "") or None,
         password_file=Path(password) if password else None,
         is_plain=security == "none",
     )
-
-
-def _clock_offset(read: _Reader) -> timedelta:
-    """That of the operator, so that both live on the same day. Tests alone have one."""
-    offset = read.number("EVALUATION_CLOCK_OFFSET_SECONDS", 0.0, least=-1e9)
-    if offset and read.text("EVALUATION_ALLOW_TEST_CLOCK", "false").lower() != "true":
-        raise SettingsError(
-            f"EVALUATION_CLOCK_OFFSET_SECONDS={offset:g}: a shifted clock is for tests only; "
-            "remove it, or set EVALUATION_ALLOW_TEST_CLOCK=true on a test cluster"
-        )
-    return timedelta(seconds=offset)
-
-
-class _Reader:
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-
-    def text(self, name: str, default: str) -> str:
-        return self._environment.get(name, "").strip() or default
-
-    def required(self, name: str, what: str) -> str:
-        value = self.text(name, "")
-        if not value:
-            raise SettingsError(f"{name} is not set: give {what}")
-        return value
-
-    def number(self, name: str, default: float, *, least: float = 1) -> float:
-        text = self.text(name, f"{default:g}")
-        try:
-            value = float(text)
-        except ValueError:
-            raise SettingsError(f"{name}={text!r}: write a number") from None
-        if not least <= value < float("inf"):
-            raise SettingsError(f"{name}={text!r}: write a number from {least:g}")
-        return value

@@ -10,9 +10,10 @@ import sys
 
 import uvloop
 
+from evaluation_operator.environment import SettingsError
 from evaluation_operator.sampling.auth import TokensError
 from evaluation_operator.sampling.service import Service
-from evaluation_operator.sampling.settings import SettingsError, from_environment
+from evaluation_operator.sampling.settings import from_environment
 
 
 def main() -> None:

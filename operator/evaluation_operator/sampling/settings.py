@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
 
-N = TypeVar("N", int, float)
+from evaluation_operator.environment import Environment, SettingsError
+
 MIB = 2**20
 MODES = ("durable", "fast")
-
-
-class SettingsError(ValueError):
-    """A variable that cannot be used; names it, its value and the cure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ class Settings:
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Raises SettingsError naming the variable that is missing or wrong."""
-    read = _Reader(environment)
+    read = Environment(environment)
     tokens = read.text("EVALUATION_SAMPLER_TOKENS_FILE", "")
     mode = read.text("EVALUATION_SAMPLER_MODE", MODES[0])
     if mode not in MODES:
@@ -72,11 +68,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         tokens_file=Path(tokens) if tokens else None,
         drain_seconds=read.number("EVALUATION_SAMPLER_DRAIN_SECONDS", 25.0, float),
         log_level=read.text("EVALUATION_LOG_LEVEL", "INFO").upper(),
-        s3_endpoint=environment.get("AWS_ENDPOINT_URL_S3")
-        or environment.get("AWS_ENDPOINT_URL")
-        or None,
-        kubeconfig=environment.get("KUBECONFIG") or None,
-        clock_offset=_clock_offset(read),
+        s3_endpoint=read.s3_endpoint(),
+        kubeconfig=read.kubeconfig(),
+        clock_offset=read.clock_offset(),
     )
     if settings.body_bytes > settings.inflight_bytes:
         raise SettingsError(
@@ -85,38 +79,3 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             "could never be taken; lower the one or raise the other"
         )
     return settings
-
-
-def _clock_offset(read: _Reader) -> timedelta:
-    """That of the operator, so that both live on the same day. Tests alone have one."""
-    offset = read.number("EVALUATION_CLOCK_OFFSET_SECONDS", 0.0, float, least=-1e9)
-    if offset and read.text("EVALUATION_ALLOW_TEST_CLOCK", "false").lower() != "true":
-        raise SettingsError(
-            f"EVALUATION_CLOCK_OFFSET_SECONDS={offset:g}: a shifted clock is for tests only; "
-            "remove it, or set EVALUATION_ALLOW_TEST_CLOCK=true on a test cluster"
-        )
-    return timedelta(seconds=offset)
-
-
-class _Reader:
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-
-    def text(self, name: str, default: str) -> str:
-        return self._environment.get(name, "").strip() or default
-
-    def required(self, name: str, what: str) -> str:
-        value = self.text(name, "")
-        if not value:
-            raise SettingsError(f"{name} is not set: give {what}")
-        return value
-
-    def number(self, name: str, default: N, kind: Callable[[str], N], *, least: float = 1) -> N:
-        text = self.text(name, str(default))
-        try:
-            value = kind(text)
-        except ValueError:
-            raise SettingsError(f"{name}={text!r}: write a number") from None
-        if not least <= value < float("inf"):
-            raise SettingsError(f"{name}={text!r}: write a number from {least:g}")
-        return value

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from evaluation_operator.controller.settings import SettingsError, from_environment
+from evaluation_operator.controller.settings import from_environment
+from evaluation_operator.environment import SettingsError
 
 
 def test_an_empty_environment_gives_what_is_documented() -> None:

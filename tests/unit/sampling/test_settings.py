@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluation_operator.sampling.settings import SettingsError, from_environment
+from evaluation_operator.environment import SettingsError
+from evaluation_operator.sampling.settings import from_environment
 
 LEAST = {"EVALUATION_NAMESPACE": "fruit", "POD_NAME": "evaluation-sampler-0"}
 
