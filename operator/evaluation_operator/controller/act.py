@@ -15,13 +15,19 @@ from evaluation_operator.api.base import ObjectMeta, format_time
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.domain.conditions import Told
-from evaluation_operator.domain.facts import DatasetFacts, Outcome, controller_uid
+from evaluation_operator.domain.facts import (
+    DatasetFacts,
+    Outcome,
+    RevisionFacts,
+    controller_uid,
+)
 from evaluation_operator.domain.logger_slot import LoggerRefusal
 from evaluation_operator.domain.naming import FIELD_MANAGER, FINALIZER
 from evaluation_operator.domain.plan import (
     Action,
     AddFinalizer,
     ApplyLogger,
+    CreateRevision,
     CreateRun,
     CreateRunJob,
     CreateTableCheck,
@@ -35,6 +41,7 @@ from evaluation_operator.domain.plan import (
     WriteOutcome,
 )
 from evaluation_operator.domain.reasons import Reason
+from evaluation_operator.domain.revisions import build_revision
 from evaluation_operator.domain.steps import step_of
 from evaluation_operator.kube import (
     DATASETS,
@@ -114,6 +121,8 @@ class Actor:
         match action:
             case CreateRun(dataset, job):
                 return await self._create_run(key, dataset, job)
+            case CreateRevision(root, revision):
+                return await self._create_revision(key, root, revision)
             case CreateRunJob(dataset_facts, job):
                 await self._create_job(key, job, dataset_facts.uid)
             case CreateTableCheck(job):
@@ -163,6 +172,22 @@ class Actor:
         self._learn(key if created else None, "Dataset", body, False)
         await self._create_job(key, job, body["metadata"]["uid"])
         return [EventRecord(Reason.RUN_CREATED, f"created run {name}")] if created else []
+
+    async def _create_revision(
+        self, key: Key, root: DatasetFacts, revision: RevisionFacts
+    ) -> list[EventRecord]:
+        """Raises Conflict when the run is another one by now."""
+        stored = await self._kube.get(DATASETS, root.namespace, root.name)
+        if stored["metadata"]["uid"] != root.uid:
+            self._learn(key, "Dataset", stored, False)
+            raise Conflict(f"Dataset {root.name} was replaced")
+        wanted = build_revision(stored, revision)
+        owner = controller_uid(wanted["metadata"])
+        body, created = await self._create(DATASETS, key, wanted, owner)
+        self._learn(key if created else None, "Dataset", body, False)
+        why = "on request" if revision.request is not None else f"{root.new_label_count} new labels"
+        text = f"created run {body['metadata']['name']}: evaluates {root.name} again ({why})"
+        return [EventRecord(Reason.RUN_CREATED, text)] if created else []
 
     async def _create_job(self, key: Key, job: Mapping[str, Any], owner: str) -> None:
         wanted = copy.deepcopy(dict(job))

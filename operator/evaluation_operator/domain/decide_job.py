@@ -21,6 +21,7 @@ from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.cover import Window, plan_runs, subtract, uncovered
 from evaluation_operator.domain.draft import JobDraft
 from evaluation_operator.domain.facts import DatasetFacts, Result
+from evaluation_operator.domain.families import families, prune
 from evaluation_operator.domain.flushing import (
     SAMPLER_BEHIND,
     judge_flushing,
@@ -32,7 +33,6 @@ from evaluation_operator.domain.plan import (
     AddFinalizer,
     CreateRun,
     CreateRunJob,
-    DeleteDataset,
     DeleteJob,
     EventRecord,
     Plan,
@@ -57,6 +57,7 @@ from evaluation_operator.domain.recording import (
     windows_of,
 )
 from evaluation_operator.domain.reporting import report
+from evaluation_operator.domain.revisions import MAX_ACTIVE_REVISIONS, due_revisions
 from evaluation_operator.domain.schedule import (
     next_run_time,
     parse_schedule,
@@ -97,7 +98,9 @@ def decide_job(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Plan:
     if not readiness.stalled:
         _follow_pauses(draft, job, now)
         _follow_schedule(draft, snapshot, readiness, now, policy)
-        _prune(draft, snapshot)
+        if readiness.ready:
+            _follow_late_labels(draft, snapshot, now)
+        prune(draft, snapshot)
         if snapshot.obstacle is None:
             follow_logger(draft, job, snapshot.loggers, snapshot.logger_refusals, now, policy)
     report(draft, snapshot, readiness, now)
@@ -127,6 +130,13 @@ def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: 
         draft.events.extend(events)
     active: list[ActiveRun] = []
     for run in sorted(snapshot.runs, key=lambda item: item.dataset.scheduled_time):
+        if _is_to_be_listed(snapshot, run):
+            # Its Job waits for that: an outcome of a run that no status lists would be lost.
+            active.append(
+                ActiveRun(name=run.dataset.name, scheduled_time=run.dataset.scheduled_time)
+            )
+            draft.wake_times.append(now)
+            continue
         if is_recorded(snapshot.job.status, run.dataset):
             continue
         progress = observe(run.dataset, run.job, run.pods, now, has_labeler=snapshot.has_labeler)
@@ -152,6 +162,13 @@ def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: 
     draft.update(active=active, last_run_time=max(times, default=None))
 
 
+def _is_to_be_listed(snapshot: JobSnapshot, run: Run) -> bool:
+    """Whether it is a revision that was created just now."""
+    if run.dataset.revision is None or run.dataset.outcome is not None:
+        return False
+    return all(item.name != run.dataset.name for item in snapshot.job.status.active)
+
+
 def _active_run(run: Run, progress: Progress) -> ActiveRun:
     """Only what holds a run up is worth a write: one that simply goes on costs none."""
     return ActiveRun(
@@ -172,6 +189,7 @@ def _ensure_job(draft: JobDraft, snapshot: JobSnapshot, run: Run, policy: Policy
 def _job_body_for(job: EvaluationJob, run: Run, step: StepJob, policy: Policy) -> dict[str, Any]:
     dataset = build_dataset(job, run.dataset.scheduled_time, run.dataset.windows, labels=())
     dataset["metadata"] |= {"name": run.dataset.name, "uid": run.dataset.uid}
+    dataset["metadata"]["labels"][naming.LABEL_DATASET] = run.dataset.name
     return build_run_job(dataset, job, job.spec.run_template, policy, step)
 
 
@@ -259,7 +277,11 @@ def _held_until(
 def _begun(snapshot: JobSnapshot, slot: datetime) -> list[DatasetFacts]:
     """The runs of the slot that exist. Slots are days apart, so minutes tell them apart."""
     until = slot + timedelta(minutes=MAX_RUNS_PER_SLOT)
-    return [run.dataset for run in snapshot.runs if slot <= run.dataset.scheduled_time < until]
+    return [
+        run.dataset
+        for run in snapshot.runs
+        if slot <= run.dataset.scheduled_time < until and run.dataset.revision is None
+    ]
 
 
 def _start_runs(draft: JobDraft, snapshot: JobSnapshot, slot: datetime, policy: Policy) -> None:
@@ -348,17 +370,16 @@ def _tell_people_are_behind(draft: JobDraft, snapshot: JobSnapshot) -> None:
     draft.events.append(EventRecord(Reason.LABELING_BEHIND, message, warning=True))
 
 
-def _prune(draft: JobDraft, snapshot: JobSnapshot) -> None:
-    """Keep the newest finished runs; what a run found stays at resultsUri."""
-    active = {run.name for run in draft.status.active}
-    finished = sorted(
-        (
-            run.dataset
-            for run in snapshot.runs
-            if run.dataset.name not in active and not run.dataset.deleting
-        ),
-        key=lambda dataset: dataset.scheduled_time,
-    )
-    surplus = len(finished) - snapshot.job.spec.history_limit
-    for dataset in finished[: max(surplus, 0)]:
-        draft.final_actions.append(DeleteDataset(dataset))
+def _follow_late_labels(draft: JobDraft, snapshot: JobSnapshot, now: datetime) -> None:
+    """Evaluate runs again that labels have come for; what finds no room is due in later turns."""
+    names = frozenset(run.name for run in draft.status.active)
+    datasets = [run.dataset for run in snapshot.runs]
+    revisions = sum(item.revision is not None and item.name in names for item in datasets)
+    room = min(MAX_ACTIVE_REVISIONS - revisions, MAX_ACTIVE_RUNS - len(names))
+    active = list(draft.status.active)
+    for action in due_revisions(snapshot.job, families(datasets), names)[: max(room, 0)]:
+        name = naming.revision_name(action.revision.run, action.revision.number)
+        draft.actions.append(action)
+        active.append(ActiveRun(name=name, scheduled_time=action.root.scheduled_time))
+        draft.wake_times.append(now)
+    draft.update(active=active)

@@ -85,8 +85,20 @@ class LabelingFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RevisionFacts:
+    """A run that is evaluated again: see api/dataset.py, Revision. `request` is None where the
+    number of new labels asked for it."""
+
+    run: str
+    number: int
+    supersedes: str
+    new_label_count: int
+    request: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetFacts:
-    """`labeling` is None where people are not asked."""
+    """`labeling` is None where people are not asked, `revision` for all runs but revisions."""
 
     namespace: str
     name: str
@@ -101,6 +113,8 @@ class DatasetFacts:
     create_time: datetime
     item_count: int | None
     labeling: LabelingFacts | None = None
+    revision: RevisionFacts | None = None
+    new_label_count: int = 0
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> DatasetFacts:
@@ -121,6 +135,8 @@ class DatasetFacts:
             create_time=parse_time(meta["creationTimestamp"]),
             item_count=int(items) if items is not None else None,
             labeling=LabelingFacts.from_status(status) if spec.get("labeling") else None,
+            revision=_revision(spec.get("revision")),
+            new_label_count=int(status.get("newLabelCount") or 0),
         )
 
 
@@ -229,6 +245,18 @@ def parse_time(text: str) -> datetime:
 def _window(item: Mapping[str, Any]) -> Window:
     return Window(
         parse_time(item["startTime"]), parse_time(item["endTime"]), int(item.get("failures") or 0)
+    )
+
+
+def _revision(item: Mapping[str, Any] | None) -> RevisionFacts | None:
+    if not item:
+        return None
+    return RevisionFacts(
+        run=str(item["run"]),
+        number=int(item["number"]),
+        supersedes=str(item["supersedes"]),
+        new_label_count=int(item.get("newLabelCount") or 0),
+        request=item.get("request"),
     )
 
 

@@ -86,8 +86,10 @@ def build_dataset(
         spec["labeling"] = labeling_spec(job, instruction)
     spec["displayName"] = f"{job.metadata.name} {format_time(scheduled_time)}"[:64]
     spec["windows"] = [_window(window) for window in windows]
+    if job.spec.labeling is not None and job.spec.labeling.minimum_new_labels is not None:
+        spec["minimumNewLabels"] = job.spec.labeling.minimum_new_labels
     owner = owner_reference("EvaluationJob", job.metadata.name, job.metadata.uid)
-    return _dataset(job, name, spec, owner)
+    return dataset_body(job.metadata.namespace, job.metadata.name, name, spec, owner)
 
 
 def build_version_dataset(
@@ -124,7 +126,7 @@ def build_version_dataset(
     if wanted.labels:
         spec["sliceLabels"] = list(wanted.labels)
     owner = owner_reference("EvaluationJobVersion", version.metadata.name, version.metadata.uid)
-    body = _dataset(job, name, spec, owner)
+    body = dataset_body(job.metadata.namespace, job.metadata.name, name, spec, owner)
     body["metadata"]["labels"][naming.LABEL_VERSION] = version.metadata.name
     return body
 
@@ -202,17 +204,18 @@ def build_table_check(job: EvaluationJob, policy: Policy) -> Body:
     return body
 
 
-def _dataset(job: EvaluationJob, name: str, spec: Body, owner: Body) -> Body:
+def dataset_body(namespace: str, job: str, name: str, spec: Body, owner: Body) -> Body:
+    """A Dataset of the EvaluationJob named `job`, with the labels by which it is found."""
     return {
         "apiVersion": API_VERSION,
         "kind": "Dataset",
         "metadata": {
             "name": name,
-            "namespace": job.metadata.namespace,
+            "namespace": namespace,
             "labels": {
                 naming.LABEL_MANAGED_BY: naming.MANAGED_BY,
                 naming.LABEL_COMPONENT: naming.COMPONENT_RUN,
-                naming.LABEL_JOB: job.metadata.name,
+                naming.LABEL_JOB: job,
                 naming.LABEL_DATASET: name,
             },
             "ownerReferences": [owner],

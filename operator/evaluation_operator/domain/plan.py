@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from evaluation_operator.domain.facts import DatasetFacts, JobFacts, Outcome
+from evaluation_operator.domain.facts import DatasetFacts, JobFacts, Outcome, RevisionFacts
 from evaluation_operator.domain.reasons import Reason
 
 Body = Mapping[str, Any]
@@ -57,6 +57,15 @@ class CreateRun:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateRevision:
+    """Create the Dataset of a revision from that of its run, `root`, as it stands. Its Job comes
+    once the job's status lists it."""
+
+    root: DatasetFacts
+    revision: RevisionFacts
+
+
+@dataclass(frozen=True, slots=True)
 class CreateRunJob:
     """Create the Job of a Dataset that exists."""
 
@@ -102,6 +111,7 @@ Action = (
     | TakeClaim
     | OwnVersion
     | CreateRun
+    | CreateRevision
     | CreateRunJob
     | CreateTableCheck
     | WriteOutcome

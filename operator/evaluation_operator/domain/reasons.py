@@ -48,6 +48,7 @@ class Reason(StrEnum):
     # Runs
     RUN_CREATED = "RunCreated"
     RUN_SUCCEEDED = "RunSucceeded"
+    EVALUATION_SUPERSEDED = "EvaluationSuperseded"
     RUN_FAILED = "RunFailed"
     NO_DATA = "NoData"
     NOTHING_TO_COVER = "NothingToCover"

@@ -1,12 +1,14 @@
 """Recording how runs ended in the status of their job: attempts, cover and the latest figures.
 
 A run is recorded exactly once: while its name stands in `status.active`, or its time lies after
-`status.lastRunTime`, it has not been.
+`status.lastRunTime`, it has not been. A revision has the time of its run, so there only its name
+tells: it starts after `status.active` has it, and its outcome comes later still.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from evaluation_operator.api.base import RpcStatus, TimeSpan
@@ -20,7 +22,13 @@ from evaluation_operator.api.evaluation_job import (
 )
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.cover import Window, after_failure, merge, subtract
-from evaluation_operator.domain.facts import DatasetFacts, Failure, Outcome, Result
+from evaluation_operator.domain.facts import (
+    DatasetFacts,
+    Failure,
+    Outcome,
+    Result,
+    RevisionFacts,
+)
 from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.domain.progress import CANCELLED
 from evaluation_operator.domain.reasons import Reason
@@ -35,6 +43,8 @@ def is_recorded(status: EvaluationJobStatus, dataset: DatasetFacts) -> bool:
     """Whether the status already speaks of how this run ended."""
     if any(run.name == dataset.name for run in status.active):
         return False
+    if dataset.revision is not None:
+        return dataset.outcome is not None
     return status.last_run_time is not None and dataset.scheduled_time <= status.last_run_time
 
 
@@ -43,6 +53,8 @@ def record(
 ) -> tuple[EvaluationJobStatus, list[EventRecord]]:
     """The status after the run has ended, and what to tell about it."""
     status = _without_active(status, dataset)
+    if dataset.revision is not None:
+        return _revised(status, dataset, dataset.revision, outcome)
     if dataset.item_count is not None:
         status = status.model_copy(update={"sampled_in_interval": dataset.item_count})
     match outcome.result:
@@ -97,32 +109,56 @@ def _covered(status: EvaluationJobStatus, windows: Sequence[Window]) -> Evaluati
 def _succeeded(
     status: EvaluationJobStatus, dataset: DatasetFacts, outcome: Outcome
 ) -> tuple[EvaluationJobStatus, list[EventRecord]]:
-    status = _covered(status, dataset.windows)
-    latest = status.latest_evaluation
-    older = latest is None or (latest.evaluation_job_run_time or outcome.time) <= (
-        dataset.scheduled_time
-    )
+    status = _with_latest(_covered(status, dataset.windows), dataset, outcome)
     changes: dict[str, object] = {
         "last_success_time": max(status.last_success_time or outcome.time, outcome.time),
     }
     if outcome.late_rows or status.late_rows is not None:
         changes["late_rows"] = outcome.late_rows
-    if older:
-        changes["latest_evaluation"] = LatestEvaluation(
-            name=outcome.evaluation or dataset.name,
-            dataset=dataset.name,
-            evaluation_job_run_time=dataset.scheduled_time,
-            create_time=outcome.time,
-            mean_average_precision=outcome.mean_average_precision,
-            evaluated_item_count=outcome.evaluated_item_count,
-        )
+    event = EventRecord(Reason.RUN_SUCCEEDED, _figures(dataset, outcome))
+    return status.model_copy(update=changes), [event]
+
+
+def _with_latest(
+    status: EvaluationJobStatus, dataset: DatasetFacts, outcome: Outcome
+) -> EvaluationJobStatus:
+    """The newest Evaluation is that of the latest run, revised or not."""
+    latest = status.latest_evaluation
+    known = latest.evaluation_job_run_time if latest is not None else None
+    if latest is not None and (known or outcome.time) > dataset.scheduled_time:
+        return status
+    newest = LatestEvaluation(
+        name=outcome.evaluation or dataset.name,
+        dataset=dataset.name,
+        evaluation_job_run_time=dataset.scheduled_time,
+        create_time=outcome.time,
+        mean_average_precision=outcome.mean_average_precision,
+        evaluated_item_count=outcome.evaluated_item_count,
+    )
+    return status.model_copy(update={"latest_evaluation": newest})
+
+
+def _figures(dataset: DatasetFacts, outcome: Outcome) -> str:
     figure = outcome.mean_average_precision
     text = "no label has ground truth" if figure is None else f"mean average precision {figure:.4f}"
-    event = EventRecord(
-        Reason.RUN_SUCCEEDED,
-        f"{dataset.name}: {outcome.evaluated_item_count or 0} items evaluated, {text}",
-    )
-    return status.model_copy(update=changes), [event]
+    return f"{dataset.name}: {outcome.evaluated_item_count or 0} items evaluated, {text}"
+
+
+def _revised(
+    status: EvaluationJobStatus, dataset: DatasetFacts, revision: RevisionFacts, outcome: Outcome
+) -> tuple[EvaluationJobStatus, list[EventRecord]]:
+    """It took no rows of its own, so none are covered by it, and none wait for another run."""
+    match outcome.result:
+        case Result.SUCCEEDED:
+            message = f"{_figures(dataset, outcome)}; supersedes Evaluation {revision.supersedes}"
+            event = EventRecord(Reason.EVALUATION_SUPERSEDED, message)
+            return _with_latest(status, dataset, outcome), [event]
+        case Result.NO_DATA:
+            return status, [EventRecord(Reason.NO_DATA, f"{dataset.name}: no rows to evaluate")]
+        case Result.FAILED:
+            status, events = _failed(status, dataset.name, (), outcome)
+            kept = f"; Evaluation {revision.supersedes} stands"
+            return status, [replace(item, message=item.message + kept) for item in events]
 
 
 def _failed(

@@ -13,14 +13,17 @@ from hypothesis import strategies as st
 from evaluation_operator.api.evaluation_job import EvaluationJobStatus
 from evaluation_operator.domain.cover import Window, merge, subtract
 from evaluation_operator.domain.facts import DatasetFacts
-from evaluation_operator.domain.naming import evaluate_job_name
+from evaluation_operator.domain.naming import ANNOTATION_REEVALUATE, evaluate_job_name
 from evaluation_operator.domain.plan import CreateRun, Plan
 from evaluation_operator.domain.schedule import next_run_time
 from evaluation_operator.domain.sizes import MOST_STATUS_BYTES, json_bytes
 from evaluation_operator.domain.steps import Step, step_job, step_of
+from tests.builders import Manifest
 from tests.unit.domain.fleet import Doing, Fleet
 from tests.unit.domain.world import CREATED, DAY, FIRST_RUN, JobWorld
 
+LEAST = 3
+"""New labels that make a revision."""
 LONG = "<" * 300 + "ä" * 3000
 
 
@@ -33,7 +36,10 @@ class Life(JobWorld):
         self.fleet = Fleet(CREATED)
         self.cuts: dict[str, set[int]] = {}
         self.evaluated_rows: list[int] = []
-        super().__init__(people=people)
+        self.bad_ends = 0
+        self.best: tuple[str, int, str] | None = None
+        self.revisions: dict[str, Manifest] = {}
+        super().__init__(people=people, labeling={"minimumNewLabels": LEAST})
 
     def pass_days(self, days: float) -> None:
         self.now += timedelta(days=days)
@@ -74,19 +80,53 @@ class Life(JobWorld):
         name = self.active[which % len(self.active)]
         if name not in self.datasets:
             return
+        self.bad_ends += how in ("deleted", "failed") and self.may_end(how, name)
         if how == "deleted":
             self.remove_dataset(name)
+            self.revisions.pop(name, None)
         elif "outcome" in self.datasets[name]["status"] or (job := self.job_of(name)) is None:
             return
         elif how == "succeeded":
             self.evaluate(name)
             self.succeed(name)
+            self.best = max(self.best or ("", 0, ""), self.place(name))
         elif how == "empty":
             self.evaluate(name)
             self.commit(name, "NoData")
             self.complete_job(job)
         else:
             self.fail(job, LONG if which % 2 else "short", partial_failures=which % 6)
+        self.settle()
+
+    def may_end(self, how: str, name: str) -> bool:
+        if how == "deleted":
+            return True
+        return "outcome" not in self.datasets[name]["status"] and self.job_of(name) is not None
+
+    def place(self, name: str) -> tuple[str, int, str]:
+        """By which the newest Evaluation is found: that of the latest run, and of it the last."""
+        spec = self.datasets[name]["spec"]
+        return spec["scheduledTime"], spec.get("revision", {}).get("number", 0), name
+
+    def some_root(self, which: int) -> str | None:
+        roots = sorted(name for name, it in self.datasets.items() if "revision" not in it["spec"])
+        return roots[which % len(roots)] if roots else None
+
+    def label_late(self, which: int, count: int) -> None:
+        name = self.some_root(which)
+        if name is not None and "outcome" in self.datasets[name]["status"]:
+            known = self.datasets[name]["status"].get("newLabelCount", 0)
+            self.count_new_labels(name, known + count)
+            self.settle()
+
+    def ask_again(self, which: int, token: int) -> None:
+        name = self.some_root(which)
+        if name is not None:
+            self.request(f"{name} {token}")
+            self.settle()
+
+    def keep_few(self, limit: int) -> None:
+        self.edit(evaluationsHistoryLimit=limit)
         self.settle()
 
     def job_of(self, name: str) -> str | None:
@@ -167,6 +207,7 @@ class Life(JobWorld):
             self.cuts[name] = self.rows_in(self.windows(name))
         self.check()
         self.check_steps()
+        self.check_revisions()
         return plan
 
     def check(self) -> None:
@@ -192,6 +233,46 @@ class Life(JobWorld):
             wanted = step_job(run.dataset.name, step_of(run.dataset))
             assert (run.job.name if run.job else None) == (wanted.name if wanted else None)
 
+    def check_revisions(self) -> None:
+        """Each is made once, for a reason; none is lost, and the run that it revises stays."""
+        found = {name: it["spec"] for name, it in self.datasets.items() if "revision" in it["spec"]}
+        for name, spec in found.items():
+            assert self.revisions.setdefault(name, spec) == spec
+            assert spec["sourceDataset"] in self.datasets, "the first stays readable"
+            assert spec["windows"] == []
+        for name in self.revisions:
+            told = self.revisions[name]["revision"]
+            others = [it["revision"] for key, it in self.revisions.items() if key != name]
+            same = [it for it in others if it["run"] == told["run"]]
+            assert all(it["number"] != told["number"] for it in same)
+            if "request" in told:
+                assert all(it.get("request") != told["request"] for it in same), "made twice"
+            else:
+                before = [it for it in same if it["number"] < told["number"]]
+                counted = max((it["newLabelCount"] for it in before), default=0)
+                assert told["newLabelCount"] - counted >= LEAST, "too few labels for it"
+        going_on = [name for name in found if "outcome" not in self.datasets[name]["status"]]
+        assert set(going_on) <= set(self.active), "nobody would record how it ends"
+        assert len(going_on) <= 5
+        runs = [found[name]["sourceDataset"] for name in going_on]
+        assert len(runs) == len(set(runs)), "two of one run at once"
+        assert self.status.get("totalAttempts", 0) == self.bad_ends, "each failure is told once"
+        if self.best is not None:
+            assert self.status["latestEvaluation"]["name"] == self.best[2]
+
+    def check_nothing_is_due(self) -> None:
+        for name, dataset in self.datasets.items():
+            outcome = dataset["status"].get("outcome", {})
+            if "revision" in dataset["spec"] or outcome.get("result") != "Succeeded":
+                continue
+            revisions = [it["spec"].get("revision", {}) for it in self.datasets.values()]
+            own = [it for it in revisions if it.get("run") == name]
+            counted = max((it["newLabelCount"] for it in own), default=0)
+            assert dataset["status"].get("newLabelCount", 0) - counted < LEAST
+            wish = self.own["metadata"].get("annotations", {}).get(ANNOTATION_REEVALUATE, "")
+            if wish.startswith(f"{name} "):
+                assert [it for it in own if it.get("request") == wish]
+
     def active_windows(self) -> list[Window]:
         return [
             window
@@ -210,7 +291,9 @@ class Life(JobWorld):
         for _ in range(8):
             self.succeed_all()
             self.pass_days(1)
-        self.succeed_all()
+        for _ in range(4):
+            self.succeed_all()
+        self.check_nothing_is_due()
 
     def succeed_all(self) -> None:
         for name in list(self.active):
@@ -238,6 +321,10 @@ HAPPENINGS = st.one_of(
     op("edit_schedule", st.integers(1, 4)),
     op("edit_label_delay", st.sampled_from([0, 6, 24, 60])),
     op("lose_the_job", st.integers(0, 9)),
+    op("label_late", st.integers(0, 9), st.integers(1, 6)),
+    op("label_late", st.integers(0, 9), st.integers(1, 6)),
+    op("ask_again", st.integers(0, 9), st.integers(0, 3)),
+    op("keep_few", st.integers(1, 4)),
     op("die_within", st.integers(0, 4), st.sampled_from([0.5, 1, 2])),
 )
 WITH_PEOPLE = st.one_of(

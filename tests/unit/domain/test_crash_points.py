@@ -56,6 +56,27 @@ def a_run_that_people_label() -> tuple[World, list[Callable[[], None]]]:
     ]
 
 
+def a_run_that_labels_come_late_for() -> tuple[World, list[Callable[[], None]]]:
+    world = JobWorld(labeling={"minimumNewLabels": 5}, evaluationsHistoryLimit=1)
+    first, second = (f"{name_at(0)}-r{number}" for number in (1, 2))
+
+    def due(day: int) -> None:
+        world.now = FIRST_RUN + day * DAY
+
+    return world, [
+        lambda: due(0),
+        lambda: world.succeed(name_at(0), 0.9),
+        lambda: world.count_new_labels(name_at(0), 5),
+        lambda: world.succeed(first, 0.8),
+        lambda: world.request(f"{name_at(0)} again"),
+        lambda: world.fail(second),
+        lambda: world.count_new_labels(name_at(0), 10),
+        lambda: due(1),
+        lambda: world.succeed(name_at(1)),
+        lambda: world.succeed(f"{name_at(0)}-r3", 0.7),
+    ]
+
+
 def a_piece_that_runs_alone() -> tuple[World, list[Callable[[], None]]]:
     world = JobWorld()
     for day in range(3):
@@ -110,6 +131,7 @@ STORIES: dict[str, Story] = {
     "a run that succeeds": a_run_that_succeeds,
     "a run that fails, its rows, a new table check, pruning": a_run_that_fails_and_its_rows,
     "a run that people label": a_run_that_people_label,
+    "labels that come late": a_run_that_labels_come_late_for,
     "a piece that runs alone": a_piece_that_runs_alone,
     "a deletion with an active run": a_deletion_with_an_active_run,
     "a takeover of a model version": a_takeover,
@@ -157,6 +179,9 @@ def test_putting_off_the_status_when_many_are_due_leads_to_the_same_end(name: st
 def test_the_stories_do_end() -> None:
     """A check of the check: the end states are not empty."""
     assert played(a_run_that_succeeds).status["latestEvaluation"]["name"] == name_at(0)
+    late = played(a_run_that_labels_come_late_for)
+    assert list(late.datasets) == [name_at(1)], "a run and its revisions go together"
+    assert f"{name_at(0)}-r3" in late.created_jobs
     assert played(a_version).status["state"] == "Completed"
     assert played(a_version_that_is_terminated).status["state"] == "Terminated"
     assert played(a_deletion_with_an_active_run).status["state"] == "STOPPED"

@@ -21,11 +21,16 @@ from evaluation_operator.domain.decide_job import decide_job
 from evaluation_operator.domain.decide_version import decide_version
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts, parse_time
 from evaluation_operator.domain.flushing import Replica
-from evaluation_operator.domain.naming import FINALIZER, evaluate_job_name
+from evaluation_operator.domain.naming import (
+    ANNOTATION_REEVALUATE,
+    FINALIZER,
+    evaluate_job_name,
+)
 from evaluation_operator.domain.plan import (
     Action,
     AddFinalizer,
     Claim,
+    CreateRevision,
     CreateRun,
     CreateRunJob,
     CreateTableCheck,
@@ -40,6 +45,7 @@ from evaluation_operator.domain.plan import (
     WriteOutcome,
 )
 from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.revisions import build_revision
 from evaluation_operator.domain.snapshot import (
     JobSnapshot,
     Run,
@@ -153,6 +159,8 @@ class World:
             case CreateRun(dataset, job):
                 self._create(self.datasets, dataset)
                 self._create_job(job, self.datasets[dataset["metadata"]["name"]])
+            case CreateRevision(root, revision):
+                self._create(self.datasets, build_revision(self.datasets[root.name], revision))
             case CreateRunJob(facts, job):
                 self._create_job(job, self.datasets[facts.name])
             case CreateTableCheck(job):
@@ -257,6 +265,15 @@ class World:
                 "lastTransitionTime": format_time(self.now),
             }
         ]
+
+    def count_new_labels(self, name: str, count: int) -> None:
+        """What the next run's pod, or the labeler, finds out about a run."""
+        self.datasets[name]["status"]["newLabelCount"] = count
+
+    def request(self, value: str) -> None:
+        """What `kubectl annotate` does to the job."""
+        annotations = {ANNOTATION_REEVALUATE: value}
+        self.own = merged(self.own, {"metadata": {"annotations": annotations}})
 
     def start_pod(self, name: str, phase: str = "Running", **status: Any) -> None:
         state = {"running": {}} if phase == "Running" else {}
