@@ -69,15 +69,16 @@ def build_revision(root: Mapping[str, Any], revision: RevisionFacts) -> Body:
 
 
 def _revisable(family: Family, active: frozenset[str]) -> DatasetFacts | None:
-    """The run, if it has an Evaluation to supersede and nothing of its family is under way."""
+    """The run, if it has an Evaluation to supersede and nothing of its family is under way.
+
+    What is failed in this turn is not active any more, and has no outcome to be seen yet.
+    """
     root = family.root
     if root is None or root.deleting or root.outcome is None:
         return None
     if root.outcome.result is not Result.SUCCEEDED:
         return None
-    if any(item.outcome is None or item.name in active for item in family.members):
-        return None
-    return root
+    return None if any(item.name in active for item in family.members) else root
 
 
 def _reasons(job: EvaluationJob, root: DatasetFacts, family: Family) -> list[str | None]:

@@ -98,6 +98,14 @@ class Life(JobWorld):
             self.fail(job, LONG if which % 2 else "short", partial_failures=which % 6)
         self.settle()
 
+    def go_on_without_operator(self) -> None:
+        """A pod may be quick: its run has ended before anybody looks again."""
+        for name, dataset in self.datasets.items():
+            is_revision, ended = "revision" in dataset["spec"], "outcome" in dataset["status"]
+            if is_revision and not ended and name in self.jobs:
+                self.succeed(name)
+                self.best = max(self.best or ("", 0, ""), self.place(name))
+
     def may_end(self, how: str, name: str) -> bool:
         if how == "deleted":
             return True

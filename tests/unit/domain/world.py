@@ -110,9 +110,15 @@ class World:
         self._again = plan.wake_at is not None and plan.wake_at <= self.now
         try:
             self._carry_out(plan)
-        except (Died, Lost):
+        except Died:
+            self.go_on_without_operator()
+            self._again = True
+        except Lost:
             self._again = True
         return plan
+
+    def go_on_without_operator(self) -> None:
+        """What others do between its end and its next beginning."""
 
     def settle(self) -> Plan:
         """One turn, and more only as long as the plans ask for them; then there must be rest.
