@@ -329,14 +329,18 @@ HAPPENINGS = st.one_of(
     op("edit_schedule", st.integers(1, 4)),
     op("edit_label_delay", st.sampled_from([0, 6, 24, 60])),
     op("lose_the_job", st.integers(0, 9)),
+    op("die_within", st.integers(0, 4), st.sampled_from([0.5, 1, 2])),
+)
+WITH_LATE_LABELS = st.one_of(
+    HAPPENINGS,
+    op("end_one", st.just("succeeded"), st.integers(0, 9)),
     op("label_late", st.integers(0, 9), st.integers(1, 6)),
     op("label_late", st.integers(0, 9), st.integers(1, 6)),
     op("ask_again", st.integers(0, 9), st.integers(0, 3)),
     op("keep_few", st.integers(1, 4)),
-    op("die_within", st.integers(0, 4), st.sampled_from([0.5, 1, 2])),
 )
 WITH_PEOPLE = st.one_of(
-    HAPPENINGS,
+    WITH_LATE_LABELS,
     op("go_on", st.integers(0, 9)),
     op("go_on", st.integers(0, 9)),
     op("lose_the_labeler"),
@@ -357,6 +361,14 @@ SAMPLING = st.one_of(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(HAPPENINGS, min_size=5, max_size=40))
 def test_every_row_is_evaluated_once_or_given_up(happenings: list[tuple[str, object]]) -> None:
+    live(Life(), happenings)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(WITH_LATE_LABELS, min_size=5, max_size=40))
+def test_so_it_is_when_labels_come_late_and_no_revision_is_lost_or_made_twice(
+    happenings: list[tuple[str, object]],
+) -> None:
     live(Life(), happenings)
 
 
