@@ -16,6 +16,7 @@ from evaluation_operator.cli import (
 )
 from evaluation_operator.cli.evaluate_command import evaluate
 from evaluation_operator.cli.output import PROGRAM
+from evaluation_operator.cli.reevaluate_command import reevaluate
 from evaluation_operator.cli.run_command import run
 from evaluation_operator.cli.validate_command import validate
 
@@ -32,6 +33,9 @@ app = typer.Typer(
 app.command("list", epilog=f"{_EXAMPLE} list -A")(job_commands.list_jobs)
 app.command("describe", epilog=f"{_EXAMPLE} describe digits-v1 -n digits")(job_commands.describe)
 app.command("run", epilog=f"{_EXAMPLE} run digits-v1 -n digits --label 3 --label 8 --wait")(run)
+app.command("reevaluate", epilog=f"{_EXAMPLE} reevaluate evj-digits-v1-29541240 -n digits --wait")(
+    reevaluate
+)
 app.command("pause", epilog=f"{_EXAMPLE} pause digits-v1 -n digits")(job_commands.pause)
 app.command("resume", epilog=f"{_EXAMPLE} resume digits-v1 -n digits")(job_commands.resume)
 app.command("sampling", epilog=f"{_EXAMPLE} sampling digits-v1 -n digits")(

@@ -56,6 +56,12 @@ ThresholdsOption = Annotated[
         "Default: 0.00 to 0.95 by 0.05, then 0.96 to 0.99.",
     ),
 ]
+TimeoutOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION", help="With --wait: how long at most, as 30m. Default: no limit."
+    ),
+]
 LabelsOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -93,6 +99,18 @@ def _time(text: str) -> datetime:
             raise CliError(f"--window: {text!r} has no time zone: add Z for UTC")
         time = time.replace(tzinfo=UTC)
     return time
+
+
+def parse_timeout(text: str | None) -> float | None:
+    """Seconds; None for no text."""
+    if text is None:
+        return None
+    from evaluation_operator.api.base import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise CliError(f"--timeout: {error}") from error
 
 
 def parse_thresholds(text: str | None) -> list[float] | None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evaluation_operator.cli.errors import CliError
 from evaluation_operator.cli.options import (
     ContextOption,
     JobArgument,
@@ -15,8 +14,10 @@ from evaluation_operator.cli.options import (
     NamespaceOption,
     OutputOption,
     ThresholdsOption,
+    TimeoutOption,
     WindowOption,
     parse_thresholds,
+    parse_timeout,
     parse_window,
 )
 from evaluation_operator.cli.output import Output, reports_errors, write
@@ -31,12 +32,7 @@ def run(
     wait: Annotated[
         bool, typer.Option("--wait", help="Follow it to its end and show the Evaluation.")
     ] = False,
-    timeout: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION", help="With --wait: how long at most, as 30m. Default: no limit."
-        ),
-    ] = None,
+    timeout: TimeoutOption = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the version. Default: JOB-xxxxx.")
     ] = None,
@@ -83,7 +79,7 @@ def run(
         queue_name=queue_name,
     )
     body = versions.build_version(job, name, options)
-    seconds = _seconds(timeout)
+    seconds = parse_timeout(timeout)
     target = Target(namespace, kubeconfig, context)
     if wait:
         ended = in_cluster(
@@ -93,17 +89,6 @@ def run(
     else:
         created = in_cluster(target, lambda kube, home: versions.create_version(kube, home, body))
         _show_created(created, output)
-
-
-def _seconds(timeout: str | None) -> float | None:
-    if timeout is None:
-        return None
-    from evaluation_operator.api.base import parse_duration
-
-    try:
-        return parse_duration(timeout)
-    except ValueError as error:
-        raise CliError(f"--timeout: {error}") from error
 
 
 def _show_created(standing: Standing, output: Output) -> None:

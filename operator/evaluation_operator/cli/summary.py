@@ -95,6 +95,8 @@ def _fields(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("Job", spec.evaluation_job),
         ("Version", spec.evaluation_job_version or ""),
         ("Model version", str(spec.model_version)),
+        ("Supersedes", spec.supersedes or ""),
+        ("Superseded by", _superseded_by(evaluation)),
         ("Run time", format_time(spec.evaluation_job_run_time)),
         ("mAP", number(mean_average_precision(evaluation))),
         ("Area under curve", number(curve.area_under_curve if curve else None)),
@@ -107,6 +109,11 @@ def _fields(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("Digest", spec.digest),
         ("Full result", spec.results_uri),
     ]
+
+
+def _superseded_by(evaluation: Evaluation) -> str:
+    newer = evaluation.status.superseded_by
+    return f"{newer}: labels have come since, look at that one" if newer else ""
 
 
 def _weighted_fields(spec: EvaluationSpec) -> list[tuple[str, str]]:
