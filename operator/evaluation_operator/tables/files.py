@@ -37,6 +37,7 @@ from evaluation_operator.tables.query import (
     keyed_halves,
     keyed_rows,
     select_rows,
+    select_truth,
 )
 from evaluation_operator.tables.repeats import without_repeats
 from evaluation_operator.tables.schema import (
@@ -45,6 +46,7 @@ from evaluation_operator.tables.schema import (
     LABEL_COLUMNS,
     READ_SCHEMA,
     ROW_COLUMNS,
+    TRUTH_SCHEMA,
     Column,
 )
 from evaluation_operator.tables.storage import list_parquet, open_storage, storage_errors
@@ -106,6 +108,22 @@ class FileTable:
                 )
                 batches = self._batches(engine, _sql(found))
             yield from without_repeats(sliced(batches))
+
+    def read_truth(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
+        footers = self._checked(self._storage.root, ROW_COLUMNS, query.windows)
+        half_footers = self._checked(self._half_folder, HALF_COLUMNS, half_spans(query))
+        if not footers and not half_footers:
+            return
+        with self.engine() as engine:
+            found = select_truth(
+                self._relation(engine, "rows", footers, ROW_COLUMNS),
+                self._relation(engine, "halves", half_footers, HALF_COLUMNS),
+                self._relation(engine, "labels", self._label_footers(), LABEL_COLUMNS),
+                query,
+                _DIALECT,
+                has_ids=_have_ids(footers),
+            )
+            yield from self._batches(engine, _sql(found), TRUTH_SCHEMA)
 
     def count_late(self, query: RowQuery, known_ids: Iterable[pa.RecordBatch]) -> int:
         footers = self._footers_of_others()
@@ -199,13 +217,15 @@ class FileTable:
         """So much content at a time, of which a query makes a few copies."""
         return self._options.memory_limit_bytes // 16
 
-    def _batches(self, engine: Expression, sql: str) -> Iterator[pa.RecordBatch]:
+    def _batches(
+        self, engine: Expression, sql: str, schema: pa.Schema = READ_SCHEMA
+    ) -> Iterator[pa.RecordBatch]:
         with (
             self._reading(),
             engine.con.execute(sql).to_arrow_reader(self._options.batch_rows) as reader,
         ):
             for batch in reader:
-                yield batch.cast(READ_SCHEMA)
+                yield batch.cast(schema)
 
     def _wide_batches(
         self,

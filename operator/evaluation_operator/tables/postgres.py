@@ -38,6 +38,7 @@ from evaluation_operator.tables.query import (
     Expression,
     count_late_rows,
     select_rows,
+    select_truth,
 )
 from evaluation_operator.tables.repeats import without_repeats
 from evaluation_operator.tables.schema import (
@@ -45,6 +46,7 @@ from evaluation_operator.tables.schema import (
     LABEL_COLUMNS,
     READ_SCHEMA,
     ROW_COLUMNS,
+    TRUTH_SCHEMA,
     Column,
     conform,
 )
@@ -130,15 +132,10 @@ class PostgresTable:
         self._append_beside(self._address.labels, LABEL_COLUMNS, batches)
 
     def read_rows(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
-        with self._connection() as connection:
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            with connection.transaction():
-                rows, has_ids = self._rows(connection)
-                halves = _beside(connection, self._address.halves, HALF_COLUMNS)
-                labels = _beside(connection, self._address.labels, LABEL_COLUMNS)
-                found = select_rows(rows, halves, labels, query, _DIALECT, has_ids=has_ids)
-                yield from without_repeats(self._batches(connection, found))
+        yield from without_repeats(self._read(select_rows, query, READ_SCHEMA))
+
+    def read_truth(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
+        yield from self._read(select_truth, query, TRUTH_SCHEMA)
 
     def count_late(self, query: RowQuery, known_ids: Iterable[pa.RecordBatch]) -> int:
         with self._connection() as connection, connection.transaction():
@@ -152,6 +149,20 @@ class PostgresTable:
 
     def close(self) -> None:
         """Nothing outlives a call."""
+
+    def _read(
+        self, select: Callable[..., Expression], query: RowQuery, schema: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
+        """What `select_rows` or `select_truth` find, all as of one moment."""
+        with self._connection() as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            with connection.transaction():
+                rows, has_ids = self._rows(connection)
+                halves = _beside(connection, self._address.halves, HALF_COLUMNS)
+                labels = _beside(connection, self._address.labels, LABEL_COLUMNS)
+                found = select(rows, halves, labels, query, _DIALECT, has_ids=has_ids)
+                yield from self._batches(connection, found, schema)
 
     def _append_beside(
         self, name: TableName, columns: tuple[Column, ...], batches: Iterable[pa.RecordBatch]
@@ -176,7 +187,9 @@ class PostgresTable:
         check_columns(rows, found, ROW_COLUMNS)
         return _relation(rows, ROW_COLUMNS, found), "id" in found and not found["id"].is_nullable
 
-    def _batches(self, connection: Connection, found: Expression) -> Iterator[pa.RecordBatch]:
+    def _batches(
+        self, connection: Connection, found: Expression, schema: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
         """The result a few rows at a time, from a cursor that the server holds.
 
         How many is known by the rows before, since only who has them knows how wide they are.
@@ -185,10 +198,10 @@ class PostgresTable:
         with connection.cursor("rows", binary=True) as cursor:
             cursor.execute(_compiled(found))
             while rows := cursor.fetchmany(count):
-                columns = zip(READ_SCHEMA, zip(*rows, strict=True), strict=True)
+                columns = zip(schema, zip(*rows, strict=True), strict=True)
                 batch = pa.RecordBatch.from_arrays(
                     [pa.array(values, field.type) for field, values in columns],
-                    schema=READ_SCHEMA,
+                    schema=schema,
                 )
                 yield batch
                 fitting = _BATCH_BYTES * len(rows) // max(batch.nbytes, 1)

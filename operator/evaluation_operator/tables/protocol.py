@@ -105,6 +105,13 @@ class Table(Protocol):
         share an id and differ come one after another: the caller must refuse them.
         """
 
+    def read_truth(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
+        """The ground truth of the rows of `read_rows`, as TRUTH_SCHEMA and by rising id.
+
+        Rows of one id that differ in their ground truth come one after another. It may hold ids
+        of events of which only one half has come, and none of the query's context.
+        """
+
     def count_late(self, query: RowQuery, known_ids: Iterable[pa.RecordBatch]) -> int:
         """How many rows of others lie in the query's windows without being in `known_ids`.
 

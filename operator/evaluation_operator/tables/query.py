@@ -16,7 +16,13 @@ from typing import Any, Final, TypeAlias
 import ibis
 
 from evaluation_operator.tables.protocol import RowQuery, Window
-from evaluation_operator.tables.schema import ID_DIGITS, READ_SCHEMA, ROW_SCHEMA, ColumnKind
+from evaluation_operator.tables.schema import (
+    ID_DIGITS,
+    READ_SCHEMA,
+    ROW_SCHEMA,
+    TRUTH_SCHEMA,
+    ColumnKind,
+)
 
 # ibis builds its expressions at run time: its types say no more than this.
 Expression: TypeAlias = Any
@@ -60,13 +66,35 @@ def select_rows(
         parts.append(whole if has_ids else _with_ids(whole, dialect))
     if halves is not None:
         parts.append(_matching(_joined(halves, query, dialect), query))
-    found = reduce(lambda left, right: left.union(right), parts)
-    if labels is None:
-        found = found.mutate(labeled_at=ibis.null(TIMESTAMP))
-    else:
-        found = _with_labels(found, _newest_labels(labels, query.label_cutoff, dialect))
-    found = found.select(READ_SCHEMA.names)
+    found = _with_newest(_union(parts), labels, query, dialect).select(READ_SCHEMA.names)
     return found.order_by(dialect.byte_order(found.id), found.time)
+
+
+def select_truth(
+    rows: Expression | None,
+    halves: Expression | None,
+    labels: Expression | None,
+    query: RowQuery,
+    dialect: Dialect,
+    *,
+    has_ids: bool,
+) -> Expression:
+    """TRUTH_SCHEMA of the query's rows, by rising id; the same arguments as `select_rows`.
+
+    Content is only read to hash it, where rows have no ids. Halves count whether or not the other
+    half is there: joining them would need their content.
+    """
+    parts = []
+    if rows is not None:
+        whole = _matching(rows, query)
+        whole = whole if has_ids else _with_ids(whole, dialect)
+        parts.append(whole.filter(whole.is_inside).select("id", "groundtruth"))
+    if halves is not None:
+        near = _near(halves, query)
+        parts.append(near.select(id=near.id, groundtruth=ibis.null("string")))
+    found = _with_newest(_union(parts), labels, query, dialect).select(TRUTH_SCHEMA.names)
+    found = found.distinct()
+    return found.order_by(dialect.byte_order(found.id), dialect.byte_order(found.groundtruth))
 
 
 def count_late_rows(
@@ -229,6 +257,18 @@ def _newest_labels(labels: Expression, cutoff: datetime | None, dialect: Dialect
     labels = labels.mutate(place=ibis.row_number().over(newest_first))
     labels = labels.filter(labels.place == 0)
     return labels.select(label_id=labels.id, label=labels.groundtruth, labeled_at=labels.labeled_at)
+
+
+def _union(parts: list[Expression]) -> Expression:
+    return reduce(lambda left, right: left.union(right), parts)
+
+
+def _with_newest(
+    rows: Expression, labels: Expression | None, query: RowQuery, dialect: Dialect
+) -> Expression:
+    if labels is None:
+        return rows.mutate(labeled_at=ibis.null(TIMESTAMP))
+    return _with_labels(rows, _newest_labels(labels, query.label_cutoff, dialect))
 
 
 def _with_labels(rows: Expression, labels: Expression) -> Expression:

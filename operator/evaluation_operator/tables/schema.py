@@ -123,6 +123,14 @@ READ_SCHEMA: Final = pa.schema(
         pa.field("is_inside", pa.bool_()),
     ]
 )
+# Ground truth alone: the newest label, else the row's own column.
+TRUTH_SCHEMA: Final = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        pa.field("groundtruth", pa.string()),
+        pa.field("labeled_at", TIME),
+    ]
+)
 ID_SCHEMA: Final = pa.schema([pa.field("id", pa.string())])
 
 

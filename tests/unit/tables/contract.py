@@ -11,7 +11,7 @@ import pytest
 
 from evaluation_operator.tables.errors import TableInvalid
 from evaluation_operator.tables.protocol import RowQuery, Table
-from evaluation_operator.tables.schema import ID_SCHEMA, READ_SCHEMA, row_ids
+from evaluation_operator.tables.schema import ID_SCHEMA, READ_SCHEMA, TRUTH_SCHEMA, row_ids
 from tests.unit.tables.making import (
     Row,
     at,
@@ -125,6 +125,20 @@ class TableContract:
         for _ in range(2):
             made.append_labels([label_batch(make_label("row-0000", "a", 5))])
         assert [row["groundtruth"] for row in read(made)] == ["a"]
+
+    def test_ground_truth_is_read_without_the_rows(self, made: Table) -> None:
+        made.append_rows([row_batch(make_row(1, groundtruth="own"), make_row(0))])
+        made.append_halves([half_batch(make_half("request", 2), make_half("response", 2))])
+        made.append_labels([label_batch(make_label("row-0000", "a", 5))])
+        made.append_labels([label_batch(make_label("row-0000", "b", 7))])
+        (first, *_) = batches = list(made.read_truth(query(label_cutoff=at(6))))
+        assert first.schema == TRUTH_SCHEMA
+        assert [row for batch in batches for row in batch.to_pylist()] == [
+            {"id": "row-0000", "groundtruth": "a", "labeled_at": at(5)},
+            {"id": "row-0001", "groundtruth": "own", "labeled_at": None},
+            {"id": "row-0002", "groundtruth": None, "labeled_at": None},
+        ]
+        assert list(made.read_truth(query(model="others"))) == []
 
     def test_a_table_of_six_columns_works(self, table: Table, fill: Fill) -> None:
         rows = foreign_table(*(make_foreign_row(number) for number in range(3)))
@@ -302,6 +316,7 @@ class TableContract:
         ):
             found = [row for batch in made.read_rows(asked) for row in batch.to_pylist()]
             assert found == expected_rows(rows, labels, asked, halves)
+            assert truths_of(found) <= truths(made, asked)
 
     def test_any_mixture_of_rows_reads_as_by_hand(self, table: Table, fill: Fill) -> None:
         """Random rows of others, many of them equal or with the strangest texts."""
@@ -329,6 +344,20 @@ class TableContract:
         for asked in _queries(dice):
             found = [row for batch in table.read_rows(asked) for row in batch.to_pylist()]
             assert found == expected_rows([*rows, *rows[:40]], labels, asked)
+            assert truths_of(found) == truths(table, asked)
+
+
+def truths(table: Table, asked: RowQuery) -> set[tuple[object, ...]]:
+    batches = list(table.read_truth(asked))
+    ids = [row["id"] for batch in batches for row in batch.to_pylist()]
+    assert ids == sorted(ids, key=lambda text: text.encode())
+    return {tuple(row.values()) for batch in batches for row in batch.to_pylist()}
+
+
+def truths_of(rows: list[Row]) -> set[tuple[object, ...]]:
+    """What is to be read of the rows that are not context."""
+    names = TRUTH_SCHEMA.names
+    return {tuple(row[name] for name in names) for row in rows if row["is_inside"]}
 
 
 def _queries(dice: random.Random) -> Iterator[RowQuery]:
