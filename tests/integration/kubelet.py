@@ -155,6 +155,7 @@ class RunProgram:
             "uid": metadata.uid,
         }
         curve = {"areaUnderCurve": figure, "meanAveragePrecision": figure}
+        revision = dataset.spec.revision
         return make_evaluation(
             metadata.name,
             metadata={"namespace": metadata.namespace, "ownerReferences": [owner]},
@@ -163,6 +164,7 @@ class RunProgram:
                 "evaluationJobRunTime": format_time(dataset.spec.scheduled_time),
                 "evaluationMetrics": {"classificationMetrics": {"prCurve": curve}},
                 "meanAveragePrecision": figure,
+                **({"supersedes": revision.supersedes} if revision is not None else {}),
             },
         )
 
