@@ -25,11 +25,13 @@ def evaluate_here(dataset: Dataset, *, keeps_results: bool, now: datetime) -> Ev
     """The Evaluation of the Dataset. `keeps_results`: the full result goes to its resultsUri.
 
     A Dataset whose run has cut its rows is computed with the labels of that time, and with what
-    people have labelled for it, which lies with the run's results.
+    people have labelled for it, which lies with the run's results; a revision with the rows and
+    labels that it has kept there.
     """
     uri = _table_uri(dataset)
     folder = _results_folder(dataset, now) if keeps_results else None
-    labels = _results_folder(dataset, now) if dataset.spec.labeling is not None else None
+    asks = dataset.spec.labeling is not None or dataset.spec.revision is not None
+    labels = _results_folder(dataset, now) if asks else None
     cut = dataset.status.cut
     as_of = cut.time if cut is not None and cut.time is not None else now
     with run_problems(), tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:

@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +39,7 @@ NOTHING_TO_LABEL: Final = "NothingToLabel"
 _BATCH_ROWS: Final = 1024
 _READ: Final = ["row_id", "index", "is_resolved", "groundtruth"]
 _LABELED_ROWS: Final = "labeled-rows.parquet"
+_COPIED: Final = "copied-labels.parquet"
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,10 @@ class Labels:
     figures: LabelingFigures
     entries: Mapping[str, Mapping[int, str]]
 
+    def of(self, row_id: str) -> Mapping[int, str]:
+        """By place in the row; empty where people have said nothing of it."""
+        return self.entries.get(row_id, {})
+
     def __str__(self) -> str:
         it = self.figures
         return (
@@ -71,19 +76,60 @@ class Labels:
         )
 
 
+NO_LABELS: Final = Labels(
+    LabelingFigures(
+        time=datetime.min.replace(tzinfo=UTC),
+        asked=0,
+        answered=0,
+        unresolved=0,
+        annotators=0,
+        agreement=None,
+    ),
+    {},
+)
+
+
 def read_labels(folder: Folder) -> Labels | None:
-    """The labels of a run; None while people have not done. Raises Unavailable."""
-    if not folder.exists(results.LABELED):
+    """The labels that a run was evaluated with; None while people have not done. Raises
+    Unavailable."""
+    return _read_files(folder, results.LABELED, results.LABELS)
+
+
+def read_newest_labels(folder: Folder) -> Labels | None:
+    """The same with what came after the run's deadline. Raises Unavailable."""
+    late = _read_files(folder, results.LATE_LABELED, results.LATE_LABELS)
+    return late if late is not None else read_labels(folder)
+
+
+def copy_newest_labels(source: Folder, target: Folder, scratch: Path) -> None:
+    """Keep what people have labelled for a run by now, for one that evaluates it again: the run's
+    own files may change later. Nothing if people were not asked."""
+    named = (results.LATE_LABELED, results.LATE_LABELS)
+    if not source.exists(results.LATE_LABELED):
+        named = (results.LABELED, results.LABELS)
+    told, labels = named
+    if not source.exists(told):
+        return
+    content, local = source.read_json(told), scratch / _COPIED
+    if source.exists(labels):
+        source.fetch(labels, local)
+        target.store(local, results.LABELS)
+        local.unlink()
+    target.write_json(results.LABELED, content)
+
+
+def _read_files(folder: Folder, told: str, labels: str) -> Labels | None:
+    if not folder.exists(told):
         return None
-    content = folder.read_json(results.LABELED)
+    content = folder.read_json(told)
     try:
         figures = _figures(content)
     except (KeyError, TypeError, ValueError) as error:
-        raise Unavailable(f"{folder.uri}/{results.LABELED}: {error!r}: not as written") from error
+        raise Unavailable(f"{folder.uri}/{told}: {error!r}: not as written") from error
     entries: dict[str, dict[int, str]] = {}
     if figures.answered == 0:
         return Labels(figures, entries)
-    for batch in folder.batches(results.LABELS, _READ):
+    for batch in folder.batches(labels, _READ):
         for line in batch.to_pylist():
             if line["is_resolved"] and line["groundtruth"] is not None:
                 entries.setdefault(line["row_id"], {})[line["index"]] = line["groundtruth"]
@@ -108,7 +154,10 @@ def write_no_labels(folder: Folder, now: datetime) -> None:
 
 
 def labels_of_people(dataset: Dataset, folder: Folder | None) -> Labels | None:
-    """None where people are not asked; Unavailable where they are and have not done."""
+    """None where people are not asked; Unavailable where they are and have not done. A run that is
+    evaluated again has kept theirs, if there are any."""
+    if dataset.spec.revision is not None:
+        return read_labels(folder) if folder is not None else None
     if dataset.spec.labeling is None:
         return None
     labels = read_labels(folder) if folder is not None else None
@@ -183,7 +232,7 @@ def _figures(content: Mapping[str, Any]) -> LabelingFigures:
 
 def _filled(cut: Cut, labels: Labels) -> Iterator[RowDict]:
     for row in read_cut(cut.path):
-        filled = filled_truth(row, labels.entries.get(row["id"], {}))
+        filled = filled_truth(row, labels.of(row["id"]))
         if filled is not None:
             row |= {"groundtruth": filled, "labeled_at": labels.figures.time}
         yield row
@@ -193,7 +242,7 @@ def _label_rows(cut: Cut, labels: Labels) -> Iterator[dict[str, Any]]:
     """Ground truth by row, as tables keep it: with what the user gave for the row's other
     items."""
     for row in read_cut(cut.path):
-        filled = filled_truth(row, labels.entries.get(row["id"], {}))
+        filled = filled_truth(row, labels.of(row["id"]))
         if filled is not None:
             yield {
                 "id": row["id"],
@@ -207,7 +256,8 @@ def filled_truth(row: RowDict, entries: Mapping[int, str]) -> str | None:
     """The row's ground truth with the entries where it has none; None if that changes nothing."""
     if not entries or row["is_duplicate"]:
         return None
-    predictions, truths = _entries(row["raw_prediction"]), _entries(row["groundtruth"])
+    predictions = parsed_entries(row["raw_prediction"])
+    truths = parsed_entries(row["groundtruth"])
     found = list(truths or [None] * len(predictions or ()))
     missing = [i for i in entries if 0 <= i < len(found) and found[i] is None]
     if not missing:
@@ -217,8 +267,11 @@ def filled_truth(row: RowDict, entries: Mapping[int, str]) -> str | None:
     return json.dumps({"predictions": found}, ensure_ascii=False)
 
 
-def _entries(text: str | None) -> list[Any] | None:
-    """Of a row that a task was made of, so that it can be read."""
-    document = None if text is None else json.loads(text)
+def parsed_entries(text: str | None) -> list[Any] | None:
+    """What a row says of each of its items; None where it says nothing that can be read."""
+    try:
+        document = None if text is None else json.loads(text)
+    except ValueError:
+        return None
     entries = document.get("predictions") if isinstance(document, dict) else None
     return entries if isinstance(entries, list) else None

@@ -13,6 +13,7 @@ from evaluation_operator.evaluator.cut import Cut, RowQueryRecord, cut_rows, row
 from evaluation_operator.evaluator.errors import InvalidRun
 from evaluation_operator.evaluator.labels import labeled_cut, read_labels
 from evaluation_operator.evaluator.results import Folder
+from evaluation_operator.evaluator.revision import cut_revision
 from evaluation_operator.tables.protocol import RowQuery, Table, Window
 from evaluation_operator.tables.schema import ID_SCHEMA
 
@@ -35,13 +36,26 @@ class RunOptions:
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
 
-def obtain_cut(dataset: Dataset, table: Table, folder: Folder | None, options: RunOptions) -> Cut:
-    """The cut that is in the folder, else a new one, which is then kept there. Raises RunError."""
+def obtain_cut(
+    dataset: Dataset,
+    table: Table,
+    folder: Folder | None,
+    options: RunOptions,
+    *,
+    kept_in: Folder | None = None,
+) -> Cut:
+    """The cut that is in the folder, else a new one, which is then kept there. Raises RunError.
+
+    `kept_in`: where a revision that is computed again, without a folder, has its cut.
+    """
     local = options.scratch / results.ROWS
-    if folder is not None and folder.exists(results.CUT):
-        folder.fetch(results.ROWS, local)
-        return Cut.from_json(folder.read_json(results.CUT), local)
-    if dataset.spec.source_dataset is not None:
+    kept = folder or (kept_in if dataset.spec.revision is not None else None)
+    if kept is not None and kept.exists(results.CUT):
+        kept.fetch(results.ROWS, local)
+        return Cut.from_json(kept.read_json(results.CUT), local)
+    if dataset.spec.revision is not None:
+        cut = cut_revision(dataset, table, folder, options.scratch, options.now())
+    elif dataset.spec.source_dataset is not None:
         cut = _cut_of_source(dataset, folder, local)
     else:
         taken = _Taken(folder, dataset) if folder is not None else None

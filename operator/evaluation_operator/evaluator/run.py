@@ -97,7 +97,7 @@ def evaluate_dataset(
     people have labelled lies in `labels_from`, by default the folder. Raises RunError.
     """
     _check_options(dataset)
-    cut = obtain_cut(dataset, table, folder, options)
+    cut = obtain_cut(dataset, table, folder, options, kept_in=labels_from)
     late = count_late(dataset, table, folder) if folder is not None else 0
     if cut.row_count == 0:
         return RunResult(cut, ItemCounts(), None, late)

@@ -110,6 +110,7 @@ def _build(
         evaluation_job=spec.evaluation_job.name,
         evaluation_job_version=version.name if version else None,
         dataset=dataset.metadata.name,
+        supersedes=spec.revision.supersedes if spec.revision else None,
         model_version=spec.model_version,
         mean_average_precision=plain.mean_average_precision,
         accuracy=plain.accuracy,
