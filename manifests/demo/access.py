@@ -18,7 +18,10 @@ Body = dict[str, Any]
 
 
 class Cluster:
-    def __init__(self) -> None:
+    """`namespace` is where everything is, unless a call names another one."""
+
+    def __init__(self, namespace: str = NAMESPACE) -> None:
+        self.namespace = namespace
         self.kubeconfig = load_settings().kubeconfig
         helper = CHECKOUT / "tests" / "cluster" / "cluster.py"
         self._kubectl = (
@@ -28,18 +31,22 @@ class Cluster:
     def kubectl(self, *arguments: str | Path, stdin: str | None = None) -> str:
         return run([self._kubectl, "--kubeconfig", self.kubeconfig, *arguments], stdin=stdin)
 
-    def get(self, kind: str, name: str, namespace: str = NAMESPACE) -> Body:
+    def get(self, kind: str, name: str) -> Body:
         found: Body = json.loads(
-            self.kubectl("get", kind, name, "--namespace", namespace, "--output", "json")
+            self.kubectl("get", kind, name, "--namespace", self.namespace, "--output", "json")
         )
         return found
 
-    def list(self, kind: str, selector: str, namespace: str = NAMESPACE) -> list[Body]:
-        where = ("--namespace", namespace, "--selector", selector)
+    def list(self, kind: str, selector: str = "") -> list[Body]:
+        where = ("--namespace", self.namespace, "--selector", selector)
         items: list[Body] = json.loads(self.kubectl("get", kind, *where, "--output", "json"))[
             "items"
         ]
         return items
+
+    def apply(self, *bodies: Mapping[str, Any]) -> None:
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies})
+        self.kubectl("apply", "--namespace", self.namespace, "--filename", "-", stdin=text)
 
     def restart(self, kind_and_name: str, namespace: str) -> None:
         self.kubectl("rollout", "restart", kind_and_name, "--namespace", namespace)
@@ -50,7 +57,7 @@ class Cluster:
 
     def in_pod(self, workload: str, container: str, *command: str) -> subprocess.Popen[str]:
         """A command in a pod of the workload; what it says is kept until it has ended."""
-        where = ("--namespace", NAMESPACE, workload, "--container", container)
+        where = ("--namespace", self.namespace, workload, "--container", container)
         return subprocess.Popen(  # noqa: S603
             [self._kubectl, "--kubeconfig", self.kubeconfig, "exec", *where, "--", *command],
             stdin=subprocess.DEVNULL,
@@ -59,15 +66,16 @@ class Cluster:
             text=True,
         )
 
-    def run_version(self, job: str) -> subprocess.Popen[str]:
-        """`kubectl evaluations run JOB --wait`, which tells its progress."""
+    def evaluations(self, *words: str) -> subprocess.Popen[str]:
+        """`kubectl evaluations`, whose progress goes to the terminal."""
         program = Path(sys.executable).with_name("kubectl-evaluations")
-        where = ["--namespace", NAMESPACE, "--kubeconfig", str(self.kubeconfig)]
+        where = ["--namespace", self.namespace, "--kubeconfig", str(self.kubeconfig)]
         return subprocess.Popen(  # noqa: S603
-            [program, "run", job, "--wait", "--timeout", "5m", "--output", "json", *where],
-            stdout=subprocess.PIPE,
-            text=True,
+            [program, *words, *where], stdout=subprocess.PIPE, text=True
         )
+
+    def run_version(self, job: str) -> subprocess.Popen[str]:
+        return self.evaluations("run", job, "--wait", "--timeout", "5m", "--output", "json")
 
 
 def finish(processes: Mapping[str, subprocess.Popen[str]], what: str) -> dict[str, str]:

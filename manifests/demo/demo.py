@@ -10,39 +10,24 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 if __name__ == "__main__":
     # Run by path: the checkout's other modules are found from its root.
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from rich.console import Console
-
 from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from manifests.demo.access import NAMESPACE, Cluster, finish
+from manifests.demo.installing import install
 from manifests.demo.model.digits import VERSIONS
 from manifests.demo.serving import SAMPLER, import_labels, send_traffic, wait_for_rows
-from manifests.demo.showing import show_comparison, show_next_steps
+from manifests.demo.showing import console, show_comparison, show_next_steps, step
 from tests.cluster.host import ClusterError
 from tests.cluster.settings import CHECKOUT
 
 JOBS = tuple(f"digits-{version}" for version in VERSIONS)
-OPERATOR = "deployment/evaluation-operator"
-OPERATOR_NAMESPACE = "evaluation-operator"
-
-console = Console(highlight=False)
-
-
-@contextmanager
-def step(title: str) -> Iterator[None]:
-    console.print(f"[bold]==> {title}[/bold]")
-    started = time.monotonic()
-    yield
-    console.print(f"    {time.monotonic() - started:.1f} s", style="dim")
 
 
 def main() -> int:
@@ -76,19 +61,8 @@ def demonstrate() -> None:
         evaluations = evaluate(cluster, JOBS)
     console.print()
     jobs = [EvaluationJob.from_dict(cluster.get("evaluationjob", job)) for job in JOBS]
-    show_comparison(console, jobs, evaluations)
-    show_next_steps(console, cluster.kubeconfig)
-
-
-def install(cluster: Cluster) -> None:
-    overlay = CHECKOUT / "manifests" / "overlays" / "trial"
-    said = cluster.kubectl("apply", "--kustomize", overlay)
-    if f"{OPERATOR.replace('/', '.apps/')} created" not in said:
-        # The image's name stays the same when it is built anew.
-        cluster.restart(OPERATOR, OPERATOR_NAMESPACE)
-    crds = [line.split()[0] for line in said.splitlines() if line.startswith("customresource")]
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *crds)
-    cluster.wait_rolled_out(OPERATOR, OPERATOR_NAMESPACE)
+    show_comparison(jobs, evaluations)
+    show_next_steps(cluster.kubeconfig)
 
 
 def deploy(cluster: Cluster) -> None:

@@ -1,8 +1,10 @@
-"""The demo's last page: both Evaluations side by side, and what to type next."""
+"""The demo's steps, and its last page: both Evaluations side by side, and what to type next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -18,10 +20,18 @@ from evaluation_operator.cli.summary import (
     worst_confusions,
 )
 
+console = Console(highlight=False)
 
-def show_comparison(
-    console: Console, jobs: Sequence[EvaluationJob], evaluations: Mapping[str, Evaluation]
-) -> None:
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    console.print(f"[bold]==> {title}[/bold]")
+    started = time.monotonic()
+    yield
+    console.print(f"    {time.monotonic() - started:.1f} s", style="dim")
+
+
+def show_comparison(jobs: Sequence[EvaluationJob], evaluations: Mapping[str, Evaluation]) -> None:
     """A column a job; `evaluations` by the job's name."""
     table = Table(title="Handwritten digits, two model versions", title_justify="left")
     table.add_column("")
@@ -47,7 +57,7 @@ def show_comparison(
     console.print(table)
 
 
-def show_next_steps(console: Console, kubeconfig: Path) -> None:
+def show_next_steps(kubeconfig: Path) -> None:
     console.print(
         f"""
 The cluster stays up. What to type next:

@@ -21,6 +21,11 @@ class KindCluster:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
+    @property
+    def host_address(self) -> str:
+        gateway = "{{(index .IPAM.Config 0).Gateway}}"
+        return run(["docker", "network", "inspect", "kind", "--format", gateway]).strip()
+
     def up(self) -> None:
         """Create the cluster unless it exists, and write its kubeconfig."""
         if not self.is_up():

@@ -38,6 +38,7 @@ class LocalCluster:
     """One a machine, shared by its checkouts, as a kind cluster of a fixed name is."""
 
     name = "local"
+    host_address = BRIDGE_ADDRESS
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -6,7 +6,6 @@ The operator of a cluster is one, so tests share it; each has a namespace of its
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -16,6 +15,7 @@ from typing import Any
 from tests.builders import merged
 from tests.cluster.binary import build_binary
 from tests.cluster.host import find_program, run, wait_until
+from tests.cluster.overlay import Overlay, shifted_clock
 from tests.cluster.settings import CHECKOUT, Settings
 from tests.e2e.loading import MOUNT, build_loading
 
@@ -116,10 +116,10 @@ class Live:
         A shifted clock is for the given namespaces alone: no other job is to think it is later.
         """
         environment = {"EVALUATION_NAMESPACES": ",".join(namespaces)} if namespaces else {}
-        environment |= _shifted(clock_offset)
+        environment |= shifted_clock(clock_offset)
         trial = CHECKOUT / "manifests" / "overlays" / "trial"
-        overlay = self._overlay(trial, "Deployment", "evaluation-operator", environment)
-        self.kubectl("apply", "-k", overlay)
+        overlay = Overlay(trial, "Deployment", "evaluation-operator", environment)
+        self.kubectl("apply", "-k", overlay.write(self._folder()))
         self.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=60s")
         where = ("-n", OPERATOR_NAMESPACE)
         self.kubectl(
@@ -131,11 +131,11 @@ class Live:
         self, namespace: str, replicas: int = 1, clock_offset: timedelta = timedelta(0)
     ) -> None:
         """The namespace's sampler, with the operator's clock, always with new pods."""
-        overlay = self._overlay(
+        overlay = Overlay(
             CHECKOUT / "manifests" / "sampler",
             "StatefulSet",
             "evaluation-sampler",
-            {"EVALUATION_SAMPLER_FLUSH_SECONDS": "5", **_shifted(clock_offset)},
+            {"EVALUATION_SAMPLER_FLUSH_SECONDS": "5", **shifted_clock(clock_offset)},
             [
                 {"op": "replace", "path": "/spec/replicas", "value": replicas},
                 # So that a test can kill it: nobody inside can kill a container's first process.
@@ -146,7 +146,7 @@ class Live:
                 },
             ],
         )
-        self.kubectl("apply", "-n", namespace, "-k", overlay)
+        self.kubectl("apply", "-n", namespace, "-k", overlay.write(self._folder()))
         self.wait_sampler(namespace)
 
     def wait_sampler(self, namespace: str) -> None:
@@ -175,34 +175,9 @@ class Live:
         name = f"job/{bodies[1]['metadata']['name']}"
         self.kubectl("wait", "-n", namespace, "--for=condition=Complete", name, "--timeout=120s")
 
-    def _overlay(
-        self,
-        resource: Path,
-        kind: str,
-        name: str,
-        environment: Mapping[str, str],
-        operations: Sequence[Body] = (),
-    ) -> Path:
-        """A kustomization of `resource` whose workload has more variables, and is like no other."""
+    def _folder(self) -> Path:
         folder = self._directory / uuid.uuid4().hex
         folder.mkdir()
-        variables = "/spec/template/spec/containers/0/env/-"
-        annotations = {"tests/installation": folder.name}
-        patch: list[Body] = [
-            *operations,
-            *(
-                {"op": "add", "path": variables, "value": {"name": name, "value": value}}
-                for name, value in environment.items()
-            ),
-            {"op": "add", "path": "/spec/template/metadata/annotations", "value": annotations},
-        ]
-        kustomization = {
-            "apiVersion": "kustomize.config.k8s.io/v1beta1",
-            "kind": "Kustomization",
-            "resources": [os.path.relpath(resource, folder.resolve())],
-            "patches": [{"target": {"kind": kind, "name": name}, "patch": json.dumps(patch)}],
-        }
-        (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
         return folder
 
     def _is_led(self) -> bool:
@@ -214,15 +189,6 @@ class Live:
         ]
         lease = self.get("lease", "evaluation-operator", OPERATOR_NAMESPACE)
         return len(pods) == 1 and lease["spec"].get("holderIdentity") in pods
-
-
-def _shifted(clock_offset: timedelta) -> dict[str, str]:
-    if not clock_offset:
-        return {}
-    return {
-        "EVALUATION_ALLOW_TEST_CLOCK": "true",
-        "EVALUATION_CLOCK_OFFSET_SECONDS": f"{clock_offset.total_seconds():.0f}",
-    }
 
 
 def ready(job: Body) -> Body:

@@ -13,9 +13,8 @@ import pytest
 
 from evaluation_operator.tables.open import open_table
 from tests.cluster.cluster import choose_cluster
-from tests.cluster.host import run
 from tests.cluster.postgres import DATABASE, USER, PostgreSQL
-from tests.cluster.settings import BRIDGE_ADDRESS, load_settings
+from tests.cluster.settings import load_settings
 from tests.e2e.live import Body, Live, ready, spec_set, table_uri, text_job
 
 pytestmark = pytest.mark.cluster
@@ -30,18 +29,10 @@ class Database:
     namespace: str
 
 
-def address_that_pods_reach() -> str:
-    """This machine, as the cluster's pods see it."""
-    if choose_cluster(load_settings()).name == "local":
-        return BRIDGE_ADDRESS
-    gateway = "{{(index .IPAM.Config 0).Gateway}}"
-    return run(["docker", "network", "inspect", "kind", "--format", gateway]).strip()
-
-
 @pytest.fixture(scope="module")
 def database(live: Live) -> Iterator[Database]:
     """A server, and a namespace whose Secret has its address and the password."""
-    with PostgreSQL(listen=address_that_pods_reach()) as server:
+    with PostgreSQL(listen=choose_cluster(load_settings()).host_address) as server:
         namespace = live.make_namespace("database")
         variables = {
             "PGHOST": server.host,
