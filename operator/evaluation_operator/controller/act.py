@@ -176,7 +176,8 @@ class Actor:
     async def _create_revision(
         self, key: Key, root: DatasetFacts, revision: RevisionFacts
     ) -> list[EventRecord]:
-        """Raises Conflict when the run is another one by now."""
+        """Raises Conflict when the run is another one by now, or the revision was there unseen:
+        it may have ended and be recorded, so that the decision is to be made anew."""
         stored = await self._kube.get(DATASETS, root.namespace, root.name)
         if stored["metadata"]["uid"] != root.uid:
             self._learn(key, "Dataset", stored, False)
@@ -185,9 +186,11 @@ class Actor:
         owner = controller_uid(wanted["metadata"])
         body, created = await self._create(DATASETS, key, wanted, owner)
         self._learn(key if created else None, "Dataset", body, False)
+        if not created:
+            raise Conflict(f"Dataset {body['metadata']['name']} is there already")
         why = "on request" if revision.request is not None else f"{root.new_label_count} new labels"
         text = f"created run {body['metadata']['name']}: evaluates {root.name} again ({why})"
-        return [EventRecord(Reason.RUN_CREATED, text)] if created else []
+        return [EventRecord(Reason.RUN_CREATED, text)]
 
     async def _create_job(self, key: Key, job: Mapping[str, Any], owner: str) -> None:
         wanted = copy.deepcopy(dict(job))

@@ -302,6 +302,15 @@ def test_a_run_that_is_revised_is_kept_until_that_has_ended() -> None:
     assert not {RUN, FIRST} & set(world.datasets)
 
 
+def test_labels_that_come_when_a_run_is_to_leave_the_history_keep_it() -> None:
+    world = evaluated(runs=2)
+    world.edit(evaluationsHistoryLimit=1)
+    late(world, 10)
+    assert {RUN, FIRST} < set(world.datasets)
+    revised(world)
+    assert not {RUN, FIRST} & set(world.datasets)
+
+
 def test_a_revision_that_somebody_deletes_is_an_attempt_and_is_made_again() -> None:
     world = late(evaluated(), 10)
     world.remove_dataset(FIRST)

@@ -166,7 +166,10 @@ class World:
                 self._create(self.datasets, dataset)
                 self._create_job(job, self.datasets[dataset["metadata"]["name"]])
             case CreateRevision(root, revision):
-                self._create(self.datasets, build_revision(self.datasets[root.name], revision))
+                body = build_revision(self.datasets[root.name], revision)
+                if body["metadata"]["name"] in self.datasets:
+                    raise Lost
+                self._create(self.datasets, body)
             case CreateRunJob(facts, job):
                 self._create_job(job, self.datasets[facts.name])
             case CreateTableCheck(job):
