@@ -26,9 +26,11 @@ from evaluation_operator.evaluator.errors import (
     Unavailable,
     termination_message,
 )
+from evaluation_operator.evaluator.late_labels import is_counting, tell_new_labels
 from evaluation_operator.evaluator.obtain import RunOptions
 from evaluation_operator.evaluator.publish import publish, publish_cut, read_dataset
 from evaluation_operator.evaluator.results import Folder, run_folder
+from evaluation_operator.evaluator.revision import Source, count_new_labels
 from evaluation_operator.evaluator.run import (
     CutResult,
     RunResult,
@@ -88,6 +90,7 @@ async def run(settings: RunSettings) -> None:
         with api_errors():
             committed = await publish(kube, dataset, result, folder.uri)
         _tell(dataset, folder, committed=committed)
+        await _look_back(kube, dataset, folder, settings)
 
 
 async def cut(settings: RunSettings) -> None:
@@ -102,10 +105,28 @@ async def cut(settings: RunSettings) -> None:
             if result.cut.row_count:
                 handed = await publish_cut(kube, dataset, result, folder.uri)
                 logger.info("%d items to label%s", result.tasks, "" if handed else ": not wanted")
+                await _look_back(kube, dataset, folder, settings)
                 return
             empty = RunResult(result.cut, ItemCounts(), None, result.late_rows)
             committed = await publish(kube, dataset, empty, folder.uri)
         _tell(dataset, folder, committed=committed)
+        await _look_back(kube, dataset, folder, settings)
+
+
+async def _look_back(kube: Kube, dataset: Dataset, folder: Folder, settings: RunSettings) -> None:
+    """Count for earlier runs what labels have come since, if the job wants that."""
+    if not is_counting(dataset):
+        return
+
+    def count(run: Dataset, its_folder: Folder) -> int:
+        with (
+            tempfile.TemporaryDirectory(dir=settings.scratch) as scratch,
+            _opened(run, settings, Path(scratch)) as (table, options),
+        ):
+            source = Source.open(its_folder)
+            return count_new_labels(run, table, source, options.scratch, options.now())
+
+    await tell_new_labels(kube, dataset, folder, count)
 
 
 @contextlib.asynccontextmanager

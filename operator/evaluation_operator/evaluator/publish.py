@@ -6,7 +6,8 @@ meantime takes its Evaluation back, since its rows have gone to another run.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
@@ -14,7 +15,17 @@ from evaluation_operator.evaluator.cut import Cut
 from evaluation_operator.evaluator.errors import Unavailable
 from evaluation_operator.evaluator.labels import NOTHING_TO_LABEL
 from evaluation_operator.evaluator.run import CutResult, RunResult
-from evaluation_operator.kube import DATASETS, EVALUATIONS, AlreadyExists, Conflict, Kube, NotFound
+from evaluation_operator.kube import (
+    DATASETS,
+    EVALUATIONS,
+    AlreadyExists,
+    Conflict,
+    Kube,
+    NotFound,
+    Resource,
+)
+
+Status: TypeAlias = dict[str, Any]
 
 ATTEMPTS = 10
 
@@ -29,26 +40,14 @@ async def read_dataset(kube: Kube, namespace: str, name: str) -> Dataset | None:
 
 async def publish_cut(kube: Kube, dataset: Dataset, result: CutResult, folder_uri: str) -> bool:
     """Hand the run over to people; False when it is not wanted any more. One write."""
-    namespace, name = dataset.metadata.namespace, dataset.metadata.name
-    for _ in range(ATTEMPTS):
-        try:
-            body = await kube.get(DATASETS, namespace, name)
-        except NotFound:
-            return False
-        status = body.get("status") or {}
-        if body["metadata"]["uid"] != dataset.metadata.uid or status.get("outcome"):
-            return False
-        if status.get("cut"):
-            return True
-        body["status"] = status | _cut_status(result, folder_uri, status.get("conditions") or [])
-        try:
-            await kube.replace_status(DATASETS, namespace, body)
-        except Conflict:
-            continue
-        except NotFound:
-            return False
-        return True
-    raise Unavailable(f"Dataset {name}: its status changed {ATTEMPTS} times under the run's hand")
+
+    def handed(status: Status) -> Status | None:
+        if status.get("outcome") or status.get("cut"):
+            return None
+        return status | _cut_status(result, folder_uri, status.get("conditions") or [])
+
+    after = await change_status(kube, dataset, handed)
+    return after is not None and not after.get("outcome")
 
 
 async def publish(kube: Kube, dataset: Dataset, result: RunResult, folder_uri: str) -> bool:
@@ -56,28 +55,78 @@ async def publish(kube: Kube, dataset: Dataset, result: RunResult, folder_uri: s
     created: str | None = None
     if result.evaluation is not None:
         created = await _create_evaluation(kube, dataset, result.evaluation.to_dict())
-    namespace, name = dataset.metadata.namespace, dataset.metadata.name
+        await _supersede(kube, dataset)
+
+    def committed(status: Status) -> Status | None:
+        return None if status.get("outcome") else status | _status(result, folder_uri)
+
+    after = await change_status(kube, dataset, committed)
+    if after is None:
+        return False
+    outcome = after["outcome"]
+    if outcome["result"] == "Failed" and created is not None:
+        await _take_back(kube, dataset, created)
+    return bool(outcome.get("writtenBy") == "Run")
+
+
+async def change_status(
+    kube: Kube,
+    dataset: Dataset,
+    change: Callable[[Status], Status | None],
+) -> Status | None:
+    """The Dataset's status after the change, which may be none; None if it is gone."""
+    metadata = dataset.metadata
+    where = (metadata.namespace, metadata.name)
+    return await _change_status(kube, DATASETS, *where, change, uid=metadata.uid)
+
+
+async def _change_status(
+    kube: Kube,
+    resource: Resource,
+    namespace: str,
+    name: str,
+    change: Callable[[Status], Status | None],
+    *,
+    uid: str | None = None,
+) -> Status | None:
+    """The same for any object; without a uid for whichever has the name."""
     for _ in range(ATTEMPTS):
         try:
-            body = await kube.get(DATASETS, namespace, name)
-        except NotFound:
-            return False
-        status = body.get("status") or {}
-        if body["metadata"]["uid"] != dataset.metadata.uid:
-            return False
-        if outcome := status.get("outcome"):
-            if outcome["result"] == "Failed" and created is not None:
-                await _take_back(kube, namespace, name, created)
-            return bool(outcome.get("writtenBy") == "Run")
-        body["status"] = status | _status(result, folder_uri)
-        try:
-            await kube.replace_status(DATASETS, namespace, body)
+            body = await kube.get(resource, namespace, name)
+            if uid is not None and body["metadata"]["uid"] != uid:
+                return None
+            status: Status = body.get("status") or {}
+            changed = change(status)
+            if changed is None:
+                return status
+            await kube.replace_status(resource, namespace, body | {"status": changed})
         except Conflict:
             continue
         except NotFound:
-            return False
-        return True
-    raise Unavailable(f"Dataset {name}: its status changed {ATTEMPTS} times under the run's hand")
+            return None
+        return changed
+    raise Unavailable(
+        f"{resource.kind} {name}: its status changed {ATTEMPTS} times under the run's hand"
+    )
+
+
+async def _supersede(kube: Kube, dataset: Dataset) -> None:
+    """Say in the Evaluation that is superseded which one takes its place; it may be gone."""
+    name = dataset.metadata.name
+
+    def linked(status: Status) -> Status | None:
+        return None if status.get("supersededBy") == name else status | {"supersededBy": name}
+
+    await _change_superseded(kube, dataset, linked)
+
+
+async def _change_superseded(
+    kube: Kube, dataset: Dataset, change: Callable[[Status], Status | None]
+) -> None:
+    revision = dataset.spec.revision
+    if revision is not None:
+        namespace = dataset.metadata.namespace
+        await _change_status(kube, EVALUATIONS, namespace, revision.supersedes, change)
 
 
 async def _create_evaluation(kube: Kube, dataset: Dataset, body: dict[str, Any]) -> str:
@@ -100,7 +149,15 @@ async def _create_evaluation(kube: Kube, dataset: Dataset, body: dict[str, Any])
     raise Unavailable(f"Evaluation {name} comes and goes while the run tries to create it")
 
 
-async def _take_back(kube: Kube, namespace: str, name: str, uid: str) -> None:
+async def _take_back(kube: Kube, dataset: Dataset, uid: str) -> None:
+    namespace, name = dataset.metadata.namespace, dataset.metadata.name
+
+    def unlinked(status: Status) -> Status | None:
+        if status.get("supersededBy") != name:
+            return None
+        return {key: value for key, value in status.items() if key != "supersededBy"}
+
+    await _change_superseded(kube, dataset, unlinked)
     try:
         await kube.delete(EVALUATIONS, namespace, name, uid=uid)
     except (NotFound, Conflict):
