@@ -116,3 +116,21 @@ def test_a_job_that_is_not_there_is_told(namespace: Namespace) -> None:
     result = namespace.run("labeling", "nobody")
     assert result.exit_code == 1
     assert "nobody" in result.stderr
+
+
+def test_labels_that_came_late_are_told_with_what_holds_now(namespace: Namespace) -> None:
+    assert "came after" not in namespace.run("labeling", "ripeness").stdout
+    uid = namespace.get("evj", "ripeness")["metadata"]["uid"]
+    revision = {"run": ENDED, "number": 1, "supersedes": ENDED, "newLabelCount": 90}
+    newest = f"{ENDED}-r1"
+    namespace.apply(
+        make_run(newest, uid, "2026-03-01T10:00:00Z", labeling=ABSENT, revision=revision)
+    )
+    namespace.set_status("evds", ENDED, {"newLabelCount": 123})
+    for name in (ENDED, newest):
+        outcome = {"result": "Succeeded", "time": "2026-03-02T10:00:00Z", "evaluation": name}
+        namespace.set_status("evds", name, {"outcome": outcome})
+    lines = [line.split() for line in namespace.run("labeling", "ripeness").stdout.splitlines()]
+    assert [ENDED, "123", newest] in lines
+    found = json_of(namespace.run("labeling", "ripeness", "-o", "json"))["lateLabels"]
+    assert found == [{"run": ENDED, "newLabelCount": 123, "newestEvaluation": newest}]

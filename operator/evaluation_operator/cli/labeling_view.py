@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,8 @@ from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.cli.figures import count, number
 from evaluation_operator.cli.output import plural, print_fields, print_table, print_title
 from evaluation_operator.domain.conditions import message_of
+from evaluation_operator.domain.facts import DatasetFacts
+from evaluation_operator.domain.families import families
 from evaluation_operator.kube import DATASETS, EVALUATION_JOBS, EVALUATIONS, Kube, NotFound
 from evaluation_operator.labeling.progress import CONDITION, deadline_of
 
@@ -60,11 +63,28 @@ class RunView:
 
 
 @dataclass(frozen=True, slots=True)
+class LateView:
+    """A run that labels have come for since its first Evaluation; `evaluation` is its newest."""
+
+    run: str
+    new_labels: int
+    evaluation: str
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "run": self.run,
+            "newLabelCount": self.new_labels,
+            "newestEvaluation": self.evaluation,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class LabelingView:
     """`latest` is what the last Evaluation says of its labelling. Runs are the newest first."""
 
     job: EvaluationJob
     runs: tuple[RunView, ...]
+    late: tuple[LateView, ...]
     evaluation: str | None
     latest: LabelingSummary | None
 
@@ -73,6 +93,7 @@ class LabelingView:
             "job": self.job.name,
             "labelMissingGroundTruth": self.job.spec.label_missing_ground_truth,
             "runs": [run.to_dict() for run in self.runs],
+            "lateLabels": [run.to_dict() for run in self.late],
             "latestEvaluation": self.evaluation,
             "latestLabeling": self.latest.to_dict() if self.latest else None,
         }
@@ -81,10 +102,12 @@ class LabelingView:
 async def read_labeling(kube: Kube, namespace: str, name: str) -> LabelingView:
     """Raises NotFound when there is no such job."""
     job = EvaluationJob.from_dict(await kube.get(EVALUATION_JOBS, namespace, name))
-    runs = []
+    runs, facts = [], []
     async for body in kube.list(DATASETS, namespace):
-        owner = body["spec"]["evaluationJob"]
-        if owner["uid"] == job.uid and body["spec"].get("labeling"):
+        if body["spec"]["evaluationJob"]["uid"] != job.uid:
+            continue
+        facts.append(DatasetFacts.from_body(body))
+        if body["spec"].get("labeling"):
             try:
                 runs.append(RunView(Dataset.from_dict(body)))
             except ValidationError:
@@ -93,7 +116,16 @@ async def read_labeling(kube: Kube, namespace: str, name: str) -> LabelingView:
     latest = job.status.latest_evaluation
     evaluation = latest.name if latest is not None else None
     summary = await _summary(kube, namespace, evaluation) if evaluation else None
-    return LabelingView(job, tuple(runs), evaluation, summary)
+    return LabelingView(job, tuple(runs), _late(facts), evaluation, summary)
+
+
+def _late(datasets: Sequence[DatasetFacts]) -> tuple[LateView, ...]:
+    found = [
+        LateView(family.root.name, family.root.new_label_count, family.evaluation)
+        for family in families(datasets)
+        if family.root is not None and family.root.new_label_count and family.evaluation
+    ]
+    return tuple(reversed(found))
 
 
 async def _summary(kube: Kube, namespace: str, name: str) -> LabelingSummary | None:
@@ -128,6 +160,10 @@ def print_labeling(view: LabelingView) -> None:
     if faults:
         print_title("Answers that do not count")
         print_table(("RUN", "WHY"), faults, indent=2)
+    if view.late:
+        print_title("Labels that came after the first Evaluation")
+        late = [(it.run, str(it.new_labels), it.evaluation) for it in view.late]
+        print_table(("RUN", "#NEW LABELS", "NEWEST EVALUATION"), late, indent=2)
     if view.latest is not None:
         _print_latest(view.evaluation or "", view.latest)
 

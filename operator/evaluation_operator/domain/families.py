@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evaluation_operator.domain.draft import JobDraft
-from evaluation_operator.domain.facts import DatasetFacts
+from evaluation_operator.domain.facts import DatasetFacts, Result
 from evaluation_operator.domain.plan import CreateRevision, DeleteDataset
 from evaluation_operator.domain.snapshot import JobSnapshot
 
@@ -23,6 +23,16 @@ class Family:
     def members(self) -> tuple[DatasetFacts, ...]:
         """The run first: what is left of a family that goes must not look as if it were due."""
         return (self.root, *self.revisions) if self.root is not None else self.revisions
+
+    @property
+    def evaluation(self) -> str | None:
+        """The newest Evaluation, by which the others are superseded."""
+        done = [
+            item.outcome.evaluation or item.name
+            for item in self.members
+            if item.outcome is not None and item.outcome.result is Result.SUCCEEDED
+        ]
+        return done[-1] if done else None
 
     @property
     def scheduled_time(self) -> datetime:

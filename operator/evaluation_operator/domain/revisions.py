@@ -103,15 +103,10 @@ def requested(annotations: Mapping[str, str]) -> str | None:
 
 
 def _next(root: DatasetFacts, family: Family, request: str | None) -> RevisionFacts:
-    done = [
-        item.outcome.evaluation or item.name
-        for item in family.members
-        if item.outcome is not None and item.outcome.result is Result.SUCCEEDED
-    ]
     return RevisionFacts(
         run=root.name,
         number=max((number_of(item) for item in family.revisions), default=0) + 1,
-        supersedes=done[-1],
+        supersedes=family.evaluation or root.name,
         new_label_count=root.new_label_count,
         request=request,
     )
