@@ -3,168 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.api.evaluation import EvaluationSpec
 from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.errors import NothingUsable, Unavailable
 from evaluation_operator.evaluator.labels import filled_truth
-from evaluation_operator.evaluator.obtain import RunOptions
-from evaluation_operator.evaluator.results import Folder
-from evaluation_operator.evaluator.run import CutResult, cut_dataset, evaluate_dataset
 from evaluation_operator.tables.errors import TableUnavailable
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import RowQuery, Table, TableOptions
+from evaluation_operator.tables.protocol import Table
 from evaluation_operator.tables.sample import hashed_priority
-from evaluation_operator.tables.schema import ROW_SCHEMA
-from tests.builders import make_dataset, make_detection_job, merged
-
-WINDOW_START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-CUT_TIME = datetime(2026, 3, 3, 10, tzinfo=UTC)
-LABEL_TIME = CUT_TIME + timedelta(days=3)
-
-LABELING = {
-    "instruction": {"displayName": "How to tell", "dataType": "IMAGE"},
-    "annotatedDatasetDisplayName": "Ripeness",
-}
-
-
-def row(name: str, truth: Any = None, **changed: Any) -> dict[str, Any]:
-    """A row of the sampler: one item, said to be ripe with 0.9."""
-    return {
-        "model": "ripeness",
-        "model_version": "v1",
-        "time": WINDOW_START,
-        "raw_data": json.dumps({"instances": [{"image": f"s3://fruit/{name}.png"}]}),
-        "raw_prediction": prediction(("ripe", 0.9), ("unripe", 0.1)),
-        "groundtruth": None if truth is None else truths(truth),
-        "id": name,
-        "priority": 0.5,
-        "p": 1.0,
-        "sampled_at": WINDOW_START,
-        "interval_start": WINDOW_START,
-        "job_uid": "uid-of-ripeness",
-    } | changed
-
-
-def prediction(*scored: tuple[str, float]) -> str:
-    labels, scores = [name for name, _ in scored], [score for _, score in scored]
-    return json.dumps({"predictions": [{"labels": labels, "scores": scores}]})
-
-
-def truths(*labels: str | None) -> str:
-    return json.dumps({"predictions": [entry(it) if it else None for it in labels]})
-
-
-def entry(*labels: str) -> dict[str, Any]:
-    return {"labels": list(labels)}
-
-
-def answered(item: str, label: str | None, *, row_id: str | None = None, index: int = 0) -> Any:
-    """A line of labels.parquet; without a label the answers made none."""
-    return {
-        "item_id": item,
-        "row_id": row_id or item,
-        "index": index,
-        "is_resolved": label is not None,
-        "groundtruth": None if label is None else json.dumps(entry(label)),
-    }
-
-
-class Site:
-    """A table, the folder of one run, and the run's Dataset."""
-
-    def __init__(self, place: Path, **spec: Any) -> None:
-        self.place = place
-        self.uri = (place / "table").as_uri()
-        self.dataset = self.named("evj-ripeness-29541240", {"labeling": LABELING} | spec)
-        self.folder = self.folder_of(self.dataset)
-
-    def named(self, name: str, spec: Mapping[str, Any]) -> Dataset:
-        source = {"inputConfigs": self._input(spec), "resultsUri": (self.place / "r").as_uri()}
-        body = make_dataset(name, spec=source | {k: v for k, v in spec.items() if k[0] != "_"})
-        return Dataset.from_dict(body)
-
-    def _input(self, spec: Mapping[str, Any]) -> list[Any]:
-        config = spec.get("_input") or make_dataset()["spec"]["inputConfigs"][0]
-        return [merged(config, {"tableSource": {"inputUri": self.uri}})]
-
-    def folder_of(self, dataset: Dataset) -> Folder:
-        return results.run_folder(
-            dataset.spec.results_uri,
-            dataset.spec.evaluation_job.uid,
-            dataset.metadata.name,
-            TableOptions(),
-        )
-
-    def fill(self, *rows: Mapping[str, Any]) -> None:
-        with closing(open_table(self.uri)) as table:
-            table.append_rows([pa.RecordBatch.from_pylist(list(rows), schema=ROW_SCHEMA)])
-
-    def options(self, now: datetime, *, keeps_labels: bool = True) -> RunOptions:
-        scratch = self.place / f"scratch-{len(list(self.place.iterdir()))}"
-        scratch.mkdir()
-        return RunOptions(scratch, keeps_labels=keeps_labels, now=lambda: now)
-
-    def cut(self) -> CutResult:
-        with closing(open_table(self.uri)) as table:
-            return cut_dataset(self.dataset, table, self.folder, self.options(CUT_TIME))
-
-    def tasks(self) -> list[dict[str, Any]]:
-        local = self.place / "tasks.parquet"
-        self.folder.fetch(results.TASKS, local)
-        found: list[dict[str, Any]] = pq.read_table(local).to_pylist()
-        return found
-
-    def label(self, lines: Sequence[Any], **figures: Any) -> None:
-        """What the labeler writes: labels, then labels.json, which says that they are whole."""
-        local = self.place / "labels.parquet"
-        pq.write_table(pa.Table.from_pylist(list(lines)), local)
-        self.folder.store(local, results.LABELS)
-        unresolved = sum(not line["is_resolved"] for line in lines)
-        told = {
-            "time": LABEL_TIME.isoformat(),
-            "asked": len(lines),
-            "answered": len(lines),
-            "resolved": len(lines) - unresolved,
-            "unresolved": unresolved,
-            "annotators": 3,
-            "agreement": -0.25,
-            "reason": "AllLabeled",
-        }
-        self.folder.write_json(results.LABELED, told | figures)
-
-    def evaluate(self, table: Table | None = None) -> EvaluationSpec:
-        with closing(table or open_table(self.uri)) as opened:
-            found = evaluate_dataset(
-                self.dataset, opened, self.folder, self.options(LABEL_TIME + timedelta(hours=1))
-            )
-        assert found.evaluation is not None
-        return found.evaluation.spec
-
-    def evaluate_version(self, **spec: Any) -> EvaluationSpec:
-        """What a version makes of it later: at once, with the labels that are there."""
-        dataset = self.named("evjv-again", spec)
-        options = self.options(LABEL_TIME + timedelta(days=1))
-        with closing(open_table(self.uri)) as table:
-            found = evaluate_dataset(dataset, table, self.folder_of(dataset), options)
-        assert found.evaluation is not None
-        return found.evaluation.spec
-
-    def table_labels(self) -> dict[str, str | None]:
-        query = RowQuery("ripeness", "v1")
-        with closing(open_table(self.uri)) as table:
-            lines = [line for batch in table.read_rows(query) for line in batch.to_pylist()]
-        return {line["id"]: line["groundtruth"] for line in lines}
+from tests.builders import make_detection_job
+from tests.unit.evaluator.labeled_site import (
+    CUT_TIME,
+    LABEL_TIME,
+    Site,
+    answered,
+    entry,
+    prediction,
+    row,
+    truths,
+)
 
 
 @pytest.fixture
