@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -109,7 +109,7 @@ class LabeledSite:
         return name
 
     def _fill(self, moment: datetime) -> None:
-        rows = [_row(name, moment) for name in TRUTH]
+        rows = [row_of(name, moment) for name in TRUTH]
         with closing(open_table(self.uri, options=self.options)) as table:
             table.append_rows([pa.RecordBatch.from_pylist(rows, schema=ROW_SCHEMA)])
 
@@ -142,10 +142,19 @@ class LabeledSite:
 
     async def answer(self, run: str) -> list[str]:
         """People label every task, and the labeler writes down what they said; their ids."""
+        answered = await self.write_labels(run, results.LABELS, results.LABELED, TRUTH)
+        await self.say(run, "True", "AllLabeled")
+        return answered
+
+    async def write_labels(
+        self, run: str, labels: str, told_in: str, answered: Container[str]
+    ) -> list[str]:
+        """The files of what people have said to these items; the ids of tasks among them."""
         folder = await self.folder(run)
         local = self.scratch / "tasks.parquet"
         folder.fetch(results.TASKS, local)
-        tasks = pq.read_table(local).to_pylist()
+        asked = pq.read_table(local).to_pylist()
+        tasks = [task for task in asked if task["item_id"] in answered]
         lines = [
             {
                 "item_id": task["item_id"],
@@ -157,11 +166,10 @@ class LabeledSite:
             for task in tasks
         ]
         pq.write_table(pa.Table.from_pylist(lines), self.scratch / "labels.parquet")
-        folder.store(self.scratch / "labels.parquet", results.LABELS)
-        told = {"asked": len(lines), "answered": len(lines), "unresolved": 0, "annotators": 3}
+        folder.store(self.scratch / "labels.parquet", labels)
+        told = {"asked": len(asked), "answered": len(lines), "unresolved": 0, "annotators": 3}
         time = datetime.now(UTC).isoformat()
-        folder.write_json(results.LABELED, told | {"time": time, "agreement": 0.5})
-        await self.say(run, "True", "AllLabeled")
+        folder.write_json(told_in, told | {"time": time, "agreement": 0.5})
         return [task["item_id"] for task in tasks]
 
     async def say(self, run: str, status: str, why: str, message: str = "") -> None:
@@ -182,7 +190,7 @@ class LabeledSite:
         return await self.lab.kube.get(DATASETS, self.lab.namespace, run)
 
 
-def _row(name: str, moment: datetime) -> Mapping[str, Any]:
+def row_of(name: str, moment: datetime) -> Mapping[str, Any]:
     said = {"labels": ["ripe", "unripe"], "scores": [0.9, 0.1]}
     truth = {"predictions": [{"labels": [TRUTH[name]]}]} if name == "c" else None
     return {
@@ -239,11 +247,11 @@ async def test_people_label_between_two_jobs_and_an_evaluation_comes_of_it(
     assert (spec["evaluatedItemCount"], spec["accuracy"]) == (3, pytest.approx(2 / 3))
     assert spec["labeling"]["askedItemCount"] == 2
     assert spec["labeling"]["agreement"] == 0.5
-    again = await asyncio.to_thread(_on_a_laptop, await people.dataset(run), people.endpoint)
+    again = await asyncio.to_thread(on_a_laptop, await people.dataset(run), people.endpoint)
     assert again == spec["digest"]
 
 
-def _on_a_laptop(dataset: Manifest, endpoint: str) -> str:
+def on_a_laptop(dataset: Manifest, endpoint: str) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", endpoint)
         found = evaluate_here(
