@@ -11,7 +11,7 @@ from evaluation_operator.labeling.manual import Manual
 from evaluation_operator.labeling.settings import BackendEntry, BackendType
 from evaluation_operator.tables.protocol import TableOptions
 
-CONFIG = "the ConfigMap evaluation-labeler (backends.yaml)"
+CONFIG = "the ConfigMap labeling-backends (backends.yaml)"
 
 
 class BackendNotFound(BackendError):

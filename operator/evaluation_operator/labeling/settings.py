@@ -123,7 +123,7 @@ def read_backends(path: Path) -> tuple[BackendEntry, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"EVALUATION_LABELER_BACKENDS_FILE={str(path)!r}: cannot be read ({error}); mount the "
-            "ConfigMap evaluation-labeler there"
+            "ConfigMap labeling-backends there"
         ) from error
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)

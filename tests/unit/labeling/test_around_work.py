@@ -163,7 +163,7 @@ def test_a_missing_file_names_what_to_mount(tmp_path: Path) -> None:
         "POD_NAME": "labeler-0",
         "EVALUATION_LABELER_BACKENDS_FILE": str(tmp_path / "none.yaml"),
     }
-    with pytest.raises(SettingsError, match="mount the ConfigMap evaluation-labeler there"):
+    with pytest.raises(SettingsError, match="mount the ConfigMap labeling-backends there"):
         from_environment(environment)
 
 
