@@ -54,6 +54,8 @@ class Answer:
     image_size: tuple[int, int] | None = None
 
 
+MOST_BOXES: Final = 1000
+"""Of one answer. Bringing boxes together takes memory by the square of their number."""
 NOBODY: Final = "nobody"
 """The annotator of a BadAnswer that says why an item cannot be shown to anybody."""
 

@@ -36,7 +36,13 @@ from evaluation_operator.labeling.backend import (
 from evaluation_operator.labeling.backends import BackendNotFound, Backends
 from evaluation_operator.labeling.closing import close_orphans
 from evaluation_operator.labeling.pauses import Backoff
-from evaluation_operator.labeling.progress import Reason, Told, is_open, report
+from evaluation_operator.labeling.progress import (
+    Reason,
+    Told,
+    is_labeled,
+    is_open,
+    report,
+)
 from evaluation_operator.labeling.settings import Settings
 from evaluation_operator.labeling.work import TaskSet
 from evaluation_operator.tables.protocol import TableOptions
@@ -113,7 +119,8 @@ class Desk:
             except ValidationError as error:
                 logger.error("Dataset %s cannot be read: %s", body["metadata"]["name"], error)
                 return
-            task = tasks.create_task(self._attend(dataset))
+            attending = self._attend(dataset, is_labeled=is_labeled(body.get("status") or {}))
+            task = tasks.create_task(attending)
             self._attended[uid] = _Attended(task, dataset.spec.evaluation_job.uid)
 
     def _leave(self, uid: str) -> None:
@@ -121,8 +128,11 @@ class Desk:
         if attended is not None:
             attended.task.cancel()
 
-    async def _attend(self, dataset: Dataset) -> None:
-        """Turn after turn until it has ended. What goes wrong with it ends nothing else."""
+    async def _attend(self, dataset: Dataset, *, is_labeled: bool) -> None:
+        """Turn after turn until it is over. What goes wrong with it ends nothing else.
+
+        `is_labeled`: its run goes on already, and whoever is told of that has been.
+        """
         pauses = Backoff(self.settings.poll_seconds, self.settings.longest_pause_seconds)
         work: TaskSet | None = None
         while True:
@@ -143,9 +153,12 @@ class Desk:
                 logger.exception("Dataset %s: a turn failed", dataset.name)
                 told = Told(Reason.LABELER_FAILED, "see the labeler's log; it is tried again")
             self.turns[str(told.reason)] += 1
-            if not await self._report(dataset, told) or told.is_end:
+            if told.is_end and not is_labeled:
+                told = await self._mailed(dataset, told)
+            if not await self._report(dataset, told) or told.is_over:
                 break
-            if told.reason is Reason.LABELING:
+            is_labeled = is_labeled or told.is_end
+            if told.is_end or told.reason is Reason.LABELING:
                 pauses.succeeded()
                 pause = self.settings.poll_seconds
             else:
@@ -180,8 +193,6 @@ class Desk:
 
     async def _report(self, dataset: Dataset, told: Told) -> bool:
         """Whether the Dataset is still there and open. An end is told before this returns."""
-        if told.is_end:
-            told = await self._mailed(dataset, told)
         pauses = Backoff(_API_PAUSE_SECONDS, 60.0)
         while True:
             try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from evaluation_operator.api.evaluation_options import AnnotationType
+from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
 from evaluation_operator.labeling.answers import ItemAnswers, Task
 
 
@@ -35,7 +35,10 @@ class OnClose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProjectSpec:
-    """One project a job. `job_uid` is its identity: a namesake of a deleted job is another."""
+    """One project a job. `job_uid` is its identity: a namesake of a deleted job is another.
+
+    `box_units` None: no boxes. With PIXELS an answer with boxes has to tell the image's size.
+    """
 
     namespace: str
     job: str
@@ -51,6 +54,7 @@ class ProjectSpec:
     replica_count: int
     on_close: OnClose
     contributor_emails: tuple[str, ...] = ()
+    box_units: BoundingBoxUnits | None = None
     data_key: str | None = None
     reference_key: str | None = None
 
@@ -86,6 +90,9 @@ class Backend(Protocol):
 
     async def ask_again(self, project: OpenProject, dataset: str, tasks: Sequence[Task]) -> None:
         """One more opinion on each of the items, from somebody else."""
+
+    async def withdraw(self, project: OpenProject, dataset: str) -> None:
+        """Take away the tasks of a Dataset that nobody has answered: nobody waits for them."""
 
     async def list_projects(self) -> Sequence[OpenProject]:
         """Open projects of this operator, of all jobs and namespaces."""

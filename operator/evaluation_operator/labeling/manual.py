@@ -17,10 +17,11 @@ from typing import TypeVar
 from pydantic import Field, JsonValue, ValidationError
 
 from evaluation_operator.api.base import Model, Timestamp
-from evaluation_operator.api.evaluation_options import AnnotationType
+from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
 from evaluation_operator.evaluator.errors import RunError, Unavailable
 from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.labeling.answers import (
+    MOST_BOXES,
     Answer,
     BadAnswer,
     Box,
@@ -62,6 +63,7 @@ class Project(Model):
     replica_count: int
     on_close: OnClose
     contributor_emails: list[str] = Field(default=[])
+    box_units: BoundingBoxUnits | None = None
     is_closed: bool = False
 
     @classmethod
@@ -81,6 +83,7 @@ class Project(Model):
             replica_count=spec.replica_count,
             on_close=spec.on_close,
             contributor_emails=list(spec.contributor_emails),
+            box_units=spec.box_units,
         )
 
 
@@ -109,13 +112,16 @@ class GivenBox(Model):
 
 
 class GivenAnswer(Model):
-    """One of answers.json: `labels` for classification, `boxes` for bounding boxes."""
+    """One of answers.json: `labels` for classification, `boxes` for bounding boxes, with the
+    image's size in pixels where the job's boxes are in these."""
 
     item_id: str
     annotator: str = Field(min_length=1)
     time: Timestamp | None = None
     labels: list[str] | None = None
-    boxes: list[GivenBox] | None = None
+    boxes: list[GivenBox] | None = Field(default=None, max_length=MOST_BOXES)
+    image_width: int | None = Field(default=None, ge=1)
+    image_height: int | None = Field(default=None, ge=1)
     sentiment: Sentiment | None = None
     comment: str | None = None
 
@@ -162,6 +168,15 @@ class Manual:
             self._write_asked(project, dataset, there.values())
 
         await _in_storage(ask)
+
+    async def withdraw(self, project: OpenProject, dataset: str) -> None:
+        def take_away() -> None:
+            there, answers = self._asked(project, dataset), self._answers(project, dataset)
+            left = [it for item, it in there.items() if item in answers]
+            if len(left) < len(there):
+                self._write_asked(project, dataset, left)
+
+        await _in_storage(take_away)
 
     async def count_answers(self, project: OpenProject) -> int:
         def count() -> int:
@@ -304,6 +319,8 @@ def _why_bad(given: GivenAnswer, spec: Project) -> str:
     if spec.annotation_type is AnnotationType.IMAGE_BOUNDING_BOX:
         if given.boxes is None:
             return "boxes: not given: write [] where there is nothing to see"
+        if given.boxes and spec.box_units is BoundingBoxUnits.PIXELS and not _size(given):
+            return "imageWidth, imageHeight: not given: write the image's size in pixels"
         for number, box in enumerate(given.boxes):
             if box.label not in spec.labels:
                 return f"boxes[{number}].label: {box.label!r}: use one of {known}"
@@ -330,7 +347,14 @@ def _answer(given: GivenAnswer, spec: Project) -> Answer:
         boxes=tuple(Box(**dict(box)) for box in given.boxes or ()) if has_boxes else None,
         sentiment=given.sentiment,
         comment=given.comment,
+        image_size=_size(given),
     )
+
+
+def _size(given: GivenAnswer) -> tuple[int, int] | None:
+    if given.image_width is None or given.image_height is None:
+        return None
+    return given.image_width, given.image_height
 
 
 async def _in_storage(work: Callable[[], T]) -> T:

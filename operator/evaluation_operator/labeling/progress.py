@@ -55,22 +55,36 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What there is to say. `counts` and `failures` None: they stay as they are."""
+    """What there is to say. `counts`, `failures` and `new_labels` None: they stay as they are.
+
+    `stays_open`: people may go on, although the run does so without them.
+    """
 
     reason: Reason
     message: str
     counts: Counts | None = None
     failures: tuple[str, ...] | None = None
+    new_labels: int | None = None
+    stays_open: bool = False
 
     @property
     def is_end(self) -> bool:
+        """For the run, which goes on with the labels that are there."""
         return self.reason in ENDS
+
+    @property
+    def is_over(self) -> bool:
+        """For the people as well."""
+        return self.is_end and not self.stays_open
 
 
 def status_with(
     status: Mapping[str, Any], told: Told, generation: int, now: datetime
 ) -> dict[str, Any]:
-    """The Dataset's status as it is to be; equal to `status` when that says it all already."""
+    """The Dataset's status as it is to be; equal to `status` when that says it all already.
+
+    Once the run goes on, the condition stays what it was: nothing is in its way any more.
+    """
     changed = dict(status)
     if told.counts is not None:
         changed["completedCount"] = told.counts.completed
@@ -83,6 +97,10 @@ def status_with(
                 RpcStatus(code=_INVALID_ARGUMENT, message=clip(it, 400)).to_dict()
                 for it in told.failures[:FAILURES_KEPT]
             ]
+    if told.new_labels:
+        changed["newLabelCount"] = max(told.new_labels, status.get("newLabelCount") or 0)
+    if is_labeled(status):
+        return changed
     value = str(ConditionStatus.TRUE if told.is_end else ConditionStatus.FALSE)
     conditions = list(status.get("conditions") or [])
     before = next((it for it in conditions if it["type"] == CONDITION), None)
@@ -104,18 +122,37 @@ def status_with(
 
 
 def is_open(body: Mapping[str, Any]) -> bool:
-    """Whether a Dataset is one that people are to label now."""
-    status = body.get("status") or {}
+    """Whether a Dataset is one that people are to label now, or still may."""
+    spec, status = body.get("spec") or {}, body.get("status") or {}
+    if not spec.get("labeling") or not status.get("cut") or "deletionTimestamp" in body["metadata"]:
+        return False
+    if is_labeled(status):
+        return _takes_late_labels(spec, status)
+    return not status.get("outcome")
+
+
+def is_labeled(status: Mapping[str, Any]) -> bool:
+    """Whether the run goes on without further labels."""
+    condition = _condition(status)
+    return condition is not None and condition["status"] == "True"
+
+
+def _takes_late_labels(spec: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+    """After a deadline, where enough labels make a new Evaluation: until all items are done. The
+    rows of a run that failed are another run's by then."""
+    condition, outcome = _condition(status), status.get("outcome") or {}
     return (
-        bool((body.get("spec") or {}).get("labeling"))
-        and bool(status.get("cut"))
-        and not status.get("outcome")
-        and "deletionTimestamp" not in body["metadata"]
-        and not any(
-            it["type"] == CONDITION and it["status"] == "True"
-            for it in status.get("conditions") or []
-        )
+        condition is not None
+        and condition["reason"] == Reason.DEADLINE_REACHED
+        and bool(spec.get("minimumNewLabels"))
+        and outcome.get("result") != "Failed"
+        and (status.get("completedCount") or 0) < (status.get("totalCount") or 0)
     )
+
+
+def _condition(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    conditions = status.get("conditions") or []
+    return next((it for it in conditions if it["type"] == CONDITION), None)
 
 
 def deadline_of(dataset: Dataset) -> datetime | None:

@@ -18,13 +18,17 @@ import pyarrow.parquet as pq
 from pydantic import Field, TypeAdapter
 
 from evaluation_operator.api.base import Model, Timestamp
-from evaluation_operator.evaluator.results import Folder
+from evaluation_operator.evaluator.results import (
+    LABELED,
+    LABELS,
+    LATE_LABELED,
+    LATE_LABELS,
+    TASKS,
+    Folder,
+)
 from evaluation_operator.labeling.answers import Answer, Task
 
-TASKS = "tasks.parquet"
 ANSWERS = "answers.parquet"
-LABELS = "labels.parquet"
-SUMMARY = "labels.json"
 _TASK_BYTES = 32 * 2**20
 
 _ANSWERS = TypeAdapter(tuple[Answer, ...])
@@ -162,13 +166,27 @@ def write_kept(folder: Folder, kept: Mapping[str, Kept]) -> None:
 
 def write_labels(folder: Folder, lines: Iterable[LabelLine], summary: Summary) -> None:
     """The labels, then the file that says that they are whole."""
-    _write(folder, LABELS, [line.to_row() for line in lines], _LABEL_SCHEMA)
-    folder.write_json(SUMMARY, summary.model_dump(mode="json", by_alias=True))
+    _write_labels(folder, LABELS, LABELED, lines, summary)
+
+
+def write_late_labels(folder: Folder, lines: Iterable[LabelLine], summary: Summary) -> None:
+    """The same, all of them, with what came after the run went on; written anew as it grows."""
+    _write_labels(folder, LATE_LABELS, LATE_LABELED, lines, summary)
+
+
+def read_resolved(folder: Folder, *, is_late: bool = False) -> dict[str, str]:
+    """Ground truth by item, of those on which people agree; empty without the file."""
+    name = LATE_LABELS if is_late else LABELS
+    if not folder.exists(name):
+        return {}
+    columns = ["item_id", "is_resolved", "groundtruth"]
+    rows = (row for batch in folder.batches(name, columns) for row in batch.to_pylist())
+    return {row["item_id"]: row["groundtruth"] for row in rows if row["is_resolved"]}
 
 
 def read_summary(folder: Folder) -> Summary | None:
     """None while the labels are not whole."""
-    return Summary.from_dict(folder.read_json(SUMMARY)) if folder.exists(SUMMARY) else None
+    return Summary.from_dict(folder.read_json(LABELED)) if folder.exists(LABELED) else None
 
 
 def merged_answers(before: Sequence[Answer], read: Sequence[Answer]) -> tuple[Answer, ...]:
@@ -181,6 +199,13 @@ def merged_answers(before: Sequence[Answer], read: Sequence[Answer]) -> tuple[An
 
 def _by_time(answer: Answer) -> tuple[datetime, str]:
     return answer.time, answer.annotator
+
+
+def _write_labels(
+    folder: Folder, labels: str, told: str, lines: Iterable[LabelLine], summary: Summary
+) -> None:
+    _write(folder, labels, [line.to_row() for line in lines], _LABEL_SCHEMA)
+    folder.write_json(told, summary.model_dump(mode="json", by_alias=True))
 
 
 def _write(folder: Folder, name: str, rows: list[dict[str, Any]], schema: pa.Schema) -> None:

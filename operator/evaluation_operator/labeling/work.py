@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
 from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.labeling import results_files as files
 from evaluation_operator.labeling.answers import ItemAnswers, Task
@@ -31,7 +32,7 @@ from evaluation_operator.labeling.progress import (
     deadline_of,
     labeling_of,
 )
-from evaluation_operator.labeling.results_files import CutItem, Kept, Summary
+from evaluation_operator.labeling.results_files import CutItem, Kept, LabelLine, Summary
 from evaluation_operator.labeling.verdicts import Verdicts, judge
 
 logger = logging.getLogger(__name__)
@@ -66,9 +67,16 @@ def project_spec(dataset: Dataset) -> ProjectSpec:
         replica_count=labeling.replica_count,
         on_close=OnClose(labeling.on_delete),
         contributor_emails=tuple(labeling.contributor_emails),
+        box_units=_box_units(dataset),
         data_key=spec.bigquery_import_keys.data_json_key,
         reference_key=spec.bigquery_import_keys.reference_json_key,
     )
+
+
+def _box_units(dataset: Dataset) -> BoundingBoxUnits | None:
+    if dataset.spec.input_configs[0].annotation_type is not AnnotationType.IMAGE_BOUNDING_BOX:
+        return None
+    return dataset.spec.bounding_box_units or BoundingBoxUnits.PIXELS
 
 
 @dataclass
@@ -85,15 +93,17 @@ class TaskSet:
     _bad: dict[str, ItemAnswers] = field(default_factory=dict)
     _project: OpenProject | None = None
     _count: int | None = None
+    _first: dict[str, str] | None = None
+    _written: Mapping[str, str | None] = field(default_factory=dict)
 
     async def turn(self) -> Told:
         """Raises BackendError and RunError, after which another turn takes it up again."""
         summary = await asyncio.to_thread(files.read_summary, self.folder)
         if summary is not None and self._is_of_this_cut(summary):
-            return ended(summary)
-        if self._kept is None:
-            self._items = await asyncio.to_thread(files.read_items, self.folder)
-            self._kept = await asyncio.to_thread(files.read_kept, self.folder)
+            if summary.reason != Reason.DEADLINE_REACHED or not self._waits_for_late_labels:
+                return ended(summary)
+            return await self._late_turn(summary)
+        await self._remember()
         try:
             await self._look()
         except BackendError:
@@ -109,6 +119,43 @@ class TaskSet:
             return await self._end(Reason.DEADLINE_REACHED)
         await self._ask_again(verdicts)
         return self._going_on(verdicts)
+
+    async def _late_turn(self, summary: Summary) -> Told:
+        """The deadline has passed and the run goes on; people may still answer what is open."""
+        await self._remember()
+        try:
+            await self._look()
+        except BackendError:
+            self._project = self._count = None
+            raise
+        verdicts = self._judge()
+        if verdicts.open:
+            await self._ask_again(verdicts)
+        resolved = {it.item.item_id: it.groundtruth for it in verdicts.lines() if it.is_resolved}
+        if self._first is None:
+            self._first = await asyncio.to_thread(files.read_resolved, self.folder)
+            late = await asyncio.to_thread(files.read_resolved, self.folder, is_late=True)
+            self._written = late or self._first
+        if resolved != self._written:
+            await self._write(verdicts, Reason(summary.reason), files.write_late_labels)
+            self._written = resolved
+        told = ended(summary)
+        return replace(
+            told,
+            counts=self._counts(verdicts),
+            failures=verdicts.failures,
+            new_labels=sum(self._first.get(item) != truth for item, truth in resolved.items()),
+            stays_open=bool(verdicts.open),
+        )
+
+    @property
+    def _waits_for_late_labels(self) -> bool:
+        return self.dataset.spec.minimum_new_labels is not None
+
+    async def _remember(self) -> None:
+        if self._kept is None:
+            self._items = await asyncio.to_thread(files.read_items, self.folder)
+            self._kept = await asyncio.to_thread(files.read_kept, self.folder)
 
     def _is_of_this_cut(self, summary: Summary) -> bool:
         """A Dataset that is made anew under its name finds what its namesake left."""
@@ -173,9 +220,27 @@ class TaskSet:
         return deadline is not None and self.now() >= deadline + grace
 
     async def _end(self, reason: Reason) -> Told:
-        verdicts, time = self._judge(), self.now()
+        verdicts = self._judge()
+        told = ended(await self._write(verdicts, reason, files.write_labels))
+        logger.info("Dataset %s: %s", self.dataset.name, told.message)
+        told = replace(told, failures=verdicts.failures)
+        if reason is not Reason.DEADLINE_REACHED:
+            return told
+        if self._waits_for_late_labels:
+            stays_open = bool(verdicts.open)
+            return replace(told, counts=self._counts(verdicts), stays_open=stays_open)
+        await self._withdraw()
+        return told
 
-        def write() -> Summary:
+    async def _write(
+        self,
+        verdicts: Verdicts,
+        reason: Reason,
+        write: Callable[[Folder, Sequence[LabelLine], Summary], None],
+    ) -> Summary:
+        time = self.now()
+
+        def written() -> Summary:
             lines = verdicts.lines()
             resolved = sum(line.is_resolved for line in lines)
             summary = Summary(
@@ -188,21 +253,31 @@ class TaskSet:
                 agreement=verdicts.agreement(),
                 reason=reason,
             )
-            files.write_labels(self.folder, lines, summary)
+            write(self.folder, lines, summary)
             return summary
 
-        told = ended(await asyncio.to_thread(write))
-        logger.info("Dataset %s: %s", self.dataset.name, told.message)
-        return replace(told, failures=verdicts.failures)
+        return await asyncio.to_thread(written)
+
+    async def _withdraw(self) -> None:
+        """Nobody is to label for nothing; but no run waits for that either."""
+        if self._project is None:
+            return
+        try:
+            await self.backend.withdraw(self._project, self.dataset.name)
+        except BackendError as error:
+            logger.warning("Dataset %s: its open tasks stay: %s", self.dataset.name, error)
+
+    def _counts(self, verdicts: Verdicts) -> Counts:
+        total = len(self._items)
+        return Counts(total - len(verdicts.open), total)
 
     def _going_on(self, verdicts: Verdicts) -> Told:
-        total = len(self._items)
-        done = total - len(verdicts.open)
+        counts = self._counts(verdicts)
         deadline = deadline_of(self.dataset)
         until = f" until {format_time(deadline)}" if deadline else ""
         where = f" at {self._project.url}" if self._project else ""
-        message = f"people label{where}{until}: {done} of {total} items are done"
-        return Told(Reason.LABELING, message, Counts(done, total), verdicts.failures)
+        message = f"people label{where}{until}: {counts.completed} of {counts.total} items are done"
+        return Told(Reason.LABELING, message, counts, verdicts.failures)
 
 
 def ended(summary: Summary) -> Told:

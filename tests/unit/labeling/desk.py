@@ -106,6 +106,12 @@ class Tool:
             self.tasks[task.item_id] = given + 1
         self._called()
 
+    async def withdraw(self, project: OpenProject, dataset: str) -> None:
+        self._call("withdraw")
+        for item in [it for it in self.tasks if not self.answers.get(it)]:
+            del self.tasks[item]
+        self._called()
+
     async def list_projects(self) -> Sequence[OpenProject]:
         self._call("list_projects")
         return self.projects
@@ -143,6 +149,7 @@ class Bench:
     now: datetime = CUT_TIME + timedelta(minutes=1)
     labeling: dict[str, Any] = field(default_factory=dict)
     items: Sequence[str] = ("a", "b", "c")
+    least: int | None = None
     _process: TaskSet | None = None
 
     def __post_init__(self) -> None:
@@ -186,7 +193,8 @@ class Bench:
             "totalCount": len(self.items),
             "completedCount": 0,
         }
-        body = stored(make_dataset(RUN, spec={"labeling": labeling | self.labeling}, status=status))
+        spec = {"labeling": labeling | self.labeling, "minimumNewLabels": self.least}
+        body = stored(make_dataset(RUN, spec=spec, status=status))
         return Dataset.from_dict(body)
 
     def restart(self) -> None:
@@ -197,8 +205,8 @@ class Bench:
             self._process = TaskSet(self.dataset, self.folder, self.tool, lambda: self.now)
         return asyncio.run(self._process.turn())
 
-    def labels(self) -> dict[str, dict[str, Any]]:
-        path = self.root / "results" / "uid-of-ripeness" / RUN / "labels.parquet"
+    def labels(self, name: str = "labels.parquet") -> dict[str, dict[str, Any]]:
+        path = self.root / "results" / "uid-of-ripeness" / RUN / name
         return {row["item_id"]: row for row in pq.read_table(path).to_pylist()}
 
     def summary(self) -> dict[str, Any]:

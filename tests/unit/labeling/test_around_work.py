@@ -51,6 +51,45 @@ def test_a_failed_answer_is_told_until_it_is_mended() -> None:
     assert "partialFailures" not in status_with(status, LABELING, 1, NOON)
 
 
+def test_once_the_run_goes_on_only_the_numbers_change() -> None:
+    ended = status_with({}, Told(Reason.DEADLINE_REACHED, "…", Counts(1, 3)), 1, NOON)
+    late = Told(Reason.DEADLINE_REACHED, "other words", Counts(2, 3), new_labels=1)
+    status = status_with(ended, late, 1, LATER)
+    assert status["conditions"] == ended["conditions"]
+    assert (status["newLabelCount"], status["completedCount"]) == (1, 2)
+    status["newLabelCount"] = 5
+    assert status_with(status, late, 1, LATER)["newLabelCount"] == 5, "somebody knows of more"
+    away = status_with(status, Told(Reason.BACKEND_UNAVAILABLE, "away"), 1, LATER)
+    assert away == status
+
+
+LATE: dict[str, Any] = {
+    "cut": {"uri": "x"},
+    "completedCount": 1,
+    "totalCount": 3,
+    "outcome": {"result": "Succeeded"},
+    "conditions": [{"type": "Labeled", "status": "True", "reason": "DeadlineReached"}],
+}
+AWAITED = {"labeling": {"x": 1}, "minimumNewLabels": 5}
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "want"),
+    [
+        ({}, {}, True),
+        ({}, {"outcome": None}, True),
+        ({"minimumNewLabels": None}, {}, False),
+        ({}, {"completedCount": 3}, False),
+        ({}, {"outcome": {"result": "Failed"}}, False),
+        ({}, {"conditions": [LATE["conditions"][0] | {"reason": "AllLabeled"}]}, False),
+    ],
+)
+def test_after_a_deadline_runs_stay_open_where_late_labels_count(
+    spec: dict[str, Any], status: dict[str, Any], want: bool
+) -> None:
+    assert is_open({"metadata": {}, "spec": AWAITED | spec, "status": LATE | status}) is want
+
+
 @pytest.mark.parametrize(
     ("changes", "want"),
     [
@@ -63,7 +102,7 @@ def test_a_failed_answer_is_told_until_it_is_mended() -> None:
             {
                 "status": {
                     "cut": {"uri": "x"},
-                    "conditions": [{"type": "Labeled", "status": "True"}],
+                    "conditions": [{"type": "Labeled", "status": "True", "reason": "AllLabeled"}],
                 }
             },
             False,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from evaluation_operator.api.evaluation_options import AnnotationType
+from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
 from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.labeling.answers import Box, Sentiment, Task
 from evaluation_operator.labeling.backend import (
@@ -165,6 +165,33 @@ async def test_boxes_are_fractions_of_the_image(backend: Backend, tmp_path: Path
     assert "let left < right" in answers["a"].bad[0].message
     assert answers["b"].answers[0].boxes == ()
     assert "boxes.0.bottom: 400" in answers["b"].bad[0].message
+
+
+async def test_boxes_in_pixels_need_the_size_of_the_image(backend: Backend, tmp_path: Path) -> None:
+    boxes = AnnotationType.IMAGE_BOUNDING_BOX
+    project = await opened(backend, annotation_type=boxes, box_units=BoundingBoxUnits.PIXELS)
+    box = {"label": "ripe", "left": 0.1, "top": 0.2, "right": 0.5, "bottom": 0.6}
+    answer(
+        tmp_path,
+        {"itemId": "a", "annotator": "ann", "boxes": [box], "imageWidth": 640, "imageHeight": 480},
+        {"itemId": "a", "annotator": "bob", "boxes": [box]},
+        {"itemId": "b", "annotator": "bob", "boxes": []},
+        {"itemId": "c", "annotator": "bob", "boxes": [box] * 1001},
+    )
+    answers = await backend.read_answers(project, RUN)
+    assert answers["a"].answers[0].image_size == (640, 480)
+    assert "imageWidth, imageHeight: not given" in answers["a"].bad[0].message
+    assert len(answers["b"].answers) == 1, "nothing to see has no size"
+    assert "at most 1000 items" in answers["c"].bad[0].message
+
+
+async def test_tasks_that_nobody_has_answered_are_taken_away(
+    backend: Backend, tmp_path: Path
+) -> None:
+    project = await opened(backend)
+    answer(tmp_path, {"itemId": "a", "annotator": "ann", "labels": ["ripe"]})
+    await backend.withdraw(project, RUN)
+    assert [it["itemId"] for it in asked(tmp_path)] == ["a"]
 
 
 @pytest.mark.parametrize("text", ["<html>", "[]", '{"answers": 7}'])

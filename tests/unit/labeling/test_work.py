@@ -119,6 +119,69 @@ def test_the_deadline_ends_it_with_what_is_there(tmp_path: Path) -> None:
     assert "2 of 3 items were answered" in told.message
 
 
+def test_nobody_is_left_to_label_for_nothing_after_the_deadline(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, labeling={"deadline": "2h"})
+    bench.turn()
+    bench.tool.say("a", "ann", "ripe")
+    bench.now += timedelta(hours=2)
+    assert bench.turn().is_over
+    assert list(bench.tool.tasks) == ["a"]
+
+
+def late_bench(root: Path, **labeling: object) -> Bench:
+    """One of three items was answered up to the deadline; the others are still asked."""
+    bench = Bench(root, labeling={"deadline": "2h"} | labeling, least=1)
+    bench.turn()
+    bench.tool.say("a", "ann", "ripe")
+    bench.now += timedelta(hours=2)
+    return bench
+
+
+def test_where_late_labels_count_people_go_on_after_the_deadline(tmp_path: Path) -> None:
+    bench = late_bench(tmp_path)
+    told = bench.turn()
+    assert (told.reason, told.stays_open) == (Reason.DEADLINE_REACHED, True)
+    assert told.counts == Counts(1, 3)
+    first, labels = bench.summary(), bench.labels()
+    assert bench.turn().new_labels == 0
+    assert not bench.folder.exists("late-labels.json"), "nothing has come yet"
+
+    bench.tool.say("b", "bob", "unripe", minute=200)
+    bench.restart()
+    told = bench.turn()
+    assert (told.new_labels, told.counts, told.is_over) == (1, Counts(2, 3), False)
+    assert set(bench.labels("late-labels.parquet")) == {"a", "b"}, "all of them"
+    assert bench.folder.read_json("late-labels.json")["annotators"] == 2
+    assert (bench.summary(), bench.labels()) == (first, labels), "what was used stays as it was"
+
+    bench.tool.say("c", "bob", "ripe", minute=201)
+    told = bench.turn()
+    assert (told.new_labels, told.counts, told.is_over) == (2, Counts(3, 3), True)
+
+
+def test_late_answers_that_change_a_label_are_new_labels(tmp_path: Path) -> None:
+    bench = late_bench(tmp_path, replicaCount=3)
+    assert bench.turn().counts == Counts(0, 3), "two more are asked about what one has answered"
+    bench.tool.say("a", "bob", "unripe", minute=200)
+    bench.tool.say("a", "eve", "unripe", minute=201)
+    told = bench.turn()
+    assert (told.new_labels, told.counts) == (1, Counts(1, 3))
+    assert bench.labels("late-labels.parquet")["a"]["groundtruth"] == '{"labels": ["unripe"]}'
+
+
+def test_late_labels_are_written_when_they_change_and_only_then(tmp_path: Path) -> None:
+    bench = late_bench(tmp_path)
+    bench.turn()
+    bench.tool.say("b", "bob", "unripe", minute=200)
+    bench.turn()
+    written = bench.folder.read_json("late-labels.json")["time"]
+    bench.now += timedelta(hours=1)
+    for _ in range(2):
+        assert bench.turn().new_labels == 1
+        bench.restart()
+    assert bench.folder.read_json("late-labels.json")["time"] == written
+
+
 def test_a_tool_that_is_away_at_the_deadline_is_waited_for_an_hour(tmp_path: Path) -> None:
     bench = Bench(tmp_path, labeling={"deadline": "2h"})
     bench.turn()

@@ -9,7 +9,14 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evaluation_operator.labeling.answers import Answer, BadAnswer, Box, ItemAnswers, Sentiment
+from evaluation_operator.labeling.answers import (
+    MOST_BOXES,
+    Answer,
+    BadAnswer,
+    Box,
+    ItemAnswers,
+    Sentiment,
+)
 from evaluation_operator.labeling.label_studio.config import BOX, COMMENT, LABEL, SENTIMENT
 
 # Percent: what is lost when pixels become percents and come back.
@@ -119,7 +126,10 @@ def _labels(results: Sequence[_Result], question: Question) -> tuple[str, ...]:
 
 
 def _boxes(results: Sequence[_Result], question: Question) -> tuple[Box, ...]:
-    return tuple(_box(it.value, question) for it in results if it.from_name == BOX)
+    found = [it.value for it in results if it.from_name == BOX]
+    if len(found) > MOST_BOXES:
+        raise _Bad(f"{len(found)} boxes: draw at most {MOST_BOXES}")
+    return tuple(_box(value, question) for value in found)
 
 
 def _box(value: _Value, question: Question) -> Box:

@@ -258,6 +258,19 @@ class LabelStudio:
                 more: dict[str, JsonValue] = {"overlap": found.people + 1, "is_labeled": False}
                 await self._client.ask("PATCH", f"/api/tasks/{found.id}/", body=more)
 
+    async def withdraw(self, project: OpenProject, dataset: str) -> None:
+        choice = Choice((of_dataset(dataset), UNANSWERED))
+        found = [
+            it.id
+            async for it in read_tasks(self._client, project.ref, TaskKey, choice)
+            if item_of(it.key, dataset) is not None
+        ]
+        for start in range(0, len(found), _IDS_A_REQUEST):
+            some = Choice(ids=tuple(found[start : start + _IDS_A_REQUEST]))
+            await delete_tasks(self._client, project.ref, some)
+        # The server gives the numbers of deleted tasks to new ones.
+        self._keys.pop(project.ref, None)
+
     async def list_projects(self) -> Sequence[OpenProject]:
         return [self._opened(str(project.id), marker) async for project, marker in self._ours()]
 
