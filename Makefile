@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CLUSTER := $(PYTHON) tests/cluster/cluster.py
 
-.PHONY: help install lock demo test test-unit verify cluster cluster-down images crds bench bench-sampler bench-detection clean
+.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images crds bench bench-sampler bench-detection clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ images: $(INSTALLED) cluster ## Build the images and load them into the cluster
 
 demo: $(INSTALLED) cluster images ## From nothing to two Evaluations of real predictions
 	@$(BIN)/python manifests/demo/demo.py
+
+demo-labeling: $(INSTALLED) cluster images ## From nothing to two Evaluations of truth that people gave
+	@$(BIN)/python manifests/demo/labeling/demo.py
 
 bench: $(INSTALLED) ## Measure the operator beside a bare client on a local control plane
 	@$(BIN)/python -m tests.bench.burst

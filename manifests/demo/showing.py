@@ -13,9 +13,9 @@ from rich.table import Table
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.cli.figures import number
 from evaluation_operator.cli.summary import (
     mean_average_precision,
-    number,
     weakest_labels,
     worst_confusions,
 )

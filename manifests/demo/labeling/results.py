@@ -1,0 +1,83 @@
+"""The labelling demo's last page: what people said, and what came of it."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from evaluation_operator.api.evaluation import Evaluation, EvaluationMetrics, LabelingSummary
+from evaluation_operator.cli.detection_summary import detection_fields
+from evaluation_operator.cli.figures import number
+from evaluation_operator.cli.summary import (
+    mean_average_precision,
+    weakest_labels,
+    worst_confusions,
+)
+from manifests.demo.access import Cluster
+from manifests.demo.showing import console
+
+Lines = list[tuple[str, str]]
+
+
+def show_digits(evaluation: Evaluation, true_accuracy: float) -> None:
+    """`true_accuracy` is that of the same predictions against what was really written."""
+    metrics = (evaluation.spec.evaluation_metrics or EvaluationMetrics()).classification_metrics
+    worst = worst_confusions(metrics.confusion_matrix if metrics is not None else None)
+    lines: Lines = [
+        ("Mean average precision", number(mean_average_precision(evaluation))),
+        ("Accuracy", number(evaluation.spec.accuracy)),
+        ("  against the true digits", number(true_accuracy)),
+        ("Worst confusions", "\n".join(f"{one} taken for {two}: {it}" for one, two, it in worst)),
+    ]
+    _show("Handwritten digits, labelled by people", evaluation, lines)
+
+
+def show_scenes(evaluation: Evaluation) -> None:
+    metrics = (evaluation.spec.evaluation_metrics or EvaluationMetrics()).object_detection_metrics
+    weak = weakest_labels(evaluation.spec.label_metrics)[:3]
+    figures = detection_fields(metrics) if metrics is not None else []
+    lines: Lines = [
+        ("Mean average precision", number(mean_average_precision(evaluation))),
+        *((title, text.replace(", ", "\n")) for title, text in figures),
+        (
+            "Weakest labels",
+            "\n".join(f"{it.display_name}  {number(it.average_precision)}" for it in weak),
+        ),
+    ]
+    _show("Digits found in drawn scenes, boxes drawn by people", evaluation, lines)
+
+
+def _show(title: str, evaluation: Evaluation, lines: Lines) -> None:
+    spec = evaluation.spec
+    people = spec.labeling or LabelingSummary()
+    table = Table(title=title, title_justify="left", show_header=False)
+    for name, text in [
+        ("Evaluation", evaluation.name),
+        ("Items that people were asked about", str(people.asked_item_count)),
+        ("  answered, by", f"{people.answered_item_count}, by {people.annotator_count} people"),
+        ("  unresolved, left out", str(people.unresolved_item_count)),
+        ("Agreement beyond chance", number(people.agreement)),
+        ("Items evaluated", str(spec.evaluated_item_count)),
+        *lines,
+        ("Digest", spec.digest[:19]),
+    ]:
+        table.add_row(name, text)
+    console.print(table)
+    for warning in spec.warnings:
+        console.print(f"  {warning}", style="dim")
+
+
+def show_next_steps(cluster: Cluster) -> None:
+    console.print(
+        f"""
+Label Studio has ended; the cluster stays up. What to type next:
+
+  export KUBECONFIG={cluster.kubeconfig} PATH=$PWD/.venv/bin:$PATH
+  kubectl-evaluations labeling digits -n {cluster.namespace}
+  kubectl-evaluations describe scenes -n {cluster.namespace}
+  kubectl get dataset,evaluation -n {cluster.namespace}
+
+  make cluster-down                               removes the cluster and all that is in it
+""",
+        highlight=False,
+        soft_wrap=True,
+    )
