@@ -364,7 +364,7 @@ def test_every_row_is_evaluated_once_or_given_up(happenings: list[tuple[str, obj
     live(Life(), happenings)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(WITH_LATE_LABELS, min_size=5, max_size=40))
 def test_so_it_is_when_labels_come_late_and_no_revision_is_lost_or_made_twice(
     happenings: list[tuple[str, object]],
