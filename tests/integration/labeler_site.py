@@ -23,7 +23,7 @@ from evaluation_operator.evaluator.results import Folder, run_folder
 from evaluation_operator.evaluator.tasks import TASKS_SCHEMA
 from evaluation_operator.kube import DATASETS, EVALUATION_JOBS
 from evaluation_operator.tables.protocol import TableOptions
-from tests.builders import Manifest, make_dataset, make_human_job
+from tests.builders import ABSENT, Manifest, make_dataset, make_human_job
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.host import free_ports
 from tests.cluster.settings import CHECKOUT
@@ -55,7 +55,13 @@ class LabelerSite:
         return str(body["metadata"]["uid"])
 
     async def cut_run(
-        self, job_uid: str, items: Sequence[str], name: str = RUN, **labeling: Any
+        self,
+        job_uid: str,
+        items: Sequence[str],
+        name: str = RUN,
+        *,
+        minimum_new_labels: int | None = None,
+        **labeling: Any,
     ) -> Manifest:
         """A Dataset whose first Job has done its part."""
         self._write_tasks(job_uid, name, items)
@@ -64,6 +70,7 @@ class LabelerSite:
             spec={
                 "evaluationJob": {"uid": job_uid},
                 "resultsUri": self.results_uri,
+                "minimumNewLabels": minimum_new_labels or ABSENT,
                 "labeling": {
                     "instruction": {"displayName": "How to tell", "dataType": "IMAGE"},
                     "replicaCount": 1,
@@ -84,6 +91,13 @@ class LabelerSite:
         }
         return await self.lab.kube.replace_status(DATASETS, self.lab.namespace, body)
 
+    async def end_run(self, name: str = RUN) -> None:
+        """The Dataset of a run that has its Evaluation."""
+        body = await self.lab.kube.get(DATASETS, self.lab.namespace, name)
+        time = format_time(self.lab.clock.now())
+        body["status"]["outcome"] = {"result": "Succeeded", "time": time, "evaluation": name}
+        await self.lab.kube.replace_status(DATASETS, self.lab.namespace, body)
+
     @property
     def results_uri(self) -> str:
         return f"file://{self.folder}/results"
@@ -91,8 +105,10 @@ class LabelerSite:
     def run_folder(self, job_uid: str, name: str = RUN) -> Folder:
         return run_folder(self.results_uri, job_uid, name, TableOptions())
 
-    def labels(self, job_uid: str, name: str = RUN) -> dict[str, dict[str, Any]]:
-        path = self.folder / "results" / job_uid / name / "labels.parquet"
+    def labels(
+        self, job_uid: str, name: str = RUN, *, file: str = "labels.parquet"
+    ) -> dict[str, dict[str, Any]]:
+        path = self.folder / "results" / job_uid / name / file
         return {row["item_id"]: row for row in pq.read_table(path).to_pylist()}
 
     def manual(self, job_uid: str, *parts: str) -> Path:

@@ -127,6 +127,30 @@ async def test_a_deadline_ends_with_what_is_there(site: LabelerSite) -> None:
         assert list(site.labels(job)) == ["b"]
 
 
+async def test_people_may_answer_after_the_deadline_where_late_labels_count(
+    site: LabelerSite,
+) -> None:
+    """The labeler is killed twice on the way, and the run has its Evaluation meanwhile."""
+    job = await site.apply_job()
+    await site.cut_run(job, ITEMS, deadline="1s", minimum_new_labels=1)
+    async with site.labeler() as labeler:
+        await site.labeled("DeadlineReached", done=0)
+        await labeler.kill()
+    await site.end_run()
+    async with site.labeler() as labeler:
+        site.answer(job, {"b": "ripe"})
+        status = await site.labeled("DeadlineReached", done=1)
+        assert status["newLabelCount"] == 1
+        await labeler.kill()
+    site.answer(job, {"a": "ripe", "b": "ripe", "c": "unripe"})
+    async with site.labeler():
+        status = await site.labeled("DeadlineReached", done=len(ITEMS))
+    assert status["newLabelCount"] == len(ITEMS)
+    assert condition(status, "Labeled")["status"] == "True"
+    assert set(site.labels(job, file="late-labels.parquet")) == set(ITEMS)
+    assert site.labels(job) == {}, "what the run was evaluated with stays as it was"
+
+
 async def test_the_project_is_closed_when_its_job_is_deleted(site: LabelerSite) -> None:
     job = await site.apply_job()
     await site.cut_run(job, ITEMS)
