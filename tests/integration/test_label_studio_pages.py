@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import sklearn.datasets
-from playwright.async_api import FloatRect, Page, Route, ViewportSize, async_playwright
+from playwright.async_api import Page
 
 from evaluation_operator.api.evaluation_options import AnnotationType
 from evaluation_operator.labeling.answers import Answer, Sentiment, Task
 from evaluation_operator.labeling.backend import OnClose, OpenProject, ProjectSpec
 from evaluation_operator.labeling.label_studio import LabelStudio
-from tests.cluster.host import need_packages
-from tests.cluster.label_studio import ADMIN
 from tests.cluster.label_studio import LabelStudio as Server
 from tests.cluster.settings import CHECKOUT
 from tests.integration.eventually import eventually
+from tests.integration.label_page import draw_box, logged_in, open_next, photograph, submit
 
 pytestmark = pytest.mark.integration
 
 PICTURES = CHECKOUT / "docs" / "images"
-WIDE = 700  # pixels of a picture that fills its place, which it does a moment after it appears
-CHROMIUM = "/usr/bin/chromium"
-SIZE: ViewportSize = {"width": 1300, "height": 760}
 
 SPEC = ProjectSpec(
     namespace="prod",
@@ -63,42 +56,15 @@ async def backend(server: Server) -> AsyncIterator[LabelStudio]:
 
 @pytest_asyncio.fixture
 async def page(server: Server) -> AsyncIterator[Page]:
-    """The browser of somebody who has logged in; it loads nothing from other servers."""
-    need_packages({CHROMIUM: "chromium"})
-
-    async def stay_here(route: Route) -> None:
-        await (route.continue_() if route.request.url.startswith(server.url) else route.abort())
-
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = await browser.new_page(viewport=SIZE)
-        await page.route("**/*", stay_here)
-        await page.goto(f"{server.url}/user/login/")
-        await page.fill("#email", ADMIN)
-        await page.fill("#password", server.password)
-        await page.click("button[type=submit]")
-        await page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
+    async with logged_in(server) as page:
         yield page
-        await browser.close()
-
-
-def photograph(name: str) -> str:
-    content = (Path(sklearn.datasets.__file__).parent / "images" / name).read_bytes()
-    return base64.b64encode(content).decode()
 
 
 async def opened(backend: LabelStudio, page: Page, spec: ProjectSpec, data: object) -> OpenProject:
     """A project with one task, whose page is open; its instruction has been read and closed."""
     project = await backend.open_project(spec)
     await backend.add_tasks(project, "ds", [Task("item", 0.5, json.dumps({"data": data}))])
-    await page.goto(f"{project.url}/data?labeling=1", wait_until="commit")
-    instruction = page.locator(".lsf-modal-ls")
-    await instruction.get_by_text("Choose what it is.").wait_for()
-    await instruction.get_by_role("link", name="instruction.pdf").wait_for()
-    await page.keyboard.press("Escape")
-    await instruction.wait_for(state="detached")
+    await open_next(page, project.url, "Choose what it is.", link="instruction.pdf")
     return project
 
 
@@ -107,30 +73,11 @@ async def submitted(backend: LabelStudio, page: Page, project: OpenProject, pict
     the documents, if somebody has deleted the picture to have a new one."""
     if not (path := PICTURES / picture).exists():
         await page.screenshot(path=path, quality=85 if path.suffix == ".jpg" else None)
-    await page.get_by_role("button", name="Submit").first.click()
+    await submit(page)
     answers = await eventually(lambda: backend.read_answers(project, "ds"))
     assert not answers["item"].bad
     [answer] = answers["item"].answers
     return answer
-
-
-async def picture_place(page: Page) -> FloatRect:
-    """The canvas over it may be wider."""
-    place = await page.locator(".lsf-image img").first.bounding_box()
-    assert place is not None
-    return place
-
-
-async def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Draw over the picture, between two points in fractions of its size."""
-    place = await eventually(lambda: picture_place(page), lambda it: it["width"] > WIDE)
-    points = [
-        (place["x"] + place["width"] * x, place["y"] + place["height"] * y) for x, y in (start, end)
-    ]
-    await page.mouse.move(*points[0])
-    await page.mouse.down()
-    await page.mouse.move(*points[1], steps=8)
-    await page.mouse.up()
 
 
 async def test_an_image_gets_one_of_the_labels(backend: LabelStudio, page: Page) -> None:
@@ -158,8 +105,7 @@ async def test_boxes_are_drawn_on_an_image(backend: LabelStudio, page: Page) -> 
         "boat <$\u200b5>": ((0.66, 0.52), (0.82, 0.6)),
     }
     for label, (start, end) in drawn.items():
-        await page.locator(".lsf-label", has_text=label).click()
-        await drag(page, start, end)
+        await draw_box(page, label, start, end)
 
     answer = await submitted(backend, page, project, "labeling-boxes.jpg")
     assert answer.labels is None

@@ -24,7 +24,7 @@ if __name__ == "__main__":
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.labeling.label_studio.config import IMAGE_KEY
-from manifests.demo.access import Body, Cluster, finish
+from manifests.demo.access import Cluster, finish
 from manifests.demo.installing import ahead_of_time, install
 from manifests.demo.labeling.models import digit_rows, scene_rows, share_of_right
 from manifests.demo.labeling.people import (
@@ -44,7 +44,8 @@ from manifests.demo.labeling.pictures import (
     make_digits,
 )
 from manifests.demo.labeling.results import show_digits, show_next_steps, show_scenes
-from manifests.demo.labeling.studio import LABELER, install_labeler, project_of
+from manifests.demo.labeling.runs import dataset_of, import_rows, labeled, status_of
+from manifests.demo.labeling.studio import install_labeler, project_of
 from manifests.demo.model.digits import split_images
 from manifests.demo.showing import console, step
 from tests.cluster.cluster import choose_cluster
@@ -56,7 +57,6 @@ NAMESPACE = "digits-people"
 JOBS = ("digits", "scenes")
 DIGITS = 60
 SCENES = 20
-TABLES = "file:///var/lib/evaluations/table"
 _SECONDS = 120.0
 _PROGRESS_SECONDS = 10.0
 
@@ -97,7 +97,7 @@ def demonstrate() -> None:
             offset = deploy(cluster, server)
         with step("Predictions without truth: kubectl evaluations rows import"):
             work = make_work(created(cluster) + timedelta(seconds=1))
-            import_rows(cluster, work)
+            bring_predictions(cluster, work)
         with step(f"The operator's clock is set ahead to when the runs are due, by {offset}"):
             stack.enter_context(ahead_of_time(cluster, offset))
         with step("Each run's first pod cuts its rows, and the labeler opens a project"):
@@ -160,15 +160,9 @@ def make_work(since: datetime) -> dict[str, Work]:
     }
 
 
-def import_rows(cluster: Cluster, work: Mapping[str, Work]) -> None:
-    """Where the tables' claim is mounted: no laptop sees it, and the labeler's pod does."""
+def bring_predictions(cluster: Cluster, work: Mapping[str, Work]) -> None:
     for job, it in work.items():
-        file = f"/tmp/{job}.jsonl"  # noqa: S108 # the pod's own
-        command = f"kubectl-evaluations rows import {file} --table {TABLES}/{job}"
-        where = ("--namespace", cluster.namespace, "--stdin", LABELER, "--container", "labeler")
-        script = ("sh", "-c", f"cat > {file} && {command}")
-        said = cluster.kubectl("exec", *where, "--", *script, stdin=it.rows)
-        console.print(f"    {said.splitlines()[0]}")
+        console.print(f"    {import_rows(cluster, job, it.rows).splitlines()[0]}")
 
 
 def wait_for_projects(cluster: Cluster, server: LabelStudio) -> dict[str, int]:
@@ -252,23 +246,6 @@ def waiting_for(cluster: Cluster, condition: Callable[[], bool], what: str) -> N
     except ClusterError as error:
         told = {job: status_of(cluster, job).get("conditions") for job in JOBS}
         raise ClusterError(f"{error}: {json.dumps(told)}") from error
-
-
-def status_of(cluster: Cluster, job: str) -> Body:
-    status: Body = cluster.get("evaluationjob", job).get("status", {})
-    return status
-
-
-def dataset_of(cluster: Cluster, job: str) -> Body:
-    """The job's only run; empty if there is none yet."""
-    found = [it for it in cluster.list("evds") if it["spec"]["evaluationJob"]["name"] == job]
-    return found[0] if found else {}
-
-
-def labeled(dataset: Body) -> Body:
-    """The condition Labeled; empty if there is none yet."""
-    conditions = dataset.get("status", {}).get("conditions", [])
-    return next((it for it in conditions if it["type"] == "Labeled"), {})
 
 
 if __name__ == "__main__":
