@@ -37,6 +37,7 @@ class Life(JobWorld):
         self.cuts: dict[str, set[int]] = {}
         self.evaluated_rows: list[int] = []
         self.bad_ends = 0
+        self.next_deaths: list[int] = []
         self.best: tuple[str, int, str] | None = None
         self.revisions: dict[str, Manifest] = {}
         super().__init__(people=people, labeling={"minimumNewLabels": LEAST})
@@ -99,7 +100,10 @@ class Life(JobWorld):
         self.settle()
 
     def go_on_without_operator(self) -> None:
-        """A pod may be quick: its run has ended before anybody looks again."""
+        """A pod may be quick: its run has ended before anybody looks again; and the next operator
+        may end as soon."""
+        if self.next_deaths:
+            self.dies_at = self.writes + self.next_deaths.pop()
         for name, dataset in self.datasets.items():
             is_revision, ended = "revision" in dataset["spec"], "outcome" in dataset["status"]
             if is_revision and not ended and name in self.jobs:
@@ -194,6 +198,12 @@ class Life(JobWorld):
         self.dies_at = self.writes + writes
         self.pass_days(days)
         self.dies_at = None
+
+    def die_while_labels_come(self, which: int, first: int, second: int) -> None:
+        """One operator ends after so many writes, and then the next one."""
+        self.dies_at, self.next_deaths = self.writes + first, [second]
+        self.label_late(which, LEAST)
+        self.dies_at, self.next_deaths = None, []
 
     def decide(self) -> Plan:
         """Every plan is looked at: no slot begins twice, and none while paused."""
@@ -337,6 +347,7 @@ WITH_LATE_LABELS = st.one_of(
     op("label_late", st.integers(0, 9), st.integers(1, 6)),
     op("label_late", st.integers(0, 9), st.integers(1, 6)),
     op("ask_again", st.integers(0, 9), st.integers(0, 3)),
+    op("die_while_labels_come", st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)),
     op("keep_few", st.integers(1, 4)),
 )
 WITH_PEOPLE = st.one_of(
@@ -364,7 +375,15 @@ def test_every_row_is_evaluated_once_or_given_up(happenings: list[tuple[str, obj
     live(Life(), happenings)
 
 
+TWO_DEATHS = [
+    ("pass_days", 1),
+    ("end_one", "succeeded", 0),
+    ("die_while_labels_come", 0, 1, 1),
+]
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(TWO_DEATHS)
 @given(st.lists(WITH_LATE_LABELS, min_size=5, max_size=40))
 def test_so_it_is_when_labels_come_late_and_no_revision_is_lost_or_made_twice(
     happenings: list[tuple[str, object]],

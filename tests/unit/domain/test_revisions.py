@@ -136,6 +136,17 @@ def test_the_revision_is_listed_before_it_has_a_job() -> None:
     assert [type(action) for action in second.actions] == [CreateRunJob]
 
 
+def test_a_revision_that_no_status_lists_yet_gets_no_job() -> None:
+    world = evaluated()
+    world.count_new_labels(RUN, 10)
+    world.dies_at = world.writes + 1
+    world.turn()
+    assert FIRST in world.datasets
+    assert world.active == [], "the operator ended before it had said so"
+    assert world.turn().actions == ()
+    assert world.active == [FIRST]
+
+
 def test_a_revision_takes_the_place_of_the_newest_evaluation_and_changes_no_cover() -> None:
     world = late(evaluated(evaluationJobConfig=ALERT), 10)
     before = dict(world.status)
