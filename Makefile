@@ -38,6 +38,10 @@ lock: $(INSTALLED) ## Renew the hash-locked requirements of every program
 	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 \
 	  --no-emit-index-url --no-header manifests/demo/requirements-server.in \
 	  --output-file manifests/demo/requirements-server.lock
+	@echo "==> tests/cluster/requirements-label-studio.lock"
+	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 \
+	  --no-emit-index-url --no-header tests/cluster/requirements-label-studio.in \
+	  --output-file tests/cluster/requirements-label-studio.lock
 
 crds: $(INSTALLED) ## Generate crds/ from the models
 	@$(BIN)/python crds/generate.py
@@ -48,7 +52,7 @@ verify: $(INSTALLED) ## Check style, types, imports and generated files
 	@echo "==> import-linter"; $(BIN)/lint-imports
 	@echo "==> generated files"; $(BIN)/python crds/generate.py --check
 
-test-unit: $(INSTALLED) ## Run the tests that need no cluster (two minutes)
+test-unit: $(INSTALLED) ## Run the tests that need no cluster (some minutes)
 	@$(BIN)/pytest tests/unit
 
 test: $(INSTALLED) cluster images ## Run every test: units, a real control plane, real pods
