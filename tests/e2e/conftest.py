@@ -8,6 +8,7 @@ import pytest
 
 from tests.cluster.cluster import choose_cluster
 from tests.cluster.images import IMAGES, build_images
+from tests.cluster.label_studio import LabelStudio
 from tests.cluster.settings import load_settings
 from tests.e2e.demonstration import Demonstration, run_demo
 from tests.e2e.live import Live
@@ -29,8 +30,15 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Live:
 @pytest.fixture(scope="session")
 def demo(live: Live) -> Demonstration:
     """What `make demo` does once the cluster and the images are there, done twice."""
-    run_demo()
-    return run_demo()
+    run_demo("demo.py")
+    return run_demo("demo.py")
+
+
+@pytest.fixture(scope="session")
+def studio(live: Live) -> Iterator[LabelStudio]:
+    """A real one, beside the cluster, that pods reach."""
+    with LabelStudio(listen=choose_cluster(load_settings()).host_address) as server:
+        yield server
 
 
 @pytest.fixture
