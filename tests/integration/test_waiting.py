@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from evaluation_operator.domain.flushing import CLOCKS_APART
 from evaluation_operator.domain.naming import (
     ANNOTATION_FLUSHED_THROUGH,
     COMPONENT_SAMPLER,
@@ -94,13 +95,13 @@ async def test_a_lost_replica_is_named_and_forgotten_with_its_lease(lab: Lab) ->
         await lab.job(holds=lambda it: condition(it, "SamplerBehind")["status"] == "False")
 
 
-async def test_a_lease_that_is_long_dead_holds_nobody_up(lab: Lab) -> None:
+async def test_a_lease_that_is_long_dead_holds_up_for_a_quarter_of_an_hour(lab: Lab) -> None:
     async with lab.operator():
         await lab.ready_job()
         slot = await lab.slot()
         await tell(lab, "sampler-0", slot - 90 * MINUTE, slot - 90 * MINUTE)
-        name = await lab.go_to_slot()
-        await lab.dataset(name)
+        lab.go_to(slot + CLOCKS_APART)
+        await lab.dataset(run_name("ripeness", slot))
         status = await lab.job(holds=lambda status: condition(status, "SamplerBehind"))
         assert condition(status, "SamplerBehind")["status"] == "True"
 

@@ -25,6 +25,9 @@ RESTAMP_AFTER = timedelta(minutes=45)
 """A replica gives rows that have waited for so long a new `sampled_at`, and writes none at all
 while its own Lease was not renewed for so long. Nor does it believe, when it renews it again
 after so long, any time that it stamped before."""
+CLOCKS_APART = LOST_AFTER - RESTAMP_AFTER
+"""So long even a replica that seems dead holds a run: it may come back with a clock that is slow,
+and would stamp what it holds inside of what the run reads."""
 RENEW_EVERY = timedelta(seconds=10)
 """How often a replica renews its Lease and tells its mark."""
 
@@ -69,12 +72,13 @@ class Flushing:
 
 
 def judge_flushing(replicas: Iterable[Replica], slot: datetime, now: datetime) -> Flushing:
-    """May the rows up to `slot` be read? At the latest an hour after it; without a sampler,
-    at once."""
+    """May the rows up to `slot` be read? At the latest an hour after it, a quarter where all that
+    are late seem dead; without a sampler, at once."""
     late = tuple(replica for replica in replicas if not replica.has_flushed(slot))
     if now >= slot + LOST_AFTER:
         return Flushing(goes_without=late)
-    if waits_for := tuple(replica for replica in late if not replica.is_lost(now)):
+    may_come_back = now < slot + CLOCKS_APART
+    if waits_for := tuple(it for it in late if may_come_back or not it.is_lost(now)):
         return Flushing(waits_for=waits_for)
     return Flushing(goes_without=late)
 

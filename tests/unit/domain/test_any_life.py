@@ -423,9 +423,19 @@ CUT_OFF = [
 ]
 
 
+BACK_WITH_A_SLOW_CLOCK = [
+    ("predict", 0),
+    ("start_a_replica", 1, -5),
+    ("drain_a_replica", 0),
+    ("be_caught_by_the_slot", 0, Doing.CANNOT_RENEW, -1),
+    ("pass_days", 1),
+]
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(CAUGHT)
 @example(CUT_OFF)
+@example(BACK_WITH_A_SLOW_CLOCK)
 @given(st.lists(st.one_of(SAMPLING, SAMPLING, HAPPENINGS), min_size=5, max_size=25))
 def test_every_sampled_row_is_in_one_run(happenings: list[tuple[str, object]]) -> None:
     life = Life()
