@@ -22,7 +22,7 @@ from manifests.demo.labeling.runs import dataset_of, import_rows, in_labeler, la
 from manifests.demo.labeling.studio import install_labeler, project_of
 from manifests.demo.model.digits import LABELS, split_images
 from tests.builders import merged
-from tests.cluster.host import wait_until
+from tests.cluster.host import ClusterError, wait_until
 from tests.cluster.label_studio import LabelStudio
 from tests.e2e.live import OPERATOR_NAMESPACE, RUN_SECONDS, Body, Live, spec_set, table_uri
 from tests.integration.label_page import draw_box, logged_in, open_next, photograph, submit
@@ -61,7 +61,11 @@ class Site:
         def holds() -> bool:
             return labeled(dataset_of(self.cluster, job)).get("reason") == reason
 
-        self.eventually(holds, f"{job} to be {reason}")
+        try:
+            self.eventually(holds, f"{job} to be {reason}")
+        except ClusterError as error:
+            told = dataset_of(self.cluster, job).get("status")
+            raise ClusterError(f"{error}: {json.dumps(told)}") from error
         status: Body = dataset_of(self.cluster, job)["status"]
         return status
 
@@ -72,17 +76,17 @@ class Site:
         return number
 
     def lose_pod(self, name: str) -> None:
-        """Take the first pod of a Job away as soon as it is there."""
-        pods: list[Body] = []
+        """Take the first pod of a Job away as soon as it is there, before it can have ended."""
+        where = ("--namespace", self.cluster.namespace, "--selector")
+        pods = (*where, f"batch.kubernetes.io/job-name={name}")
 
-        def is_there() -> bool:
-            pods[:] = self.cluster.list("pods", f"batch.kubernetes.io/job-name={name}")
-            return bool(pods)
+        def is_lost() -> bool:
+            said = self.live.kubectl(
+                "delete", "pod", *pods, "--force", "--grace-period=0", "--wait=false"
+            )
+            return "deleted" in said
 
-        wait_until(is_there, f"a pod of {name}", RUN_SECONDS, 0.1)
-        pod = pods[0]["metadata"]["name"]
-        force = ("--force", "--grace-period=0", "--namespace", self.cluster.namespace)
-        self.live.kubectl("delete", "pod", pod, *force)
+        wait_until(is_lost, f"a pod of {name}", RUN_SECONDS, 0.05)
 
     def evaluation(self, job: str) -> Body:
         """The spec of the job's only one."""
@@ -269,15 +273,15 @@ def test_a_run_survives_whatever_dies_while_people_label(
     studio.start()
     for session in people:
         session.label(project, IMAGE_KEY, answer)
-    site.labeled("digits", "AllLabeled")
     site.lose_pod(f"{run}-eval")
+    site.labeled("digits", "AllLabeled")
     spec = site.evaluation("digits")
 
     with capsys.disabled():
         told = {name: spec[name] for name in ("labeling", "accuracy", "evaluatedItemCount")}
         print(f"\n--- both pods, the operator and Label Studio were lost; {json.dumps(told)}")
     for name in (run, f"{run}-eval"):
-        assert cluster.get("job", name)["status"]["failed"] == 1, "its pod was not lost at work"
+        assert cluster.get("job", name)["status"].get("failed") == 1, "its pod was not lost"
     assert spec["labeling"] == {
         "askedItemCount": ITEMS,
         "answeredItemCount": ITEMS,
@@ -338,7 +342,6 @@ async def test_somebody_in_a_browser_brings_each_types_evaluation_about(site: Si
     for spec in specs.values():
         assert spec["labeling"]["annotatorCount"] == 1
         assert spec["evaluatedItemCount"] == 1
-    assert specs["photo"]["accuracy"] == 1
-    assert specs["text"]["accuracy"] == 0
-    found = {job: spec["meanAveragePrecision"] for job, spec in specs.items()}
-    assert found == pytest.approx({"photo": 1, "boxes": 1, "text": 0.5, "texts": 1})
+    assert {job: specs[job]["accuracy"] for job in ("photo", "text")} == {"photo": 1, "text": 0}
+    precisions = {job: specs[job]["meanAveragePrecision"] for job in ("boxes", "texts")}
+    assert precisions == pytest.approx({"boxes": 1, "texts": 1})

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import sklearn.datasets
-from playwright.async_api import FloatRect, Page, Route, ViewportSize, async_playwright
+from playwright.async_api import FloatRect, Page, Response, Route, ViewportSize, async_playwright
 
 from tests.cluster.host import need_packages
 from tests.cluster.label_studio import ADMIN, LabelStudio
@@ -75,7 +75,15 @@ async def draw_box(
 
 
 async def submit(page: Page) -> None:
-    await page.get_by_role("button", name="Submit").first.click()
+    """The server has it then: a page that is left at once may not have sent it yet."""
+    async with page.expect_response(_is_answer) as sent:
+        await page.get_by_role("button", name="Submit").first.click()
+    answer = await sent.value
+    assert answer.ok, await answer.text()
+
+
+def _is_answer(response: Response) -> bool:
+    return response.request.method == "POST" and "/annotations" in response.url
 
 
 async def _picture_place(page: Page) -> FloatRect:

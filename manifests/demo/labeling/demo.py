@@ -2,8 +2,8 @@
 
 Two models were asked about pictures of which nobody knows the truth: handwritten digits, and scenes
 that are drawn of them. A run of each brings its pictures to a real Label Studio beside the cluster,
-where scripted people answer, some of them carelessly; then both are evaluated. It starts anew each
-time.
+where scripted people answer, some of them carelessly; then both are evaluated. In the end it turns
+out what the digits really are, and their run is evaluated again. It starts anew each time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.labeling.label_studio.config import IMAGE_KEY
 from manifests.demo.access import Cluster, finish
 from manifests.demo.installing import ahead_of_time, install
-from manifests.demo.labeling.models import digit_rows, scene_rows, share_of_right
+from manifests.demo.labeling.models import (
+    digit_labels,
+    digit_rows,
+    scene_rows,
+    share_of_right,
+)
 from manifests.demo.labeling.people import (
     FURTHER,
     PEOPLE,
@@ -44,7 +49,13 @@ from manifests.demo.labeling.pictures import (
     make_digits,
 )
 from manifests.demo.labeling.results import show_digits, show_next_steps, show_scenes
-from manifests.demo.labeling.runs import dataset_of, import_rows, labeled, status_of
+from manifests.demo.labeling.runs import (
+    dataset_of,
+    import_labels,
+    import_rows,
+    labeled,
+    status_of,
+)
 from manifests.demo.labeling.studio import install_labeler, project_of
 from manifests.demo.model.digits import split_images
 from manifests.demo.showing import console, step
@@ -106,8 +117,10 @@ def demonstrate() -> None:
             label(cluster, sessions, projects, work)
         with step("Each run's second pod evaluates"):
             evaluations = {job: wait_for_evaluation(cluster, job) for job in JOBS}
+        with step("Labels that come late: what was really written, and the run evaluated again"):
+            revision = evaluate_again(cluster, evaluations["digits"])
         console.print()
-        show_digits(evaluations["digits"], share_of_right(pictures()[0]))
+        show_digits([evaluations["digits"], revision], share_of_right(pictures()[0]))
         show_scenes(evaluations["scenes"])
     show_next_steps(cluster)
 
@@ -230,6 +243,16 @@ def wait_for_evaluation(cluster: Cluster, job: str) -> Evaluation:
     waiting_for(cluster, is_there, f"the Evaluation of {job}")
     name = status_of(cluster, job)["latestEvaluation"]["name"]
     return Evaluation.from_dict(cluster.get("evaluation", name))
+
+
+def evaluate_again(cluster: Cluster, first: Evaluation) -> Evaluation:
+    """With the truth instead of what people took for it; the first Evaluation stays."""
+    digits, _ = pictures()
+    told = import_labels(cluster, "digits", digit_labels(digits)).splitlines()[0]
+    console.print(f"    {told}")
+    again = cluster.evaluations("reevaluate", first.name, "--wait", "--output", "json")
+    said = finish({first.name: again}, "reevaluate")[first.name]
+    return Evaluation.from_dict(json.loads(said))
 
 
 def waiting_for(cluster: Cluster, condition: Callable[[], bool], what: str) -> None:

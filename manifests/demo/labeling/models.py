@@ -85,6 +85,21 @@ def digit_rows(pictures: Sequence[Digit], since: datetime) -> str:
     return _lines("digits", "v2", [it.png for it in pictures], answers, since)
 
 
+def digit_labels(pictures: Sequence[Digit]) -> str:
+    """What was really written, as JSON lines for `kubectl evaluations labels import`."""
+    return "".join(
+        json.dumps(
+            {
+                "id": _row_id("digits", number),
+                "groundtruth": {"predictions": [{"labels": [it.label]}]},
+                "labeler": "who wrote them",
+            }
+        )
+        + "\n"
+        for number, it in enumerate(pictures)
+    )
+
+
 def scene_rows(pictures: Sequence[Scene], since: datetime) -> str:
     detector = Detector()
     answers = []
@@ -105,7 +120,7 @@ def _lines(
 ) -> str:
     rows = [
         {
-            "id": f"{model}-{number:04d}",
+            "id": _row_id(model, number),
             "model": model,
             "model_version": version,
             "time": (since + timedelta(milliseconds=10 * number)).isoformat(),
@@ -115,6 +130,10 @@ def _lines(
         for number, (png, answer) in enumerate(zip(pictures, answers, strict=True))
     ]
     return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def _row_id(model: str, number: int) -> str:
+    return f"{model}-{number:04d}"
 
 
 def _corners(box: Box) -> Json:

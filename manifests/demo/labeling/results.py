@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
 
 from evaluation_operator.api.evaluation import Evaluation, EvaluationMetrics, LabelingSummary
@@ -18,17 +20,21 @@ from manifests.demo.showing import console
 Lines = list[tuple[str, str]]
 
 
-def show_digits(evaluation: Evaluation, true_accuracy: float) -> None:
+def show_digits(evaluations: Sequence[Evaluation], true_accuracy: float) -> None:
     """`true_accuracy` is that of the same predictions against what was really written."""
+    title = "Handwritten digits, labelled by people; then with what was really written"
+    _show(title, [(it, _digit_lines(it, true_accuracy)) for it in evaluations])
+
+
+def _digit_lines(evaluation: Evaluation, true_accuracy: float) -> Lines:
     metrics = (evaluation.spec.evaluation_metrics or EvaluationMetrics()).classification_metrics
     worst = worst_confusions(metrics.confusion_matrix if metrics is not None else None)
-    lines: Lines = [
+    return [
         ("Mean average precision", number(mean_average_precision(evaluation))),
         ("Accuracy", number(evaluation.spec.accuracy)),
         ("  against the true digits", number(true_accuracy)),
         ("Worst confusions", "\n".join(f"{one} taken for {two}: {it}" for one, two, it in worst)),
     ]
-    _show("Handwritten digits, labelled by people", evaluation, lines)
 
 
 def show_scenes(evaluation: Evaluation) -> None:
@@ -43,27 +49,36 @@ def show_scenes(evaluation: Evaluation) -> None:
             "\n".join(f"{it.display_name}  {number(it.average_precision)}" for it in weak),
         ),
     ]
-    _show("Digits found in drawn scenes, boxes drawn by people", evaluation, lines)
+    _show("Digits found in drawn scenes, boxes drawn by people", [(evaluation, lines)])
 
 
-def _show(title: str, evaluation: Evaluation, lines: Lines) -> None:
+def _show(title: str, columns: Sequence[tuple[Evaluation, Lines]]) -> None:
+    """A column an Evaluation; all have the same lines."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    filled = [
+        [*_people_lines(it), *lines, ("Digest", it.spec.digest[:19])] for it, lines in columns
+    ]
+    for cells in zip(*filled, strict=True):
+        (name,) = {name for name, _ in cells}
+        table.add_row(name, *(text for _, text in cells))
+    console.print(table)
+    for evaluation, _ in columns:
+        for warning in evaluation.spec.warnings:
+            console.print(f"  {evaluation.name}: {warning}", style="dim")
+
+
+def _people_lines(evaluation: Evaluation) -> Lines:
     spec = evaluation.spec
     people = spec.labeling or LabelingSummary()
-    table = Table(title=title, title_justify="left", show_header=False)
-    for name, text in [
+    return [
         ("Evaluation", evaluation.name),
+        ("  supersedes", spec.supersedes or "-"),
         ("Items that people were asked about", str(people.asked_item_count)),
         ("  answered, by", f"{people.answered_item_count}, by {people.annotator_count} people"),
-        ("  unresolved, left out", str(people.unresolved_item_count)),
-        ("Agreement beyond chance", number(people.agreement)),
+        ("  unresolved", str(people.unresolved_item_count)),
+        ("Agreement", number(people.agreement)),
         ("Items evaluated", str(spec.evaluated_item_count)),
-        *lines,
-        ("Digest", spec.digest[:19]),
-    ]:
-        table.add_row(name, text)
-    console.print(table)
-    for warning in spec.warnings:
-        console.print(f"  {warning}", style="dim")
+    ]
 
 
 def show_next_steps(cluster: Cluster) -> None:
@@ -73,6 +88,7 @@ Label Studio has ended; the cluster stays up. What to type next:
 
   export KUBECONFIG={cluster.kubeconfig} PATH=$PWD/.venv/bin:$PATH
   kubectl-evaluations labeling digits -n {cluster.namespace}
+  kubectl-evaluations describe digits -n {cluster.namespace}
   kubectl-evaluations describe scenes -n {cluster.namespace}
   kubectl get dataset,evaluation -n {cluster.namespace}
 

@@ -1,4 +1,4 @@
-"""A job with one run, as its objects tell, and the predictions that come before it."""
+"""A job's first run, as its objects tell, and what is brought into its table."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ TABLES: Final = "file:///var/lib/evaluations/table"
 
 
 def import_rows(cluster: Cluster, table: str, lines: str) -> str:
-    """`kubectl evaluations rows import` of JSON lines, where the tables' claim is mounted; what it
-    said. No laptop sees a claim. The labeler's pod does, and its image has the command."""
+    """`kubectl evaluations rows import` of JSON lines; what it said."""
+    return _import(cluster, "rows", table, lines)
+
+
+def import_labels(cluster: Cluster, table: str, lines: str) -> str:
+    """`kubectl evaluations labels import` of JSON lines; what it said."""
+    return _import(cluster, "labels", table, lines)
+
+
+def _import(cluster: Cluster, what: str, table: str, lines: str) -> str:
+    """Where the tables' claim is mounted: no laptop sees a claim. The labeler's pod does, and its
+    image has the command."""
     file = f"/tmp/{table}.jsonl"  # noqa: S108 # the pod's own
-    script = f"cat > {file} && kubectl-evaluations rows import {file} --table {TABLES}/{table}"
-    return in_labeler(cluster, "sh", "-c", script, stdin=lines)
+    command = f"kubectl-evaluations {what} import {file} --table {TABLES}/{table}"
+    return in_labeler(cluster, "sh", "-c", f"cat > {file} && {command}", stdin=lines)
 
 
 def in_labeler(cluster: Cluster, *command: str, stdin: str = "") -> str:
