@@ -173,10 +173,10 @@ def labels_of_people(dataset: Dataset, folder: Folder | None) -> Labels | None:
 def told_of_people(findings: Findings, labels: Labels, notes: Sequence[str]) -> Findings:
     """The findings with what is to be said of those who labelled."""
     figures = labels.figures
-    if figures.unresolved:
+    if figures.unresolved and findings.counts.unlabeled:
         notes = [
             f"{figures.unresolved} of {figures.answered} items that people answered have no label "
-            "that they agree on; leaving them out flatters the figures",
+            "that they agree on; leaving out those without other truth flatters the figures",
             *notes,
         ]
     summary = LabelingSummary(

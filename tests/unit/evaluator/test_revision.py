@@ -194,6 +194,21 @@ def test_what_the_user_says_late_wins_over_people(site: RevisedSite) -> None:
     assert accuracies(site.revise()) == [(3, pytest.approx(2 / 3))]
 
 
+def test_what_people_left_open_flatters_nothing_once_the_user_has_said_it(
+    site: RevisedSite,
+) -> None:
+    site.fill(row("clear"), row("disputed"))
+    site.cut()
+    site.label([answered("clear", "ripe"), answered("disputed", None)])
+    first = site.evaluate()
+    site.own_label("disputed", truths("ripe"), LABEL_TIME)
+    second = site.revise()
+
+    assert [any("flatters" in text for text in it.warnings) for it in (first, second)] == [True, 0]
+    assert second.labeling == first.labeling
+    assert accuracies(first, second) == [(1, 1.0), (2, 1.0)]
+
+
 def test_a_revision_keeps_the_labels_that_it_was_computed_from(site: RevisedSite) -> None:
     label_one_of_two(site)
     site.label([answered("a", "unripe"), answered("b", "ripe")], is_late=True)
