@@ -373,7 +373,9 @@ BAD: dict[str, Bad] = {
     "an unknown field in metadata": refused(make_evaluation_job(metadata={"nmae": "x"}), "nmae"),
     "an unknown field beside spec": refused(make_evaluation_job(sepc={}), "sepc"),
     "an unknown field in status": refused(make_evaluation_job(status={"stat": "x"}), "stat"),
-    "a status where none is": refused(make_evaluation(status={}), "status"),
+    "an unknown field in an Evaluation's status": refused(
+        make_evaluation(status={"supersededByy": "x"}), "supersededByy"
+    ),
     "an unknown import key": refused(
         with_config(bigqueryImportKeys={"score_json_key": "x"}), "score_json_key"
     ),

@@ -144,9 +144,9 @@ async def _populate(kube: Kube, count: int) -> None:
             },
         }
         await kube.create(CLAIMS, namespace, claim)
-        await kube.create(ANNOTATION_SPEC_SETS, namespace, _spec_set())
+        await kube.create(ANNOTATION_SPEC_SETS, namespace, dict(_spec_set()))
     await _gather(
-        kube.create(EVALUATION_JOBS, _namespace(index % NAMESPACES), _job(index))
+        kube.create(EVALUATION_JOBS, _namespace(index % NAMESPACES), dict(_job(index)))
         for index in range(count)
     )
 

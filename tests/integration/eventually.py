@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from prometheus_client import Counter
+
 from evaluation_operator.kube import NotFound
 
 T = TypeVar("T")
@@ -36,3 +38,10 @@ async def eventually(
             seen = found
         await asyncio.sleep(PAUSE_SECONDS)
     raise AssertionError(f"not within {seconds:g} s; last seen: {seen}")
+
+
+def count_of(counter: Counter) -> float:
+    """What a counter of Prometheus, or one of its children, has counted."""
+    samples = [sample for metric in counter.collect() for sample in metric.samples]
+    (total,) = [it.value for it in samples if it.name.endswith("_total")]
+    return total

@@ -147,9 +147,9 @@ def test_what_cannot_be_evaluated_again_is_refused_with_the_cure(namespace: Name
         "evj-ripeness-3": "is gone: name a newer run",
     }
     for name, why in refusals.items():
-        result = namespace.run("reevaluate", name)
-        assert result.exit_code == 1
-        assert why in result.stderr
+        refused = namespace.run("reevaluate", name)
+        assert refused.exit_code == 1
+        assert why in refused.stderr
     assert request_of(namespace) == ""
 
 

@@ -23,7 +23,7 @@ from evaluation_operator.kube import (
 )
 from tests.cluster.control_plane import API_SERVER, ControlPlane
 from tests.cluster.settings import CHECKOUT
-from tests.integration.eventually import eventually
+from tests.integration.eventually import count_of, eventually
 from tests.integration.lab import Lab, ready, state, time_of
 
 pytestmark = pytest.mark.integration
@@ -236,7 +236,7 @@ async def test_watching_that_starts_anew_leaves_the_leader_leading(lab: Lab) -> 
         operator.sweeper.watch_is_silent.set()
 
         async def started_anew() -> bool:
-            return operator.telemetry.restarts._value.get() == 1
+            return count_of(operator.telemetry.restarts) == 1
 
         await eventually(started_anew)
         await lab.edit_job(paused=True)

@@ -6,7 +6,7 @@ import pytest
 
 from evaluation_operator.kube import DATASETS
 from tests.builders import Manifest
-from tests.integration.eventually import eventually
+from tests.integration.eventually import count_of, eventually
 from tests.integration.lab import Lab, condition, quiet, reason, state, time_of, writes
 
 pytestmark = pytest.mark.integration
@@ -180,7 +180,7 @@ async def test_a_run_without_rows(lab: Lab) -> None:
         assert "latestEvaluation" not in status
         assert len(status["cover"]) == 1
         await quiet(operator)
-        assert operator.telemetry.no_data_runs._value.get() == 1
+        assert count_of(operator.telemetry.no_data_runs) == 1
     assert "NoData" in await lab.reasons()
 
 

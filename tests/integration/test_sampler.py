@@ -72,7 +72,10 @@ async def test_a_lease_that_somebody_deletes_is_made_anew(site: Site) -> None:
 
 async def test_a_replica_that_is_told_to_stop_writes_all_it_has_and_leaves(site: Site) -> None:
     await site.accept_job()
-    later = {"EVALUATION_SAMPLER_FLUSH_SECONDS": NEVER, "EVALUATION_SAMPLER_SPILL_SECONDS": NEVER}
+    later: dict[str, Any] = {
+        "EVALUATION_SAMPLER_FLUSH_SECONDS": NEVER,
+        "EVALUATION_SAMPLER_SPILL_SECONDS": NEVER,
+    }
     async with site.replica(**later) as replica, httpx.AsyncClient() as client:
         await replica.knows()
         await eventually(lambda: site.lease(replica))

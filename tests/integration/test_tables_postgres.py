@@ -67,7 +67,7 @@ def _create(admin: psycopg.Connection, name: str, columns: str) -> None:
     admin.execute(
         sql.SQL("CREATE TABLE {} ({})").format(
             sql.Identifier(name),
-            sql.SQL(columns),  # type: ignore[arg-type]
+            sql.SQL(columns),
         )
     )
 

@@ -40,15 +40,12 @@ class Judge:
 
     def create(self, manifest: Manifest, *, dry_run: bool) -> Manifest:
         plural = MODELS[manifest["kind"]].PLURAL
-        return self._api.create_namespaced_custom_object(
-            GROUP,
-            VERSION,
-            NAMESPACE,
-            plural,
-            manifest,
-            field_validation="Strict",
-            **({"dry_run": "All"} if dry_run else {}),
+        options: dict[str, Any] = {"dry_run": "All"} if dry_run else {}
+        created: Any = self._api.create_namespaced_custom_object(
+            GROUP, VERSION, NAMESPACE, plural, manifest, field_validation="Strict", **options
         )
+        assert isinstance(created, dict)
+        return created
 
     def refusal_of(self, manifest: Manifest) -> str | None:
         try:
@@ -75,7 +72,7 @@ class Judge:
 
 def message_of(error: client.ApiException) -> str:
     assert error.status in (400, 422), error
-    return str(json.loads(error.body)["message"])
+    return str(json.loads(error.body or "{}")["message"])
 
 
 @pytest.fixture(scope="module")

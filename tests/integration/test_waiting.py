@@ -16,7 +16,7 @@ from evaluation_operator.domain.naming import (
 )
 from evaluation_operator.kube import DATASETS, LEASES
 from evaluation_operator.sampling.lease import format_mark
-from tests.integration.eventually import eventually
+from tests.integration.eventually import count_of, eventually
 from tests.integration.lab import Lab, condition, quiet, state, time_of, writes
 
 pytestmark = pytest.mark.integration
@@ -53,9 +53,13 @@ async def test_a_run_waits_for_every_replica_and_costs_no_more(lab: Lab) -> None
         await tell(lab, "sampler-1", slot, slot)
         lab.go_to(slot)
         # It looks again and again, so what it has done after some looks it does for good.
-        turns = operator.telemetry.reconciles.labels("EvaluationJob", "ok")._value
-        seen = turns.get()
-        await eventually(_value(turns), lambda count: count >= seen + 3)
+        turns = operator.telemetry.reconciles.labels("EvaluationJob", "ok")
+        seen = count_of(turns)
+
+        async def looks() -> float:
+            return count_of(turns) - seen
+
+        await eventually(looks, lambda count: count >= 3)
         assert await lab.names(DATASETS) == []
         assert writes(operator) == before
 
@@ -132,10 +136,3 @@ async def test_jobs_of_a_namespace_share_a_look_and_idle_ones_look_at_nothing(la
         for number in range(4):
             await lab.dataset(run_name(f"ripeness-{number}", slot))
         assert 1 <= lists <= 2
-
-
-def _value(counter):  # type: ignore[no-untyped-def]
-    async def look() -> float:
-        return float(counter.get())
-
-    return look

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from evaluation_operator.domain.naming import run_name
-from tests.unit.domain.world import CREATED, DAY, FIRST_RUN, JobWorld, Manifest, VersionWorld, World
+from tests.builders import Manifest
+from tests.unit.domain.world import CREATED, DAY, FIRST_RUN, JobWorld, VersionWorld, World
 
 Story = Callable[[], tuple[World, list[Callable[[], None]]]]
 

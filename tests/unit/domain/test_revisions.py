@@ -26,8 +26,9 @@ ALERT = {
 
 def evaluated(*, runs: int = 1, least: int | None = 10, **spec: Any) -> JobWorld:
     """A job some runs of which have been evaluated."""
-    labeling = {"labeling": {"minimumNewLabels": least}} if least else {}
-    world = JobWorld(**labeling, **spec)
+    if least:
+        spec |= {"labeling": {"minimumNewLabels": least}}
+    world = JobWorld(**spec)
     for day in range(runs):
         world.at_slot(day)
         world.succeed(world.newest())
@@ -196,10 +197,10 @@ def test_a_revision_that_fails_is_an_attempt_and_leaves_the_evaluation_that_ther
 
 
 def test_labels_that_came_meanwhile_make_the_next_one_when_the_first_has_ended() -> None:
-    for end in (lambda it: it.succeed(FIRST), lambda it: it.fail(FIRST)):
+    for end in (JobWorld.succeed, JobWorld.fail):
         world = late(late(evaluated(), 10), 20)
         assert world.active == [FIRST]
-        end(world)
+        end(world, FIRST)
         world.settle()
         assert world.active == [SECOND]
 

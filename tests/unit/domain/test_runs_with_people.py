@@ -13,7 +13,8 @@ from evaluation_operator.domain.naming import evaluate_job_name, run_name
 from evaluation_operator.domain.plan import CreateRunJob, Obstacle
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.steps import Step, step_of
-from tests.unit.domain.world import DAY, FIRST_RUN, JobWorld, Manifest, VersionWorld
+from tests.builders import Manifest
+from tests.unit.domain.world import DAY, FIRST_RUN, JobWorld, VersionWorld
 
 RUN = run_name("ripeness", FIRST_RUN)
 EVALUATE = evaluate_job_name(RUN)

@@ -285,7 +285,7 @@ class World:
         self.own = merged(self.own, {"metadata": {"annotations": annotations}})
 
     def start_pod(self, name: str, phase: str = "Running", **status: Any) -> None:
-        state = {"running": {}} if phase == "Running" else {}
+        state: Manifest = {"running": {}} if phase == "Running" else {}
         self._add_pod(name, phase, [{"state": state}] if state else [], status)
 
     def fail(

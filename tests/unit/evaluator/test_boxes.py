@@ -45,7 +45,7 @@ def test_a_label_may_come_often_and_scores_in_the_truth_are_ignored() -> None:
 
 
 def test_empty_arrays_are_an_answer_and_null_is_none() -> None:
-    nothing = {"names": [], "scores": [], "boxes": []}
+    nothing: dict[str, list[object]] = {"names": [], "scores": [], "boxes": []}
     item = read(text(nothing), text({"names": [], "boxes": []}))
     assert isinstance(item, Item)
     assert (item.boxes, item.true_boxes) == ((), ())

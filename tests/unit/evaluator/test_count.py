@@ -124,18 +124,18 @@ def test_neither_threads_nor_batches_change_a_digit(
 
 
 class TestFiles:
+    faults = (Fault("d", 0, "item d/0: bad"), Fault("e", None, "row e: bad"))
     outcomes: tuple[Outcome, ...] = (
         Item("a", 0, 0.5, truth=(1,), labels=(1, 0), scores=(0.8, 0.2)),
         Item("a", 1, 0.5, truth=(2,), labels=(), scores=()),
         LeftOut("b", 0, 0.5, Reason.UNLABELED),
         LeftOut("c", 0, 0.5, Reason.FAILED_PREDICTION),
-        Fault("d", 0, "item d/0: bad"),
-        Fault("e", None, "row e: bad"),
+        *faults,
     )
 
     def test_every_outcome_is_counted_once(self, tmp_path: Path) -> None:
         counts = write(tmp_path, self.outcomes)
-        assert counts == ItemCounts(2, 1, 1, 2, first_faults=self.outcomes[4:])
+        assert counts == ItemCounts(2, 1, 1, 2, first_faults=self.faults)
         assert counts.items == len(self.outcomes)
 
     def test_pairs_are_what_is_scored_or_true(self, tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ def row(number: int, p: float, box: object) -> Row:
     """One true box, and one predicted one, which is right or elsewhere."""
     prediction = {"labels": ["ripe"], "scores": [0.5], "boxes": [box]}
     truth = {"labels": ["ripe"], "boxes": [BOX]}
-    texts = [json.dumps({"predictions": [entry]}) for entry in (prediction, truth)]
-    return Row(f"row-{number}", None, *texts, p)
+    said, true = (json.dumps({"predictions": [entry]}) for entry in (prediction, truth))
+    return Row(f"row-{number}", None, said, true, p)
 
 
 def dataset() -> Dataset:

@@ -68,7 +68,8 @@ def own(tmp_path: Path) -> RevisedSite:
     return RevisedSite(tmp_path, labeling=None)
 
 
-def accuracies(*specs: EvaluationSpec) -> list[tuple[int | None, float | None]]:
+def accuracies(*specs: EvaluationSpec) -> object:
+    """Of each how many items were evaluated, and the share that was right."""
     return [(spec.evaluated_item_count, spec.accuracy) for spec in specs]
 
 

@@ -132,7 +132,8 @@ def errors(images: Sequence[Image], threshold: float) -> Counter[str]:
         found = matches(image, threshold)
         meant = {place for place in found if place is not None}
         for box, match in zip(image.predicted, found, strict=True):
-            own, other = [], []
+            own: list[tuple[float, int]] = []
+            other: list[tuple[float, int]] = []
             for place, true in enumerate(image.true):
                 pair = (float(iou(box.corners, true.corners)), -place)
                 (own if true.label == box.label else other).append(pair)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 import numpy as np
 from hypothesis import strategies as st
@@ -154,7 +155,7 @@ def assert_curve(
             _assert_tally(got, oracle.tally(items, labels, entry.threshold, k, weigh))
 
 
-def _assert_tally(got: Tally, want: tuple[oracle.Fraction, ...]) -> None:
+def _assert_tally(got: Tally, want: tuple[Fraction, ...]) -> None:
     hits, false_alarms, misses = want
     assert_same(got.precision, oracle.ratio(hits, hits + false_alarms))
     assert_same(got.recall, oracle.ratio(hits, hits + misses))

@@ -28,7 +28,8 @@ def truth() -> np.ndarray:
 def scores(truth: np.ndarray) -> np.ndarray:
     """Half-right scores with many ties, every label scored."""
     noise = np.random.default_rng(4).random((ITEMS, LABELS))
-    return np.round(np.clip(noise + 0.35 * np.eye(LABELS)[truth], 0, 1), 2)
+    scores: np.ndarray = np.round(np.clip(noise + 0.35 * np.eye(LABELS)[truth], 0, 1), 2)
+    return scores
 
 
 @pytest.fixture(scope="module")

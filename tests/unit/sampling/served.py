@@ -89,7 +89,7 @@ class Replica:
         self.jobs.hear(Synced())
 
     async def send(
-        self, side: str, event_id: str, body: bytes | None = None, **changes: str
+        self, side: str, event_id: str, body: bytes | None = None, **changes: Any
     ) -> httpx.Response:
         """One half of a prediction."""
         if body is None:
@@ -97,7 +97,7 @@ class Replica:
         headers = event_headers(side, event_id, **changes)
         return await self.client.post("/", content=body, headers=headers)
 
-    async def predict(self, event_id: str, **changes: str) -> None:
+    async def predict(self, event_id: str, **changes: Any) -> None:
         """A whole prediction, which is taken."""
         for side in ("request", "response"):
             answer = await self.send(side, event_id, **changes)

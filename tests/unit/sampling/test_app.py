@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -233,7 +234,7 @@ async def test_a_body_that_cannot_be_read_is_counted_by_reason(
     ],
 )
 async def test_an_event_that_belongs_to_no_job_is_counted_by_reason(
-    replica: Replica, changes: dict[str, str], reason: str
+    replica: Replica, changes: dict[str, Any], reason: str
 ) -> None:
     answer = await replica.send("request", "bad", **changes)
 

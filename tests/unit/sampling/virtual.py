@@ -82,6 +82,10 @@ class FaultyTable:
         self._meet()
         return self._table.read_rows(query)
 
+    def read_truth(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
+        self._meet()
+        return self._table.read_truth(query)
+
     def count_late(self, query: RowQuery, known_ids: Iterable[pa.RecordBatch]) -> int:
         return self._table.count_late(query, known_ids)
 

@@ -165,10 +165,9 @@ class TableContract:
         fill(foreign_table(*(make_foreign_row(number) for number in range(4))))
         table.ensure()
         paused = (window(1, 3),)
-        assert [row["time"] for row in sorted(read(table, paused_spans=paused), key=_by_time)] == [
-            at(0),
-            at(3),
-        ]
+        rows = read(table, paused_spans=paused)
+        assert len(rows) == 2
+        assert {row["time"] for row in rows} == {at(0), at(3)}
         assert len(read(table, paused_spans=(window(2, None),))) == 2
 
     def test_the_sampler_leaves_out_pauses_by_itself(self, made: Table) -> None:
@@ -370,7 +369,3 @@ def _queries(dice: random.Random) -> Iterator[RowQuery]:
             label_cutoff=at(dice.randrange(3)),
             context=(window(starts[4], starts[4] + 50_000),),
         )
-
-
-def _by_time(row: Row) -> object:
-    return row["time"]

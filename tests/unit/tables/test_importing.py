@@ -49,11 +49,14 @@ WRITERS = {".jsonl": write_jsonl, ".csv": write_csv, ".parquet": write_parquet}
 
 
 def rows_of(path: Path) -> list[Row]:
-    return pa.Table.from_batches(read_row_file(path), ROW_SCHEMA).to_pylist()
+    rows: list[Row] = pa.Table.from_batches(read_row_file(path), ROW_SCHEMA).to_pylist()
+    return rows
 
 
 def labels_of(path: Path) -> list[Row]:
-    return pa.Table.from_batches(read_label_file(path, labeled_at=NOW), LABEL_SCHEMA).to_pylist()
+    batches = read_label_file(path, labeled_at=NOW)
+    labels: list[Row] = pa.Table.from_batches(batches, LABEL_SCHEMA).to_pylist()
+    return labels
 
 
 @pytest.mark.parametrize("ending", WRITERS)

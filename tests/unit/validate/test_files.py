@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -78,7 +79,7 @@ def test_objects_of_other_groups_are_left_alone(tmp_path: Path) -> None:
     ],
 )
 def test_an_unknown_kind_or_version_of_our_group_is_refused(
-    changes: dict[str, object], want: str
+    changes: dict[str, Any], want: str
 ) -> None:
     (fault,) = validate_manifest(make_evaluation_job(**changes))
 
