@@ -145,7 +145,7 @@ def _fields(job: EvaluationJob) -> list[tuple[str, str]]:
         ("Schedule", status.schedule_explanation or spec.schedule),
         *(("Warning", warning) for warning in status.schedule_warnings),
         ("Interval", plural(status.interval_days, "day") if status.interval_days else ""),
-        ("Next run", _time(status.next_run_time)),
+        ("Next run", _due(status.next_run_time)),
         ("Last run", _time(status.last_run_time)),
         ("Last success", _time(status.last_success_time)),
         ("Sampled items", str(status.sampled_in_interval or "")),
@@ -214,6 +214,13 @@ def failure_lines(failures: Iterable[RpcStatus]) -> list[str]:
 
 def _time(time: datetime | None) -> str:
     return format_time(time) if time is not None else ""
+
+
+def _due(time: datetime | None) -> str:
+    """A run that is due may wait, say for the sampler."""
+    if time is None or time > datetime.now(UTC):
+        return _time(time)
+    return f"{_time(time)} (due for {age_of(time)})"
 
 
 def age_of(created: datetime) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from evaluation_operator.api.base import format_time
-from evaluation_operator.api.dataset import Dataset, Outcome, RunResult
+from evaluation_operator.api.dataset import Dataset, RunResult
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.cli import errors
 from evaluation_operator.cli.errors import CliError
-from evaluation_operator.cli.output import PROGRAM, say
+from evaluation_operator.cli.following import News, follow
+from evaluation_operator.cli.output import PROGRAM
 from evaluation_operator.domain.naming import ANNOTATION_REEVALUATE, LABEL_JOB
 from evaluation_operator.kube import (
     DATASETS,
@@ -20,12 +20,9 @@ from evaluation_operator.kube import (
     EVALUATIONS,
     Kube,
     NotFound,
-    Transient,
 )
 
 Body = dict[str, Any]
-
-POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,39 +101,24 @@ async def follow_revision(
 ) -> Body:
     """The new Evaluation. CliError when the revision fails, or with exit code 3 when the time is
     over: it goes on without us."""
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            dataset, outcome = await _follow(kube, namespace, request)
-    except TimeoutError:
-        raise CliError(
-            f"the request goes on after {timeout_seconds:g} s; look at it with `kubectl "
-            f"evaluations describe {request.job}`, or wait longer with --timeout",
-            code=errors.DEADLINE_EXCEEDED,
-            exit_code=errors.EXIT_NOT_ENDED,
-        ) from None
+
+    async def look() -> News[Dataset]:
+        revision = await _revision(kube, namespace, request)
+        if revision is None:
+            return News(await _why_none(kube, namespace, request))
+        outcome = revision.status.outcome
+        if outcome is None:
+            return News(f"{revision.name}: evaluates")
+        return News(f"{revision.name}: {outcome.result}", revision)
+
+    revision = await follow(look, timeout_seconds, f"kubectl evaluations describe {request.job}")
+    outcome = revision.status.outcome
+    assert outcome is not None, "it has ended"
     if outcome.result is not RunResult.SUCCEEDED:
         raise _refused(
-            f"{dataset} ended as {outcome.result}: {outcome.message or 'no reason given'}"
+            f"{revision.name} ended as {outcome.result}: {outcome.message or 'no reason given'}"
         )
-    return await kube.get(EVALUATIONS, namespace, outcome.evaluation or dataset)
-
-
-async def _follow(kube: Kube, namespace: str, request: Request) -> tuple[str, Outcome]:
-    """The revision's name and how it ended; tells each change on the way."""
-    told = ""
-    while True:
-        revision = None
-        try:
-            revision = await _revision(kube, namespace, request)
-            news = _news(revision) if revision else await _why_none(kube, namespace, request)
-        except Transient as error:
-            news = f"{error.message}; still trying"
-        if news != told:
-            say(f"{datetime.now(UTC):%H:%M:%S} {news}")
-            told = news
-        if revision is not None and revision.status.outcome is not None:
-            return revision.name, revision.status.outcome
-        await asyncio.sleep(POLL_SECONDS)
+    return await kube.get(EVALUATIONS, namespace, outcome.evaluation or revision.name)
 
 
 async def _revision(kube: Kube, namespace: str, request: Request) -> Dataset | None:
@@ -149,11 +131,6 @@ async def _revision(kube: Kube, namespace: str, request: Request) -> Dataset | N
 async def _datasets(kube: Kube, namespace: str, job: str) -> list[Dataset]:
     found = kube.list(DATASETS, namespace, label_selector=f"{LABEL_JOB}={job}")
     return [Dataset.from_dict(body) async for body in found]
-
-
-def _news(revision: Dataset) -> str:
-    outcome = revision.status.outcome
-    return f"{revision.name}: {outcome.result if outcome is not None else 'evaluates'}"
 
 
 async def _why_none(kube: Kube, namespace: str, request: Request) -> str:

@@ -15,12 +15,13 @@ from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.cli.jobs import age_of
 from evaluation_operator.cli.output import plural, print_fields, print_table, print_title
 from evaluation_operator.domain.conditions import is_true, message_of
-from evaluation_operator.domain.flushing import Replica
+from evaluation_operator.domain.flushing import LOST_AFTER, Replica, judge_flushing
 from evaluation_operator.domain.naming import (
     ANNOTATION_SAMPLING,
     COMPONENT_SAMPLER,
     LABEL_COMPONENT,
 )
+from evaluation_operator.domain.slots import due_slot
 from evaluation_operator.kube import EVALUATION_JOBS, LEASES, Kube
 from evaluation_operator.sampling.jobs import read_job
 
@@ -93,11 +94,22 @@ class ReplicaView:
 
 @dataclass(frozen=True, slots=True)
 class SamplingView:
-    """`why_not` is empty while the job is sampled."""
+    """`why_not` is empty while the job is sampled. `due` is the time of a run that has not been
+    started yet."""
 
     job: EvaluationJob
     why_not: str
     replicas: tuple[ReplicaView, ...]
+    due: datetime | None
+    now: datetime
+
+    @property
+    def waits_for(self) -> list[str]:
+        """The replicas that a run waits for which is due."""
+        if self.due is None:
+            return []
+        replicas = [view.replica for view in self.replicas]
+        return [it.name for it in judge_flushing(replicas, self.due, self.now).waits_for]
 
     @property
     def reasons(self) -> dict[str, ReasonCount]:
@@ -129,6 +141,8 @@ class SamplingView:
             "job": self.job.name,
             "sampling": not self.why_not,
             "whyNot": self.why_not or None,
+            "dueRun": _time(self.due),
+            "waitsFor": self.waits_for,
             "replicas": [view.to_dict(self.job.name) for view in self.replicas],
             "reasons": {
                 reason: {"count": told.count, "message": told.message}
@@ -147,7 +161,8 @@ async def read_sampling(kube: Kube, namespace: str, name: str) -> SamplingView:
     leases = [lease async for lease in kube.list(LEASES, namespace, label_selector=SELECTOR)]
     leases.sort(key=lambda lease: str(lease["metadata"]["name"]))
     replicas = tuple(ReplicaView(Replica.from_lease(lease), _summary(lease)) for lease in leases)
-    return SamplingView(EvaluationJob.from_dict(body), _why_not(body, replicas), replicas)
+    job, now = EvaluationJob.from_dict(body), datetime.now(UTC)
+    return SamplingView(job, _why_not(body, replicas), replicas, due_slot(job, now), now)
 
 
 def print_sampling(view: SamplingView) -> None:
@@ -159,6 +174,7 @@ def print_sampling(view: SamplingView) -> None:
             ("Model version", job.spec.model_version),
             ("Sampled", f"no: {view.why_not}" if view.why_not else "yes"),
             ("Sample", f"{most} in {plural(job.status.interval_days or 1, 'day')}"),
+            ("Due run", _due_run(view)),
         ]
     )
     if view.replicas:
@@ -174,6 +190,13 @@ def print_sampling(view: SamplingView) -> None:
         ]
         print_table(("MODEL", "VERSION", "REASON", "#COUNT"), unmatched, indent=2)
     _print_troubles(view)
+
+
+def _due_run(view: SamplingView) -> str:
+    if view.due is None or not view.waits_for:
+        return ""
+    names, latest = ", ".join(view.waits_for), _time(view.due + LOST_AFTER)
+    return f"of {_time(view.due)}: until {names} has written its rows, at most until {latest}"
 
 
 def _print_replicas(view: SamplingView) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from evaluation_operator.api.base import API_VERSION, TimeSpan
@@ -15,21 +13,17 @@ from evaluation_operator.api.evaluation_job_version import (
 )
 from evaluation_operator.cli import errors
 from evaluation_operator.cli.errors import CliError, one_line
-from evaluation_operator.cli.output import say
+from evaluation_operator.cli.following import News, follow
 from evaluation_operator.kube import (
     EVALUATION_JOB_VERSIONS,
     EVALUATION_JOBS,
     EVALUATIONS,
     Kube,
     NotFound,
-    Transient,
 )
 from evaluation_operator.offline import read_manifests
 
 Body = dict[str, Any]
-
-POLL_SECONDS = 1.0
-"""One GET of one small object: a watch would cost more to keep alive than it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,33 +116,13 @@ async def follow_version(
 
     CliError with exit code 3 when the time is over: the version goes on without us.
     """
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            return await _follow(kube, namespace, name)
-    except TimeoutError:
-        raise CliError(
-            f"EvaluationJobVersion {name} goes on after {timeout_seconds:g} s; look at it with "
-            f"`kubectl get evjv {name} -n {namespace}`, or wait longer with --timeout",
-            code=errors.DEADLINE_EXCEEDED,
-            exit_code=errors.EXIT_NOT_ENDED,
-        ) from None
 
+    async def look() -> News[Standing]:
+        standing = await _look(kube, namespace, name)
+        text = f"{name}: {_news(standing.version)}"
+        return News(text, standing if has_ended(standing.version) else None)
 
-async def _follow(kube: Kube, namespace: str, name: str) -> Standing:
-    told = ""
-    while True:
-        standing = None
-        try:
-            standing = await _look(kube, namespace, name)
-            news = _news(standing.version)
-        except Transient as error:
-            news = f"{error.message}; still trying"
-        if news != told:
-            say(f"{datetime.now(UTC):%H:%M:%S} {name}: {news}")
-            told = news
-        if standing is not None and has_ended(standing.version):
-            return standing
-        await asyncio.sleep(POLL_SECONDS)
+    return await follow(look, timeout_seconds, f"kubectl get evjv {name} -n {namespace}")
 
 
 async def _look(kube: Kube, namespace: str, name: str) -> Standing:
