@@ -19,7 +19,7 @@ from manifests.demo.labeling.models import digit_rows, share_of_right
 from manifests.demo.labeling.people import Person, Session, reading
 from manifests.demo.labeling.pictures import Digit, data_uri, known_labels, make_digits
 from manifests.demo.labeling.runs import dataset_of, import_rows, in_labeler, labeled, status_of
-from manifests.demo.labeling.studio import install_labeler, project_of
+from manifests.demo.labeling.studio import LABELER, install_labeler, project_of
 from manifests.demo.model.digits import LABELS, split_images
 from tests.builders import merged
 from tests.cluster.host import ClusterError, wait_until
@@ -64,10 +64,18 @@ class Site:
         try:
             self.eventually(holds, f"{job} to be {reason}")
         except ClusterError as error:
-            told = dataset_of(self.cluster, job).get("status")
-            raise ClusterError(f"{error}: {json.dumps(told)}") from error
+            raise ClusterError(f"{error}: {self._what_is_known(job)}") from error
         status: Body = dataset_of(self.cluster, job)["status"]
         return status
+
+    def _what_is_known(self, job: str) -> str:
+        """Of its run: by the cluster, by the labeler, and by the tool."""
+        told = json.dumps(dataset_of(self.cluster, job).get("status"))
+        where = ("--namespace", self.cluster.namespace, "--tail=30")
+        log = self.live.kubectl("logs", LABELER, *where)
+        query = f"project={project_of(self.studio, self.cluster, job)}&fields=all"
+        tasks = json.dumps(self.studio.call("GET", f"/api/tasks/?{query}"))
+        return f"{told}\nlabeler: {log}\nLabel Studio: {tasks[-2000:]}"
 
     def project(self, job: str) -> int:
         self.labeled(job, "Labeling")

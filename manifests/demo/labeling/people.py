@@ -26,6 +26,7 @@ SEED: Final = 5
 _UNSTEADY: Final = 0.25
 """How far a corner is off, as a share of the box's side, of somebody who always errs."""
 _NO_MORE_TASKS: Final = 404
+_PAUSES_SECONDS: Final = (1, 2, 4, 8)
 
 Json = dict[str, Any]
 Results = list[Json]
@@ -101,7 +102,7 @@ class Session:
         return done
 
     def _next(self, project: int) -> Json | None:
-        said = self._client.get(f"/api/projects/{project}/next")
+        said = self._ask("GET", f"/api/projects/{project}/next")
         if said.status_code == _NO_MORE_TASKS:
             return None
         _require(said, httpx.codes.OK)
@@ -109,13 +110,24 @@ class Session:
         return task
 
     def _submit(self, project: int, task: int, result: Results, seconds: float) -> None:
-        said = self._client.post(
+        said = self._ask(
+            "POST",
             f"/api/tasks/{task}/annotations/",
             params={"project": project},
             json={"result": result, "lead_time": seconds, "was_cancelled": False},
             headers={"X-CSRFToken": self._client.cookies["csrftoken"]},
         )
         _require(said, httpx.codes.CREATED)
+
+    def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
+        """As somebody does whose page shows an error, try a few times more: with SQLite the server
+        answers 500 where several have waited too long to write."""
+        for pause in _PAUSES_SECONDS:
+            said = self._client.request(method, path, **content)
+            if not said.is_server_error:
+                return said
+            time.sleep(pause)
+        return self._client.request(method, path, **content)
 
 
 def _require(said: httpx.Response, code: int) -> None:
