@@ -23,7 +23,8 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 	  { echo "install Python's venv first, on Debian: apt-get install python3.11-venv"; exit 1; }
 	@echo "==> installing the locked requirements into $(VENV) (about a minute)"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@# What is imported is compiled then: compiling all of it here takes longer than everything else.
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(INSTALLED)
 
