@@ -407,6 +407,42 @@ async def test_a_retried_import_makes_no_second_task(server: Server, backend: La
     ]
 
 
+async def test_a_server_that_does_every_request_twice_leaves_nothing_double(
+    server: Server, backend: LabelStudio
+) -> None:
+    """As Label Studio does where SQLite was locked in the middle of the first time."""
+    real = backend._client.ask
+
+    async def twice(method: str, path: str, **more: Any) -> Any:
+        if method == "POST" and "/actions" not in path:
+            await real(method, path, **more)
+        return await real(method, path, **more)
+
+    backend._client.ask = twice  # type: ignore[method-assign]
+    spec = spec_of()
+    labeling = await opened(server, backend, spec, *texts("one", "two"))
+    await backend.add_tasks(labeling.project, "ds", texts("one", "two", "three"))
+
+    made: Json = server.call("GET", "/api/projects/?page_size=1000&include=id,title,task_number")
+    found = [(it["id"], it["task_number"]) for it in made["results"] if it["title"] == spec.title]
+    assert found == [(int(labeling.project.ref), 3)]
+
+
+async def test_of_several_projects_the_one_that_people_have_come_furthest_with_is_kept(
+    server: Server, backend: LabelStudio, people: list[int]
+) -> None:
+    spec = spec_of()
+    labeling = await opened(server, backend, spec, *texts("one"))
+    labeling.answer("one", people[0], chosen("a"))
+    there: Json = server.call("GET", f"/api/projects/{labeling.project.ref}")
+    double = {name: there[name] for name in ("title", "description", "label_config")}
+    made: Json = server.call("POST", "/api/projects/", double)
+
+    assert (await backend.open_project(spec)).ref == labeling.project.ref
+    with pytest.raises(ValueError, match="404"):
+        server.call("GET", f"/api/projects/{made['id']}")
+
+
 async def test_only_tasks_of_the_dataset_that_nobody_has_answered_are_withdrawn(
     server: Server, backend: LabelStudio, people: list[int]
 ) -> None:

@@ -1,7 +1,8 @@
 """Projects, tasks and answers in Label Studio, by the protocol that the labeler works with.
 
-Label Studio gives no guarantee against doing things twice, so each step looks first at what is
-there. Tasks are known by our own id in their data, never by the server's.
+Label Studio gives no guarantee against doing things twice: with SQLite it does a whole request
+again when the database was locked in the middle of it. So each step looks at what is there, before
+and after. Tasks are known by our own id in their data, never by the server's.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from evaluation_operator.labeling.label_studio.pages import (
     AnsweredTask,
     Choice,
     TaskKey,
+    count_tasks,
     delete_tasks,
     of_dataset,
     read_tasks,
@@ -60,6 +62,12 @@ class _Project(BaseModel):
     id: int
     title: str
     description: str | None = None
+    task_number: int = 0
+    total_annotations_number: int = 0
+
+    @property
+    def progress(self) -> tuple[int, int, int]:
+        return self.total_annotations_number, self.task_number, self.id
 
 
 class _Projects(BaseModel):
@@ -121,8 +129,10 @@ class LabelStudio:
         await self._require_people(spec.contributor_emails)
         ref = await self._find(spec.job_uid)
         if ref is None:
-            made = await self._client.ask("POST", "/api/projects/", body=wanted)
-            ref = str(parsed(_Project, made).id)
+            await self._client.ask("POST", "/api/projects/", body=wanted)
+            ref = await self._find(spec.job_uid)
+            if ref is None:
+                raise BackendUnavailable(f"project {spec.title}: it was made, but is not there")
         else:
             there = parsed(_Settings, await self._client.ask("GET", _path(ref))).root
             if changed := {key: it for key, it in wanted.items() if there.get(key) != it}:
@@ -168,8 +178,16 @@ class LabelStudio:
             (it for it in tasks if it.item_id not in there),
             key=lambda it: (it.priority, it.item_id),
         )
+        imported = 0
         for batch in _batches(spec, dataset, ordered, unshown):
             await self._client.ask("POST", f"{_path(project.ref)}import", body=batch)
+            imported += len(batch)
+        if (
+            imported
+            and await count_tasks(self._client, project.ref, Choice((of_dataset(dataset),)))
+            > len(there) + imported
+        ):
+            await self._items_there(project, dataset)
 
     async def _items_there(self, project: OpenProject, dataset: str) -> set[str]:
         there: set[str] = set()
@@ -185,7 +203,7 @@ class LabelStudio:
                 keys[found.id] = found.key
                 there.add(item)
         if doubles:
-            # An import whose answer was lost may have been under way when we looked last.
+            # By an import that was under way when we looked last, or that the server did twice.
             await delete_tasks(self._client, project.ref, Choice(ids=tuple(doubles)))
         return there
 
@@ -301,20 +319,33 @@ class LabelStudio:
         await self._client.ask("PATCH", _path(project.ref), body=changes)
 
     async def _find(self, job_uid: str) -> str | None:
-        found = [it.id async for it, marker in self._ours() if marker.job_uid == job_uid]
-        return str(min(found)) if found else None
+        """Of several, the one that people have come furthest with; those without tasks go."""
+        found = [it async for it, marker in self._ours() if marker.job_uid == job_uid]
+        if not found:
+            return None
+        kept = max(found, key=lambda it: it.progress)
+        for double in found:
+            if double is not kept and not double.task_number:
+                await self._discard(double.id)
+        return str(kept.id)
+
+    async def _discard(self, number: int) -> None:
+        try:
+            await self._client.ask("DELETE", _path(str(number)))
+        except Gone:
+            logger.info("project %s is gone already", number)
 
     async def _ours(self) -> AsyncIterator[tuple[_Project, Marker]]:
         """Open projects with our marker."""
         number, is_more = 1, True
         while is_more:
-            query = {"page": number, "page_size": _PROJECTS_A_PAGE}
-            page = parsed(
-                _Projects,
-                await self._client.ask(
-                    "GET", "/api/projects/", query={**query, "include": "id,title,description"}
-                ),
-            )
+            include = ",".join(_Project.model_fields)
+            query: dict[str, str | int] = {
+                "page": number,
+                "page_size": _PROJECTS_A_PAGE,
+                "include": include,
+            }
+            page = parsed(_Projects, await self._client.ask("GET", "/api/projects/", query=query))
             for project in page.results:
                 marker = Marker.read(project.description)
                 if marker and marker.owner == self._owner and not marker.is_closed:

@@ -105,6 +105,10 @@ class _Page(BaseModel):
     tasks: list[JsonValue]
 
 
+class _Total(BaseModel):
+    total: int
+
+
 Found = TypeVar("Found", TaskKey, AnsweredTask)
 
 
@@ -136,6 +140,20 @@ async def read_tasks(
             last = tasks[-1].id
             bytes_a_task = len(json.dumps(content)) / size
             size = min(max(int(_PAGE_BYTES / bytes_a_task), _SMALLEST_PAGE), _LARGEST_PAGE)
+
+
+async def count_tasks(client: Client, ref: str, choice: Choice) -> int:
+    content = await client.ask(
+        "GET",
+        "/api/tasks",
+        query={
+            "project": ref,
+            "page_size": 1,
+            "include": "id",
+            "query": json.dumps(choice.content),
+        },
+    )
+    return parsed(_Total, content).total
 
 
 async def delete_tasks(client: Client, ref: str, choice: Choice) -> None:
