@@ -17,6 +17,7 @@ from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery
 from manifests.demo.model.digits import MODEL, VERSIONS, row_id, split_images, train
 from tests.cluster.settings import CHECKOUT
+from tests.conftest import Tell
 from tests.e2e.demonstration import Demonstration
 from tests.e2e.live import Body, Live
 
@@ -50,17 +51,15 @@ def read(table: Path, version: str) -> list[Body]:
         return [row for batch in batches for row in batch.to_pylist()]
 
 
-def test_it_works_a_second_time(demo: Demonstration, capsys: pytest.CaptureFixture[str]) -> None:
-    with capsys.disabled():
-        print(f"\n--- the demo took {demo.seconds:.0f} s")
+def test_it_works_a_second_time(demo: Demonstration, tell: Tell) -> None:
+    tell(f"--- the demo took {demo.seconds:.0f} s")
     assert demo.exit_code == 0, demo.output
 
 
 def test_it_shows_both_evaluations_and_what_to_type_next(
-    demo: Demonstration, latest: Mapping[str, Body], capsys: pytest.CaptureFixture[str]
+    demo: Demonstration, latest: Mapping[str, Body], tell: Tell
 ) -> None:
-    with capsys.disabled():
-        print(f"\n{demo.output}")
+    tell(demo.output)
     for body in latest.values():
         figure = mean_average_precision(Evaluation.from_dict(body))
         assert figure is not None

@@ -11,6 +11,7 @@ from evaluation_operator.api.evaluation import Evaluation
 from manifests.demo.labeling.demo import DIGITS, JOBS, NAMESPACE, SCENES, pictures
 from manifests.demo.labeling.models import share_of_right
 from manifests.demo.labeling.people import FURTHER, PEOPLE
+from tests.conftest import Tell
 from tests.e2e.demonstration import Demonstration, run_demo
 from tests.e2e.live import OPERATOR_NAMESPACE, Live
 
@@ -38,9 +39,8 @@ def revision(live: Live, demo: Demonstration) -> Evaluation:
     return superseding
 
 
-def test_it_works(demo: Demonstration, capsys: pytest.CaptureFixture[str]) -> None:
-    with capsys.disabled():
-        print(f"\n{demo.output}\n--- the demo took {demo.seconds:.0f} s")
+def test_it_works(demo: Demonstration, tell: Tell) -> None:
+    tell(f"{demo.output}\n--- the demo with people took {demo.seconds:.0f} s")
     assert demo.exit_code == 0, demo.output
 
 

@@ -24,6 +24,7 @@ from manifests.demo.model.digits import LABELS, split_images
 from tests.builders import merged
 from tests.cluster.host import ClusterError, wait_until
 from tests.cluster.label_studio import LabelStudio
+from tests.conftest import Tell
 from tests.e2e.live import OPERATOR_NAMESPACE, RUN_SECONDS, Body, Live, spec_set, table_uri
 from tests.integration.label_page import draw_box, logged_in, open_next, photograph, submit
 
@@ -262,7 +263,7 @@ def people(studio: LabelStudio) -> Iterator[list[Session]]:
 
 
 def test_a_run_survives_whatever_dies_while_people_label(
-    site: Site, people: Sequence[Session], capsys: pytest.CaptureFixture[str]
+    site: Site, people: Sequence[Session], tell: Tell
 ) -> None:
     """The pod that cuts, the operator, Label Studio, and the pod that evaluates."""
     live, cluster, studio = site.live, site.cluster, site.studio
@@ -285,9 +286,8 @@ def test_a_run_survives_whatever_dies_while_people_label(
     site.labeled("digits", "AllLabeled")
     spec = site.evaluation("digits")
 
-    with capsys.disabled():
-        told = {name: spec[name] for name in ("labeling", "accuracy", "evaluatedItemCount")}
-        print(f"\n--- both pods, the operator and Label Studio were lost; {json.dumps(told)}")
+    told = {name: spec[name] for name in ("labeling", "accuracy", "evaluatedItemCount")}
+    tell(f"--- both pods, the operator and Label Studio were lost; {json.dumps(told)}")
     for name in (run, f"{run}-eval"):
         assert cluster.get("job", name)["status"].get("failed") == 1, "its pod was not lost"
     assert spec["labeling"] == {

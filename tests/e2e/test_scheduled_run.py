@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.conftest import Tell
 from tests.e2e.live import Body, Live, ready, spec_set, table_uri, text_job
 
 pytestmark = pytest.mark.cluster
@@ -85,9 +86,7 @@ def day(live: Live) -> Iterator[Day]:
     live.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
-def test_a_run_at_ten_becomes_an_evaluation(
-    live: Live, day: Day, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_at_ten_becomes_an_evaluation(live: Live, day: Day, tell: Tell) -> None:
     job = live.wait_for(
         "evaluationjob",
         "calm",
@@ -101,7 +100,7 @@ def test_a_run_at_ten_becomes_an_evaluation(
     figures = {
         name: value for name, value in evaluation["spec"].items() if name != "evaluationMetrics"
     }
-    show(capsys, "a scheduled run", latest, figures)
+    show(tell, "a scheduled run", latest, figures)
     minutes = int(day.due.timestamp()) // 60
     assert (day.due.hour, day.due.minute) == (10, 0)
     assert latest["name"] == f"evj-calm-{minutes}"
@@ -113,7 +112,7 @@ def test_a_run_at_ten_becomes_an_evaluation(
 
 
 def test_a_run_that_fails_becomes_an_attempt_and_its_rows_wait(
-    live: Live, day: Day, capsys: pytest.CaptureFixture[str]
+    live: Live, day: Day, tell: Tell
 ) -> None:
     job = live.wait_for(
         "evaluationjob",
@@ -124,7 +123,7 @@ def test_a_run_that_fails_becomes_an_attempt_and_its_rows_wait(
     )
     status = job["status"]
 
-    show(capsys, "a failed run", status["attempts"], status["retryWindows"])
+    show(tell, "a failed run", status["attempts"], status["retryWindows"])
     (attempt,) = status["attempts"]
     (failure, *_) = attempt["partialFailures"]
     assert failure["code"] == FAILED_PRECONDITION
@@ -155,8 +154,7 @@ def time_of(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def show(capsys: pytest.CaptureFixture[str], title: str, *parts: Body | list[Body]) -> None:
-    with capsys.disabled():
-        print(f"\n--- {title}")
-        for part in parts:
-            print(json.dumps(part, indent=1)[:1500])
+def show(tell: Tell, title: str, *parts: Body | list[Body]) -> None:
+    tell(f"--- {title}")
+    for part in parts:
+        tell(json.dumps(part, indent=1)[:1500])

@@ -28,6 +28,7 @@ from evaluation_operator.labeling.backend import (
 from evaluation_operator.labeling.label_studio import LabelStudio
 from tests.cluster.label_studio import ADMIN
 from tests.cluster.label_studio import LabelStudio as Server
+from tests.conftest import Tell
 
 pytestmark = pytest.mark.integration
 
@@ -549,7 +550,7 @@ async def test_contributors_must_be_registered(backend: LabelStudio) -> None:
 
 
 async def test_five_thousand_tasks_are_imported_once(
-    capsys: pytest.CaptureFixture[str], server: Server, backend: LabelStudio
+    tell: Tell, server: Server, backend: LabelStudio
 ) -> None:
     labeling = await opened(server, backend, spec_of())
     tasks = texts(*(f"item-{number}" for number in range(5000)))
@@ -566,8 +567,7 @@ async def test_five_thousand_tasks_are_imported_once(
 
     backend._client.ask = timed  # type: ignore[method-assign]
     await backend.add_tasks(labeling.project, "ds", tasks)
-    with capsys.disabled():
-        print(f"\n5,000 tasks imported: {spent:.2f} s of API time")
+    tell(f"5,000 tasks imported: {spent:.2f} s of API time")
     await backend.add_tasks(labeling.project, "ds", tasks)
     made: Json = server.call("GET", f"/api/projects/{labeling.project.ref}")
     assert made["task_number"] == 5000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 
 from evaluation_operator.evaluator.results import Folder
@@ -27,6 +28,7 @@ class Backends:
         self._entries = {it.name: it for it in entries}
         self._make = make
         self._made: dict[str, Backend] = {}
+        self._making = threading.Lock()
 
     def choose(self, name: str | None) -> str:
         """The name of the backend; raises BackendNotFound."""
@@ -46,9 +48,11 @@ class Backends:
         return name
 
     def get(self, name: str) -> Backend:
-        if name not in self._made:
-            self._made[name] = self._make(self._entries[name])
-        return self._made[name]
+        """From any thread, since to open a folder may take a while."""
+        with self._making:
+            if name not in self._made:
+                self._made[name] = self._make(self._entries[name])
+            return self._made[name]
 
     @property
     def names(self) -> tuple[str, ...]:
