@@ -7,7 +7,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Two processes: the cluster's tests mostly wait. Its directory comes first, so that they begin at once.
+# Two processes: the cluster's tests mostly wait. In the order of directories theirs is the first, so
+# that they begin at once.
 PYTEST := $(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 CLUSTER := $(PYTHON) tests/cluster/cluster.py
 

@@ -132,7 +132,10 @@ class LabelStudio:
             await self._client.ask("POST", "/api/projects/", body=wanted)
             ref = await self._find(spec.job_uid)
             if ref is None:
-                raise BackendUnavailable(f"project {spec.title}: it was made, but is not there")
+                raise BackendUnavailable(
+                    f"project {spec.title}: it was made, but is not listed with the description "
+                    "that it was given; is it a version that is supported?"
+                )
         else:
             there = parsed(_Settings, await self._client.ask("GET", _path(ref))).root
             if changed := {key: it for key, it in wanted.items() if there.get(key) != it}:
@@ -182,11 +185,11 @@ class LabelStudio:
         for batch in _batches(spec, dataset, ordered, unshown):
             await self._client.ask("POST", f"{_path(project.ref)}import", body=batch)
             imported += len(batch)
-        if (
-            imported
-            and await count_tasks(self._client, project.ref, Choice((of_dataset(dataset),)))
-            > len(there) + imported
-        ):
+        if not imported:
+            return
+        found = await count_tasks(self._client, project.ref, Choice((of_dataset(dataset),)))
+        if found > len(there) + imported:
+            # To look removes what is double; but it sends all that is shown along.
             await self._items_there(project, dataset)
 
     async def _items_there(self, project: OpenProject, dataset: str) -> set[str]:
@@ -326,14 +329,8 @@ class LabelStudio:
         kept = max(found, key=lambda it: it.progress)
         for double in found:
             if double is not kept and not double.task_number:
-                await self._discard(double.id)
+                await self._client.ask("DELETE", _path(str(double.id)))
         return str(kept.id)
-
-    async def _discard(self, number: int) -> None:
-        try:
-            await self._client.ask("DELETE", _path(str(number)))
-        except Gone:
-            logger.info("project %s is gone already", number)
 
     async def _ours(self) -> AsyncIterator[tuple[_Project, Marker]]:
         """Open projects with our marker."""

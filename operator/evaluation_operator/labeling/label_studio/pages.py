@@ -103,9 +103,6 @@ class AnsweredTask(BaseModel):
 
 class _Page(BaseModel):
     tasks: list[JsonValue]
-
-
-class _Total(BaseModel):
     total: int
 
 
@@ -153,7 +150,7 @@ async def count_tasks(client: Client, ref: str, choice: Choice) -> int:
             "query": json.dumps(choice.content),
         },
     )
-    return parsed(_Total, content).total
+    return parsed(_Page, content).total
 
 
 async def delete_tasks(client: Client, ref: str, choice: Choice) -> None:
