@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import sklearn.datasets
-from playwright.async_api import FloatRect, Page, Response, Route, ViewportSize, async_playwright
+from playwright.async_api import (
+    FloatRect,
+    Page,
+    Response,
+    Route,
+    TimeoutError,
+    ViewportSize,
+    async_playwright,
+)
 
 from tests.cluster.host import need_packages
 from tests.cluster.label_studio import ADMIN, LabelStudio
 from tests.integration.eventually import eventually
 
 WIDE = 700  # pixels of a picture that fills its place, which it does a moment after it appears
+LOADS = 3
 CHROMIUM = "/usr/bin/chromium"
 SIZE: ViewportSize = {"width": 1300, "height": 760}
 
@@ -49,9 +58,17 @@ def photograph(name: str) -> str:
 
 
 async def open_next(page: Page, project_url: str, instruction: str, link: str = "") -> None:
-    """The project's next task; the instruction, with the link, has been seen and closed."""
-    await page.goto(f"{project_url}/data?labeling=1", wait_until="commit")
+    """The project's next task; the instruction, with the link, has been seen and closed.
+
+    As somebody does whose page stays empty, it is loaded again: on SQLite the server may answer
+    only much later, or not at all, while others write.
+    """
     shown = page.locator(".lsf-modal-ls")
+    for _ in range(LOADS):
+        await page.goto(f"{project_url}/data?labeling=1", wait_until="commit")
+        with suppress(TimeoutError):
+            await shown.get_by_text(instruction).wait_for()
+            break
     await shown.get_by_text(instruction).wait_for()
     if link:
         await shown.get_by_role("link", name=link).wait_for()
