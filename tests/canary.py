@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from io import StringIO
 from urllib.parse import quote
 
-from evaluation_operator.redaction import Redactor, log_to_stderr
+from evaluation_operator.redaction import log_to_stderr
 
 PART = 6
 """Characters: nobody may learn so many of a secret."""
@@ -40,14 +40,13 @@ class Canaries:
         self.texts.append((where, _whole(told) if isinstance(told, BaseException) else str(told)))
 
     @contextmanager
-    def listening(self, *held: str) -> Iterator[None]:
-        """Whatever is logged meanwhile is noted, at DEBUG, by the log of our programs; `held` are
-        the secrets that the program knows of, by default all."""
+    def listening(self) -> Iterator[None]:
+        """Whatever is logged meanwhile, at DEBUG, is noted as the log of our programs shows it."""
         stream, root = StringIO(), logging.getLogger()
         handlers, level = root.handlers[:], root.level
         root.handlers.clear()
         try:
-            log_to_stderr("DEBUG", Redactor(), lambda: held or self.secrets.values())
+            log_to_stderr("DEBUG")
             [handler] = root.handlers
             assert isinstance(handler, logging.StreamHandler)
             handler.setStream(stream)

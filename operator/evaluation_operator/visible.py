@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 HIDDEN: Final = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
-"""What stands between the brackets of a regular expression: control characters, separators of lines,
+"""What stands between brackets of a regular expression: control characters, separators of lines,
 bidirectional embeddings, overrides and isolates, the byte order mark, and halves of pairs."""
 
 _HIDDEN = re.compile(f"[{HIDDEN}]")
