@@ -13,9 +13,11 @@ from playwright.async_api import (
     Page,
     Response,
     Route,
-    TimeoutError,
     ViewportSize,
     async_playwright,
+)
+from playwright.async_api import (
+    TimeoutError as PageTimeout,
 )
 
 from tests.cluster.host import need_packages
@@ -66,7 +68,7 @@ async def open_next(page: Page, project_url: str, instruction: str, link: str = 
     shown = page.locator(".lsf-modal-ls")
     for _ in range(LOADS):
         await page.goto(f"{project_url}/data?labeling=1", wait_until="commit")
-        with suppress(TimeoutError):
+        with suppress(PageTimeout):
             await shown.get_by_text(instruction).wait_for()
             break
     await shown.get_by_text(instruction).wait_for()
