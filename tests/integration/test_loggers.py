@@ -26,6 +26,7 @@ pytestmark = pytest.mark.integration
 
 ACCOUNT = "evaluation-operator"
 ANNOTATION = "evaluations.dev/model-version"
+LOGGER_FOR = "evaluations.dev/logger-for"
 QUICK = replace(POLICY, logger_retry=timedelta(seconds=0.3))
 OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 STRINGS = {
@@ -87,11 +88,13 @@ def _kserve(control_plane: ControlPlane) -> None:
     control_plane.kubectl("wait", "--for=condition=Established", name, "--timeout=60s")
 
 
-def service(name: str = "ripeness", **predictor: Any) -> Manifest:
+def service(name: str = "ripeness", *, logger_for: str | None = "*", **predictor: Any) -> Manifest:
+    """With the word of its owner for every job, unless told otherwise."""
+    annotations = {ANNOTATION: "v1"} | ({LOGGER_FOR: logger_for} if logger_for else {})
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
-        "metadata": {"name": name, "annotations": {ANNOTATION: "v1"}},
+        "metadata": {"name": name, "annotations": annotations},
         "spec": {"predictor": {"model": {"storageUri": "pvc://models/ripeness"}, **predictor}},
     }
 
@@ -148,6 +151,83 @@ async def test_the_slot_is_taken_once_kept_and_given_back(lab: Lab) -> None:
         assert not condition(status, "LoggerManaged")
         body = await lab.kube.get(INFERENCE_SERVICES, lab.namespace, "ripeness")
         assert body["spec"] == service()["spec"]
+
+
+async def annotate(lab: Lab, logger_for: str | None, name: str = "ripeness") -> None:
+    patch = {"metadata": {"annotations": {LOGGER_FOR: logger_for}}}
+    await lab.kube.patch(INFERENCE_SERVICES, lab.namespace, name, patch, field_manager="owner")
+
+
+async def write_count(lab: Lab, name: str = "ripeness") -> Any:
+    """Goes up when a service's spec is written, which rolls its model."""
+    body = await lab.kube.get(INFERENCE_SERVICES, lab.namespace, name)
+    return body["metadata"]["generation"]
+
+
+@pytest.mark.usefixtures("_kserve")
+async def test_a_job_cannot_have_the_predictions_of_a_service_whose_owner_says_nothing(
+    lab: Lab,
+) -> None:
+    """Somebody with `evaluations-edit` alone, who may not patch any InferenceService, wrote a job
+    with `manageLogger`, somebody else's model as `inferenceservicename` and a table of his own. The
+    operator, which may, set the logger of that service for him: every request and answer of
+    `payments` went into his table."""
+    await lab.apply(INFERENCE_SERVICES, service("payments", logger_for=None))
+    async with lab.operator(policy=QUICK):
+        await lab.ready_job(
+            "loot", manageLogger=True, modelSelector={"inferenceservicename": "payments"}
+        )
+        status = await lab.job("loot", reason("LoggerManaged", "NotOptedIn"))
+        told = condition(status, "LoggerManaged")
+        assert told["status"] == "False"
+        cure = f"annotate inferenceservice payments -n {lab.namespace} --overwrite"
+        assert f"{cure} {LOGGER_FOR}=loot" in told["message"]
+        assert await logger_of(lab, "payments") == {}
+        assert await write_count(lab, "payments") == 1
+        assert ready(status), "sampling by other means goes on"
+
+        await annotate(lab, "loot", "payments")
+        await lab.job("loot", reason("LoggerManaged", "LoggerSet"))
+        assert await logger_of(lab, "payments") == ours(lab)
+
+
+@pytest.mark.usefixtures("_kserve")
+async def test_a_logger_from_before_owners_were_asked_stays_until_one_has_spoken(
+    lab: Lab,
+) -> None:
+    """The upgrade itself may not roll a model. Afterwards the owner's word counts: given, nothing
+    changes; withdrawn, the logger goes."""
+    await lab.apply(INFERENCE_SERVICES, service(logger_for=None))
+    async with lab.operator(policy=QUICK):
+        await lab.ready_job()
+    await lab.kube.apply(
+        INFERENCE_SERVICES,
+        lab.namespace,
+        {
+            "apiVersion": "serving.kserve.io/v1beta1",
+            "kind": "InferenceService",
+            "metadata": {"name": "ripeness"},
+            "spec": {"predictor": {"logger": ours(lab)}},
+        },
+    )
+    await lab.edit_job(manageLogger=True)
+    job = await lab.kube.get(EVALUATION_JOBS, lab.namespace, "ripeness")
+    job["status"]["managedLogger"] = "ripeness"
+    await lab.kube.replace_status(EVALUATION_JOBS, lab.namespace, job)
+    count = await write_count(lab)
+
+    async with lab.operator(policy=QUICK):
+        status = await lab.job(holds=reason("LoggerManaged", "NotOptedIn"))
+        assert condition(status, "LoggerManaged")["status"] == "True"
+        await annotate(lab, "other, ripeness")
+        status = await lab.job(holds=reason("LoggerManaged", "LoggerSet"))
+        assert await write_count(lab) == count
+        assert status["managedLoggerOptedIn"] is True
+
+    await annotate(lab, "other")
+    async with lab.operator(policy=QUICK):
+        await lab.job(holds=reason("LoggerManaged", "NotOptedIn"))
+        await without_logger(lab)
 
 
 @pytest.mark.usefixtures("_kserve")

@@ -140,7 +140,8 @@ class EvaluationJobSpec(Model):
     manage_logger: bool | None = Field(
         default=None,
         description="Whether the operator may set the request logger of a KServe "
-        "InferenceService. Default: false.",
+        "InferenceService, whose owner must ask for it too, by its annotation "
+        "evaluations.dev/logger-for. Default: false.",
     )
     labeling: Labeling | None = Field(
         default=None, description="How long labelling tasks stay open, and what becomes of them."
@@ -353,6 +354,12 @@ class EvaluationJobStatus(Model):
         default=None,
         description="InferenceService whose request logger the operator has set for this job.",
         max_length=253,
+    )
+    managed_logger_opted_in: bool | None = Field(
+        default=None,
+        description="Whether that InferenceService's owner has asked for it, by its annotation "
+        "evaluations.dev/logger-for. Unset for a logger from before that was asked for, which "
+        "stays; one whose annotation is withdrawn is removed.",
     )
     table_digest: str | None = Field(
         default=None,

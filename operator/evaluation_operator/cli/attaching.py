@@ -15,7 +15,7 @@ import yaml
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.names import ResourceNameError, parse_model_version
 from evaluation_operator.cli.errors import CliError
-from evaluation_operator.domain.logger_slot import needed_annotations
+from evaluation_operator.domain.logger_slot import needed_annotations, opt_in_command
 from evaluation_operator.domain.naming import ANNOTATION_MODEL_VERSION, SAMPLER_URL
 
 BINARY_HEADER = "Inference-Header-Content-Length"
@@ -110,6 +110,9 @@ def _kserve(place: _Place) -> Attachment:
         "--patch-file /dev/stdin",
         "Where the sampler asks for a token: http://sampler:TOKEN@HOST/ as url (--url); whoever "
         "may read the InferenceService can read it.",
+        "Or let the operator set it: spec.manageLogger: true in the job, and by the service's "
+        "owner, beside what the annotation names already:",
+        opt_in_command(place.namespace, place.service, [place.job.name]),
         "A predictor has one logger: if it is taken, use --to knative.",
     )
     return Attachment("kserve", place.url, notes, (patch,))

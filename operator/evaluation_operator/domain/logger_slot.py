@@ -1,14 +1,17 @@
 """KServe's one slot for a request logger, for jobs with `spec.manageLogger`.
 
 An InferenceService has room for one logger, so the operator takes the slot only while it is free,
-by server-side apply without force, and gives it back when no job wants it any more. Whatever
-stands in the way is a condition of the job and nothing else: sampling by other means goes on.
+by server-side apply without force, and gives it back when no job wants it any more. It takes it
+only where the service's owner says so by an annotation: who may write a job may not be one who may
+change that service, and the operator is nobody's deputy. Whatever stands in the way is a condition
+of the job and nothing else: sampling by other means goes on.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +20,11 @@ from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.names import ResourceNameError, parse_model_version
 from evaluation_operator.domain.conditions import Told
 from evaluation_operator.domain.draft import JobDraft
-from evaluation_operator.domain.naming import ANNOTATION_MODEL_VERSION, FIELD_MANAGER
+from evaluation_operator.domain.naming import (
+    ANNOTATION_LOGGER_FOR,
+    ANNOTATION_MODEL_VERSION,
+    FIELD_MANAGER,
+)
 from evaluation_operator.domain.plan import ApplyLogger, EventRecord
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
@@ -28,14 +35,17 @@ LOOK_AGAIN = timedelta(hours=1)
 MODE = "all"
 _SERVICE_KEY = "inferenceservicename"
 _ANNOTATION_KEYS = "annotations."
+_ANY_JOB = "*"
+_JOB_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
 class LoggerSlot:
     """`spec.predictor.logger` of an InferenceService; `problem` says why it could not be read.
 
-    `managers` are the field managers that have a hand in it. `wanted_by_others`: another job of
-    the namespace manages it too, and needs `others_annotations` passed on.
+    `managers` are the field managers that have a hand in it. `welcome`: the jobs for which the
+    service's owner lets it be set. `wanted_by_others`: another job of the namespace manages it
+    too, rightly, and needs `others_annotations` passed on.
     """
 
     service: str
@@ -47,15 +57,18 @@ class LoggerSlot:
     annotations: tuple[str, ...] = ()
     managers: tuple[str, ...] = ()
     version: str | None = None
+    welcome: tuple[str, ...] = ()
     wanted_by_others: bool = False
     others_annotations: tuple[str, ...] = ()
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any], others: Iterable[EvaluationJob]) -> LoggerSlot:
-        meta, wanting = body["metadata"], tuple(others)
+        meta = body["metadata"]
+        annotations = meta.get("annotations") or {}
+        welcome = parse_logger_for(annotations.get(ANNOTATION_LOGGER_FOR) or "")
         logger = ((body.get("spec") or {}).get("predictor") or {}).get("logger")
         found = logger if isinstance(logger, dict) else {}
-        return cls(
+        slot = cls(
             service=str(meta["name"]),
             uid=str(meta["uid"]),
             is_set=bool(logger),
@@ -63,9 +76,27 @@ class LoggerSlot:
             mode=str(found.get("mode") or ""),
             annotations=tuple(found.get("metadataAnnotations") or ()),
             managers=tuple(_managers(meta.get("managedFields") or ())),
-            version=(meta.get("annotations") or {}).get(ANNOTATION_MODEL_VERSION),
-            wanted_by_others=bool(wanting),
-            others_annotations=tuple(key for job in wanting for key in needed_annotations(job)),
+            version=annotations.get(ANNOTATION_MODEL_VERSION),
+            welcome=welcome,
+        )
+        rightful = [job for job in others if slot.welcomes(job) or slot.is_held_from_before(job)]
+        return replace(
+            slot,
+            wanted_by_others=bool(rightful),
+            others_annotations=tuple(key for job in rightful for key in needed_annotations(job)),
+        )
+
+    def welcomes(self, job: EvaluationJob) -> bool:
+        """Whether the service's owner lets the logger be set for that job."""
+        return _ANY_JOB in self.welcome or job.name in self.welcome
+
+    def is_held_from_before(self, job: EvaluationJob) -> bool:
+        """Whether it was set for that job when owners were not asked yet. Such a one stays."""
+        status = job.status
+        return (
+            self.is_ours
+            and status.managed_logger == self.service
+            and not status.managed_logger_opted_in
         )
 
     @property
@@ -98,6 +129,20 @@ def logger_target(job: EvaluationJob) -> str | None:
         return None
 
 
+def parse_logger_for(text: str) -> tuple[str, ...]:
+    """The jobs that the annotation names, or `*` among them; what is no name is left out."""
+    parts = (part.strip() for part in text.split(","))
+    return tuple(part for part in parts if part == _ANY_JOB or _JOB_NAME.fullmatch(part))
+
+
+def opt_in_command(namespace: str, service: str, jobs: Iterable[str]) -> str:
+    """How the service's owner lets the operator set its logger for these jobs."""
+    return (
+        f"kubectl annotate inferenceservice {service} -n {namespace} --overwrite "
+        f"{ANNOTATION_LOGGER_FOR}={','.join(jobs)}"
+    )
+
+
 def needed_annotations(job: EvaluationJob) -> tuple[str, ...]:
     """Annotations that events must carry for the sampler to tell the job's from others'."""
     keys = (
@@ -119,16 +164,21 @@ def follow_logger(
     """Take the slot, keep it, or give it back."""
     refused = {refusal.service: refusal for refusal in refusals}
     wanted, held = logger_target(job), job.status.managed_logger
+    opted_in = job.status.managed_logger_opted_in
     stuck = None
     if held is not None and held != wanted:
         stuck = _release(draft, slots[held], refused.get(held))
         held = held if stuck is not None else None
     told = stuck
     if wanted is not None:
-        told = _take(draft, job, slots[wanted], refused.get(wanted), policy)
-        held = wanted if told.status and stuck is None else held
+        slot = slots[wanted]
+        told, holds = _follow_wanted(draft, job, slot, refused.get(wanted), policy)
+        if stuck is None:
+            held = wanted if holds else None
+            # What cannot be read says nothing: the last word stands.
+            opted_in = opted_in if slot.problem is not None else slot.welcomes(job) or opted_in
     draft.told[LOGGER_MANAGED] = told
-    draft.update(managed_logger=held)
+    draft.update(managed_logger=held, managed_logger_opted_in=opted_in if held else None)
     if told is not None:
         is_well = told.reason is Reason.LOGGER_SET and stuck is None
         draft.wake_times.append(now + (LOOK_AGAIN if is_well else policy.logger_retry))
@@ -164,31 +214,68 @@ def _release(draft: JobDraft, slot: LoggerSlot, refusal: LoggerRefusal | None) -
     return Told(False, fault.reason, message)
 
 
-def _take(
+def _follow_wanted(
     draft: JobDraft,
     job: EvaluationJob,
     slot: LoggerSlot,
     refusal: LoggerRefusal | None,
     policy: Policy,
-) -> Told:
+) -> tuple[Told, bool]:
+    """What to tell of the slot that the job wants, and whether the job holds it."""
+    was_held = job.status.managed_logger == slot.service
     if slot.problem is not None:
-        return slot.problem
+        return slot.problem, was_held
     url = policy.sampler_url.replace("{namespace}", job.namespace)
     annotations = {*needed_annotations(job), *slot.others_annotations}
     fits = slot.url == url and slot.mode == MODE and annotations <= set(slot.annotations)
     if slot.is_set and not fits and (slot.strangers or not slot.is_ours):
-        return _taken(job, slot)
+        return _taken(job, slot), was_held
+    if fits and not slot.is_ours:
+        return _set(job, slot, url), False
+    if not slot.welcomes(job):
+        return _without_welcome(draft, job, slot, refusal, fits)
     if refusal is not None:
         message = f"the logger of InferenceService {slot.service!r} is not set: {refusal.message}"
-        return Told(False, refusal.reason, message)
+        return Told(False, refusal.reason, message), was_held
     if not fits:
         logger = {"mode": MODE, "url": url, "metadataAnnotations": sorted(annotations)}
         draft.actions.append(ApplyLogger(slot.service, slot.uid, logger))
-    by = f", as {', '.join(slot.strangers)} has set" if fits and not slot.is_ours else ""
+    return _set(job, slot, url), True
+
+
+def _set(job: EvaluationJob, slot: LoggerSlot, url: str) -> Told:
+    by = "" if slot.is_ours or not slot.is_set else f", as {', '.join(slot.strangers)} has set"
     message = f"InferenceService {slot.service!r} sends its predictions to {_host(url)}{by}"
     if fault := _version_fault(job, slot):
         return Told(True, Reason.VERSION_UNKNOWN, f"{message}; {fault}")
     return Told(True, Reason.LOGGER_SET, message)
+
+
+def _without_welcome(
+    draft: JobDraft,
+    job: EvaluationJob,
+    slot: LoggerSlot,
+    refusal: LoggerRefusal | None,
+    fits: bool,
+) -> tuple[Told, bool]:
+    """Nothing is written for the job but what takes back what the owner does not want any more."""
+    names = [*slot.welcome, job.name]
+    cure = f"its owner asks for it with: {opt_in_command(job.namespace, slot.service, names)}"
+    if slot.is_held_from_before(job):
+        is_what = "stays as it is" if fits else "is out of date and stays so"
+        message = (
+            f"the logger of InferenceService {slot.service!r}, set before owners were asked, "
+            f"{is_what} until {cure}"
+        )
+        return Told(fits, Reason.NOT_OPTED_IN, message), True
+    stuck = _release(draft, slot, refusal)
+    if stuck is not None:
+        return stuck, True
+    message = (
+        f"the logger of InferenceService {slot.service!r} is not set, since the service does not "
+        f"ask for it; {cure}"
+    )
+    return Told(False, Reason.NOT_OPTED_IN, message), False
 
 
 def _taken(job: EvaluationJob, slot: LoggerSlot) -> Told:

@@ -40,6 +40,10 @@ SAMPLER_URL = "http://evaluation-sampler.{namespace}.svc/"
 ANNOTATION_MODEL_VERSION = "evaluations.dev/model-version"
 """On a model server, and passed on in its events: which model version answers."""
 
+ANNOTATION_LOGGER_FOR = "evaluations.dev/logger-for"
+"""On an InferenceService, by its owner: for which EvaluationJobs of its namespace the operator may
+set its logger, as names with commas between, or `*` for all of them."""
+
 ANNOTATION_FLUSHED_THROUGH = "evaluations.dev/flushed-through"
 """On a sampler replica's Lease: every row that it stamped before this time is in its table."""
 ANNOTATION_SAMPLING = "evaluations.dev/sampling"

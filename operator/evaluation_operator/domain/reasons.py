@@ -40,6 +40,7 @@ class Reason(StrEnum):
     # EvaluationJob: LoggerManaged
     LOGGER_SET = "LoggerSet"
     VERSION_UNKNOWN = "VersionUnknown"
+    NOT_OPTED_IN = "NotOptedIn"
     LOGGER_SLOT_TAKEN = "LoggerSlotTaken"
     LOGGER_REFUSED = "LoggerRefused"
     INFERENCE_SERVICE_NOT_FOUND = "InferenceServiceNotFound"

@@ -40,6 +40,15 @@ def test_a_selector_names_the_service_and_what_must_be_passed_on() -> None:
     assert trigger["spec"]["filter"]["attributes"] == {"inferenceservicename": "orchard"}
 
 
+def test_what_lets_the_operator_set_kserves_logger_is_told() -> None:
+    notes = attach_to("kserve", job(modelSelector={"inferenceservicename": "orchard"}), None).notes
+    command = (
+        "kubectl annotate inferenceservice orchard -n fruit --overwrite "
+        "evaluations.dev/logger-for=ripeness"
+    )
+    assert command in notes
+
+
 def test_a_trigger_takes_both_halves_of_one_model() -> None:
     [trigger] = attach_to("knative", job(), None).documents
     assert trigger["kind"] == "Trigger"
