@@ -14,6 +14,7 @@ from typing import Any
 from evaluation_operator.api.base import ObjectMeta, format_time
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key
+from evaluation_operator.controller.stored import trimmed_metadata
 from evaluation_operator.domain.conditions import Told
 from evaluation_operator.domain.facts import (
     DatasetFacts,
@@ -132,13 +133,13 @@ class Actor:
             case TakeClaim(lease):
                 await self._take_claim(key, lease)
             case AddFinalizer():
-                await self._patch_own(turn, finalizers=[*turn.metadata.finalizers, FINALIZER])
+                known = bool(turn.metadata.finalizers)
+                await self._edit_own(turn, _append("finalizers", FINALIZER, known))
             case RemoveFinalizer():
-                kept = [item for item in turn.metadata.finalizers if item != FINALIZER]
-                await self._patch_own(turn, finalizers=kept)
-            case OwnVersion(owner_references):
-                owners = [dict(item) for item in owner_references]
-                await self._patch_own(turn, ownerReferences=owners)
+                await self._remove_finalizer(turn)
+            case OwnVersion(owner):
+                known = bool(turn.metadata.owner_references)
+                await self._edit_own(turn, _append("ownerReferences", dict(owner), known))
             case DeleteJob(facts):
                 await self._delete(key, JOBS, facts.name, facts.uid, dict(facts.labels))
             case ApplyLogger(service, uid, logger):
@@ -272,13 +273,27 @@ class Actor:
                 LoggerRefusal(service, Reason.LOGGER_REFUSED, kserve_fault(error).message)
             ) from error
 
-    async def _patch_own(self, turn: Turn, **metadata: object) -> None:
-        patch = {"metadata": {"resourceVersion": turn.metadata.resource_version, **metadata}}
-        body = await self._kube.patch(turn.resource, turn.key.namespace, turn.key.name, patch)
+    async def _remove_finalizer(self, turn: Turn) -> None:
+        """The decision does not know the whole list, which may be long: look where it stands."""
+        body = await self._kube.get(turn.resource, turn.key.namespace, turn.key.name)
+        if body["metadata"]["resourceVersion"] != turn.metadata.resource_version:
+            self._learn(turn.key, turn.resource.kind, body, False)
+            raise Conflict(f"{turn.key} has changed")
+        place = body["metadata"]["finalizers"].index(FINALIZER)
+        del body
+        await self._edit_own(turn, {"op": "remove", "path": f"/metadata/finalizers/{place}"})
+
+    async def _edit_own(self, turn: Turn, operation: Body) -> None:
+        """Change one entry of a list: others' entries may be many, and are not sent back."""
+        version = turn.metadata.resource_version
+        lock = {"op": "replace", "path": "/metadata/resourceVersion", "value": version}
+        body = await self._kube.edit(
+            turn.resource, turn.key.namespace, turn.key.name, [lock, operation]
+        )
         self._written(turn, body)
 
     def _written(self, turn: Turn, body: Body) -> None:
-        turn.metadata = ObjectMeta.from_dict(body["metadata"])
+        turn.metadata = ObjectMeta.from_dict(trimmed_metadata(body["metadata"]))
         gone = turn.metadata.deletion_timestamp is not None and not turn.metadata.finalizers
         self._learn(turn.key, turn.resource.kind, body, gone)
 
@@ -295,6 +310,13 @@ class Actor:
                 raise
         metadata = {"namespace": key.namespace, "name": name, "uid": uid, "labels": labels}
         self._learn(key, resource.kind, {"metadata": metadata}, True)
+
+
+def _append(field: str, item: object, is_there: bool) -> Body:
+    path = f"/metadata/{field}"
+    if is_there:
+        return {"op": "add", "path": f"{path}/-", "value": item}
+    return {"op": "add", "path": path, "value": [item]}
 
 
 def kserve_fault(error: ApiError) -> Told:

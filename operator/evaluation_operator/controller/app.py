@@ -113,6 +113,7 @@ class Operator:
             self.stop,
             namespaces=self.settings.namespaces,
             connections=self.settings.watch_connections,
+            begin=self.sweeper.begin_watch,
             interrupted=self.sweeper.watch_is_silent,
             on_restart=self._watching_interrupted,
         )

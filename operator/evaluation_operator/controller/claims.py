@@ -31,7 +31,7 @@ class Claims:
 
     def remember(self, lease: Mapping[str, Any]) -> None:
         meta = lease["metadata"]
-        self._leases[(meta["namespace"], meta["name"])] = lease
+        self._leases[(meta["namespace"], meta["name"])] = _trimmed(lease)
 
     def forget(self, namespace: str, name: str) -> None:
         self._leases.pop((namespace, name), None)
@@ -39,7 +39,8 @@ class Claims:
     async def refresh(self, namespace: str | None) -> None:
         """Read all of them anew, in case somebody deleted or edited one by hand."""
         selector = f"{LABEL_COMPONENT}={COMPONENT_MODEL_VERSION}"
-        found = [item async for item in self._kube.list(LEASES, namespace, label_selector=selector)]
+        leases = self._kube.list(LEASES, namespace, label_selector=selector)
+        found = [_trimmed(lease) async for lease in leases]
         for place in [p for p in self._leases if namespace is None or p[0] == namespace]:
             del self._leases[place]
         for lease in found:
@@ -67,6 +68,17 @@ class Claims:
         except NotFound:
             return False
         return str(job["metadata"]["uid"]) == holder
+
+
+def _trimmed(lease: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is asked of a Lease, and of its metadata, which nothing bounds, no more than that."""
+    meta, holder = lease["metadata"], _holder(lease)
+    owners = [item for item in meta.get("ownerReferences") or () if item.get("uid") == holder]
+    kept = {key: meta[key] for key in ("name", "namespace", "resourceVersion")}
+    return {
+        "metadata": kept | {"ownerReferences": owners[:1]},
+        "spec": {"holderIdentity": holder},
+    }
 
 
 def _holder(lease: Mapping[str, Any]) -> str:

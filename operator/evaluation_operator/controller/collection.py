@@ -48,14 +48,19 @@ class Collection(Generic[T]):
     def owned_by(self, uid: str) -> list[T]:
         return [self._objects[name] for name in sorted(self._by_owner.get(uid, ()))]
 
-    def put(self, name: Name, value: T) -> bool:
-        """Whether this is news: False for what is known, or older than that.
+    def is_news(self, name: Name, resource_version: str) -> bool:
+        """False for what is known, or older than that.
 
         That goes for namesakes too: late news of a deleted object must not hide its successor.
         """
         known = self._objects.get(name)
-        if known is not None and not _newer(value, known):
+        return known is None or _newer(resource_version, known.resource_version)
+
+    def put(self, name: Name, value: T) -> bool:
+        """Whether this is news."""
+        if not self.is_news(name, value.resource_version):
             return False
+        known = self._objects.get(name)
         if known is not None:
             self.remove(name, known.uid)
         self._objects[name] = value
@@ -89,9 +94,9 @@ class Collection(Generic[T]):
         ]
 
 
-def _newer(value: Known, known: Known) -> bool:
+def _newer(version: str, known: str) -> bool:
     # Resource versions of one kind are comparable numbers, by KEP-5504.
     try:
-        return int(value.resource_version) > int(known.resource_version)
+        return int(version) > int(known)
     except ValueError:
-        return value.resource_version != known.resource_version
+        return version != known

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
@@ -17,10 +18,11 @@ from evaluation_operator.api.names import (
 )
 from evaluation_operator.controller.act import Learn, kserve_fault
 from evaluation_operator.controller.claims import Claims
-from evaluation_operator.controller.keys import Key
+from evaluation_operator.controller.keys import Key, job_key
 from evaluation_operator.controller.labelers import Labelers
 from evaluation_operator.controller.replicas import Replicas
 from evaluation_operator.controller.store import Store
+from evaluation_operator.controller.stored import trimmed
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
 from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.logger_slot import LoggerRefusal, LoggerSlot, logger_target
@@ -43,9 +45,13 @@ from evaluation_operator.domain.snapshot import (
 from evaluation_operator.domain.steps import current_job
 from evaluation_operator.domain.tables import table_source
 from evaluation_operator.kube import (
+    ANNOTATION_SPEC_SETS,
     CLAIMS,
     DATASETS,
+    EVALUATION_JOB_VERSIONS,
+    EVALUATION_JOBS,
     INFERENCE_SERVICES,
+    INSTRUCTIONS,
     PODS,
     SERVICE_ACCOUNTS,
     ApiError,
@@ -80,10 +86,9 @@ class Gatherer:
         refusals: tuple[LoggerRefusal, ...] = (),
     ) -> JobSnapshot | None:
         """None when the job does not exist."""
-        stored = self._store.jobs.get((key.namespace, key.name))
-        if stored is None:
+        job = await self._job(key, key.name)
+        if job is None:
             return None
-        job = EvaluationJob.from_dict(stored.parse())
         if job.metadata.deletion_timestamp is not None:
             return JobSnapshot(
                 job,
@@ -96,8 +101,8 @@ class Gatherer:
             job=job,
             runs=tuple(await self._runs(key, job)),
             claim=await self._claim(job),
-            labels=self._labels(job),
-            instruction=self._instruction(job),
+            labels=await self._labels(job),
+            instruction=await self._instruction(job),
             has_labeler=await self._has_labeler(job),
             namespace_lacks=tuple(await self._namespace_lacks(job)),
             table_check=await self._with_verdict(key, check) if check is not None else None,
@@ -109,12 +114,11 @@ class Gatherer:
 
     async def version(self, key: Key, obstacle: Obstacle | None) -> VersionSnapshot | None:
         """None when the version does not exist."""
-        stored = self._store.versions.get((key.namespace, key.name))
-        if stored is None:
+        body = await self._whole(key, EVALUATION_JOB_VERSIONS, key.name)
+        if body is None:
             return None
-        version = EvaluationJobVersion.from_dict(stored.parse())
-        parent = self._store.jobs.get((key.namespace, version.spec.evaluation_job))
-        job = EvaluationJob.from_dict(parent.parse()) if parent is not None else None
+        version = EvaluationJobVersion.from_dict(body)
+        job = await self._job(key, version.spec.evaluation_job)
         dataset = self._store.datasets.get((key.namespace, version_run_name(key.name)))
         if dataset is not None and dataset.owner_uid != version.metadata.uid:
             dataset = None
@@ -123,10 +127,29 @@ class Gatherer:
             job=job,
             siblings=tuple(self._siblings(version)),
             run=await self._run(key, dataset) if dataset is not None else None,
-            labels=self._labels(job) if job is not None else None,
+            labels=await self._labels(job) if job is not None else None,
             source_dataset_found=self._source_found(version, job),
             obstacle=obstacle,
         )
+
+    async def _job(self, key: Key, name: str) -> EvaluationJob | None:
+        body = await self._whole(key, EVALUATION_JOBS, name)
+        return EvaluationJob.from_dict(body) if body is not None else None
+
+    async def _whole(self, key: Key, resource: Resource, name: str) -> dict[str, Any] | None:
+        """What decisions read of an object; it is read anew where the store has only a digest.
+
+        What is read may be newer than what the store knows, so the store learns of it.
+        """
+        stored = self._store.collection(resource.kind).get((key.namespace, name))
+        if stored is None or stored.is_whole:
+            return stored.parse() if stored is not None else None
+        try:
+            body = await self._kube.get(resource, key.namespace, name)
+        except NotFound:
+            return None
+        self._learn(key, resource.kind, body, False)
+        return trimmed(resource.kind, body)
 
     async def _replicas_for(self, job: EvaluationJob, now: datetime) -> tuple[Replica, ...]:
         """Only when runs are due are Leases read."""
@@ -146,14 +169,17 @@ class Gatherer:
             body = await self._kube.get(INFERENCE_SERVICES, namespace, service)
         except ApiError as error:
             return LoggerSlot(service, problem=kserve_fault(error))
-        bodies = self._store.jobs_logging(namespace, service)
-        others = (EvaluationJob.from_dict(stored.parse()) for stored in bodies)
+        others = [
+            await self._job(job_key(namespace, name), name)
+            for name in self._store.jobs_logging(namespace, service)
+            if name != job.name
+        ]
         return LoggerSlot.from_body(
             body,
             [
                 other
                 for other in others
-                if other.uid != job.uid and other.metadata.deletion_timestamp is None
+                if other is not None and other.metadata.deletion_timestamp is None
             ],
         )
 
@@ -211,16 +237,18 @@ class Gatherer:
         name = model_version_lease_name(model.model, model.version)
         return await self._claims.get(namespace, name)
 
-    def _labels(self, job: EvaluationJob) -> tuple[str, ...] | None:
+    async def _labels(self, job: EvaluationJob) -> tuple[str, ...] | None:
         namespace = job.metadata.namespace
         try:
             name = parse_annotation_spec_set_name(job.spec.annotation_spec_set, namespace=namespace)
         except ResourceNameError:
             return None
-        facts = self._store.spec_sets.get((namespace, name))
-        return facts.labels if facts is not None else None
+        body = await self._whole(job_key(namespace, job.name), ANNOTATION_SPEC_SETS, name)
+        if body is None:
+            return None
+        return tuple(item["displayName"] for item in body["spec"]["annotationSpecs"])
 
-    def _instruction(self, job: EvaluationJob) -> InstructionSpec | None:
+    async def _instruction(self, job: EvaluationJob) -> InstructionSpec | None:
         human = job.spec.evaluation_job_config.human_annotation_config
         namespace = job.metadata.namespace
         if human is None:
@@ -229,8 +257,8 @@ class Gatherer:
             name = parse_instruction_name(human.instruction, namespace=namespace)
         except ResourceNameError:
             return None
-        facts = self._store.instructions.get((namespace, name))
-        return facts.spec if facts is not None else None
+        body = await self._whole(job_key(namespace, job.name), INSTRUCTIONS, name)
+        return InstructionSpec.from_dict(body["spec"]) if body is not None else None
 
     async def _has_labeler(self, job: EvaluationJob) -> bool:
         """Only for a job that needs one is its Lease read."""
@@ -268,7 +296,7 @@ class Gatherer:
         namespace = version.metadata.namespace
         found = []
         for name, stored in self._store.versions_of(namespace, version.spec.evaluation_job):
-            if stored.uid == version.metadata.uid or stored.create_time is None:
+            if stored.uid == version.metadata.uid:
                 continue
             number = (stored.parse().get("status") or {}).get("number")
             found.append(Sibling(name[1], stored.create_time, number))

@@ -7,60 +7,15 @@ ones. Every change names the keys that have to be looked at again.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
-
-from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.api.instruction import InstructionSpec
-from evaluation_operator.api.names import (
-    ResourceNameError,
-    parse_annotation_spec_set_name,
-    parse_instruction_name,
-)
 from evaluation_operator.controller.collection import Collection, Known, Name
 from evaluation_operator.controller.keys import Key, job_key, version_key
-from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts, parse_time
-from evaluation_operator.domain.logger_slot import logger_target
+from evaluation_operator.controller.stored import StoredObject
+from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
 from evaluation_operator.domain.naming import LABEL_JOB, LABEL_TABLE, LABEL_VERSION
-from evaluation_operator.domain.tables import table_source
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """An object kept as compact JSON, since few of many are looked at at any one time."""
-
-    uid: str
-    resource_version: str
-    body: bytes
-    refers_to: tuple[str, ...] = ()
-    owner_uid: str = ""
-    create_time: datetime | None = None
-
-    def parse(self) -> dict[str, Any]:
-        parsed: dict[str, Any] = json.loads(self.body)
-        return parsed
-
-
-@dataclass(frozen=True, slots=True)
-class SpecSetFacts:
-    uid: str
-    resource_version: str
-    labels: tuple[str, ...]
-    owner_uid: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class InstructionFacts:
-    uid: str
-    resource_version: str
-    spec: InstructionSpec
-    owner_uid: str = ""
 
 
 class Store:
@@ -69,8 +24,8 @@ class Store:
     def __init__(self) -> None:
         self.jobs: Collection[StoredObject] = Collection()
         self.versions: Collection[StoredObject] = Collection()
-        self.spec_sets: Collection[SpecSetFacts] = Collection()
-        self.instructions: Collection[InstructionFacts] = Collection()
+        self.spec_sets: Collection[StoredObject] = Collection()
+        self.instructions: Collection[StoredObject] = Collection()
         self.datasets: Collection[DatasetFacts] = Collection()
         self.batch_jobs: Collection[JobFacts] = Collection()
         self.pods: Collection[PodFacts] = Collection()
@@ -84,8 +39,10 @@ class Store:
         collection = self.collection(kind)
         if deleted:
             changed = collection.remove(name, meta["uid"])
-        else:
+        elif collection.is_news(name, meta["resourceVersion"]):
             changed = collection.put(name, _facts(kind, body))
+        else:
+            changed = False
         return self._changed(kind, name, meta) if changed else set()
 
     def vanished(
@@ -125,11 +82,9 @@ class Store:
         found = [(name, self.versions.get(name)) for name in names]
         return [(name, value) for name, value in found if value is not None]
 
-    def jobs_logging(self, namespace: str, service: str) -> list[StoredObject]:
-        """Jobs that want the logger of that InferenceService to be managed."""
-        keys = self._referring_to(namespace, f"logger/{service}")
-        found = [self.jobs.get((key.namespace, key.name)) for key in keys]
-        return [stored for stored in found if stored is not None]
+    def jobs_logging(self, namespace: str, service: str) -> list[str]:
+        """Names of the jobs that want the logger of that InferenceService to be managed."""
+        return sorted(key.name for key in self._referring_to(namespace, f"logger/{service}"))
 
     def _index(self, kind: str, name: Name) -> None:
         key = job_key(*name) if kind == "EvaluationJob" else version_key(*name)
@@ -204,7 +159,6 @@ def _labels_of(value: object) -> dict[str, str]:
 
 
 def _facts(kind: str, body: Mapping[str, Any]) -> Known:
-    meta = body["metadata"]
     match kind:
         case "Dataset":
             return DatasetFacts.from_body(body)
@@ -212,49 +166,5 @@ def _facts(kind: str, body: Mapping[str, Any]) -> Known:
             return JobFacts.from_body(body)
         case "Pod":
             return PodFacts.from_body(body)
-        case "AnnotationSpecSet":
-            specs = (body.get("spec") or {}).get("annotationSpecs") or []
-            labels = tuple(str(item["displayName"]) for item in specs)
-            return SpecSetFacts(meta["uid"], meta["resourceVersion"], labels)
-        case "Instruction":
-            spec = InstructionSpec.from_dict(body.get("spec") or {})
-            return InstructionFacts(meta["uid"], meta["resourceVersion"], spec)
         case _:
-            return _stored(kind, body)
-
-
-def _stored(kind: str, body: Mapping[str, Any]) -> StoredObject:
-    meta = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
-    annotations = meta.get("annotations") or {}
-    annotations.pop("kubectl.kubernetes.io/last-applied-configuration", None)
-    kept = {"metadata": meta, "spec": body.get("spec") or {}, "status": body.get("status") or {}}
-    return StoredObject(
-        uid=meta["uid"],
-        resource_version=meta["resourceVersion"],
-        body=json.dumps(kept, separators=(",", ":")).encode(),
-        refers_to=_references(kind, kept),
-        create_time=parse_time(meta["creationTimestamp"]),
-    )
-
-
-def _references(kind: str, body: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a job or a version stands on, as `kind/name`; nothing for a spec that is wrong."""
-    if kind == "EvaluationJobVersion":
-        return (f"job/{body['spec'].get('evaluationJob', '')}",)
-    try:
-        job = EvaluationJob.from_dict(body)
-        return tuple(_job_references(job, body["metadata"]["namespace"]))
-    except (ValidationError, ResourceNameError):
-        return ()
-
-
-def _job_references(job: EvaluationJob, namespace: str) -> list[str]:
-    spec_set = parse_annotation_spec_set_name(job.spec.annotation_spec_set, namespace=namespace)
-    references = [f"set/{spec_set}", f"table/{table_source(job).digest[:16]}"]
-    human = job.spec.evaluation_job_config.human_annotation_config
-    if human is not None:
-        name = parse_instruction_name(human.instruction, namespace=namespace)
-        references.append(f"instruction/{name}")
-    if (service := logger_target(job)) is not None:
-        references.append(f"logger/{service}")
-    return references
+            return StoredObject.from_body(kind, body)

@@ -2,6 +2,9 @@
 
 A gap in a watch loses deletions; a stream can hang without an error. The sweep is what makes
 the operator's picture right again, and its age says whether the API server can be reached.
+
+It is the only part that lists: a watch starts from where a sweep has ended. One kind is listed
+at a time, so that one page is held at a time.
 """
 
 from __future__ import annotations
@@ -49,6 +52,8 @@ class Sweeper:
         self.first = asyncio.Event()
         self.watch_is_silent = asyncio.Event()
         self._told: dict[str, float] = {}
+        self._listing = asyncio.Lock()
+        self._unwatched: dict[tuple[Resource, str | None], str] = {}
         self.last_attempt = time.monotonic()
         self.last_success: float | None = None
 
@@ -59,6 +64,20 @@ class Sweeper:
     def told(self, kind: str) -> None:
         """A watch has told something of that kind."""
         self._told[kind] = time.monotonic()
+
+    async def begin_watch(self, resource: Resource, namespace: str | None) -> str:
+        """The resourceVersion from which a watch is to tell; all before it has been taken in.
+
+        The first watch goes on from the first sweep. Any other comes after a gap, so the kind is
+        listed anew for it. Raises ApiError.
+        """
+        version = self._unwatched.pop((resource, namespace), None)
+        if version is None:
+            keys, version = await self._sweep_kind(resource, namespace)
+            for key in keys:
+                self._queue.add(key)
+        self.told(resource.kind)
+        return version
 
     async def run(self) -> None:
         """Runs for ever."""
@@ -97,7 +116,10 @@ class Sweeper:
         news: set[str] = set()
         for namespace in self._namespaces:
             for resource in WATCHED:
-                for key in await self._sweep_kind(resource, namespace):
+                keys, version = await self._sweep_kind(resource, namespace)
+                if not self.first.is_set():
+                    self._unwatched[(resource, namespace)] = version
+                for key in keys:
                     news.add(resource.kind)
                     self._queue.add(key)
             await self._claims.refresh(namespace)
@@ -108,15 +130,21 @@ class Sweeper:
         self.last_success = time.monotonic()
         return news
 
-    async def _sweep_kind(self, resource: Resource, namespace: str | None) -> set[Key]:
-        started = time.monotonic()
-        seen: set[tuple[str, str]] = set()
-        keys: set[Key] = set()
-        selector = SELECTORS.get(resource, "")
-        async for body in self._kube.list(resource, namespace, label_selector=selector):
-            meta = body["metadata"]
-            seen.add((meta["namespace"], meta["name"]))
-            keys |= self._store.apply(resource.kind, body)
-            if len(seen) % CHUNK_PAUSE_EVERY == 0:
-                await asyncio.sleep(0)  # let others run: a large list must not stop the loop
-        return keys | self._store.vanished(resource.kind, seen, started, namespace)
+    async def _sweep_kind(self, resource: Resource, namespace: str | None) -> tuple[set[Key], str]:
+        """The keys that what was listed concerns, and the list's resourceVersion."""
+        async with self._listing:
+            started, version = time.monotonic(), ""
+            seen: set[tuple[str, str]] = set()
+            keys: set[Key] = set()
+            selector = SELECTORS.get(resource, "")
+            pages = self._kube.pages(resource, namespace, label_selector=selector)
+            async for page in pages:
+                version = str(page["metadata"]["resourceVersion"])
+                items = page.pop("items")
+                while items:
+                    body = items.pop()
+                    seen.add((body["metadata"]["namespace"], body["metadata"]["name"]))
+                    keys |= self._store.apply(resource.kind, body)
+                    if len(seen) % CHUNK_PAUSE_EVERY == 0:
+                        await asyncio.sleep(0)  # let others run: a list must not stop the loop
+            return keys | self._store.vanished(resource.kind, seen, started, namespace), version

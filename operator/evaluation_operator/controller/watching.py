@@ -3,6 +3,10 @@
 Kopf ends on errors that should only delay it (an error inside a watch stream, a server that
 fails for a minute), so it runs under a supervisor that starts its watching anew in the same
 process, with everything that is known kept.
+
+It does not list either: its lists come in pages of a fixed number of objects, whatever their
+size, for several kinds at once. It asks the server to begin each watch with all that there is, and
+`Beginnings` lets it begin from where our own list ended instead.
 """
 
 from __future__ import annotations
@@ -11,9 +15,10 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
+import aiohttp
 import kopf
 
 from evaluation_operator.domain.naming import LABEL_MANAGED_BY, MANAGED_BY
@@ -25,6 +30,7 @@ from evaluation_operator.kube import (
     INSTRUCTIONS,
     JOBS,
     PODS,
+    ApiError,
     Kube,
     Resource,
 )
@@ -48,6 +54,36 @@ image's user has no entry in the password file."""
 
 EventSink = Callable[[str, Mapping[str, Any], bool], None]
 """(kind, object, whether it was deleted)"""
+
+
+BeginWatch = Callable[[Resource, str | None], Awaitable[str]]
+"""(kind, namespace) to the resourceVersion from which on a watch is to tell."""
+
+
+class Beginnings:
+    """A client middleware that lets watches begin after our own list."""
+
+    def __init__(self, begin: BeginWatch, namespaces: tuple[str, ...]) -> None:
+        self._begin = begin
+        self._places = {
+            resource.path(namespace): (resource, namespace)
+            for resource in WATCHED
+            for namespace in namespaces or (None,)
+        }
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        place = self._places.get(request.url.path)
+        if place is not None and "sendInitialEvents" in request.url.query:
+            try:
+                version = await self._begin(*place)
+            except ApiError as error:
+                # As what it is to whoever watches: a request that is to be made again.
+                raise aiohttp.ClientConnectionError(error.message) from error
+            url = request.url.without_query_params("sendInitialEvents", "resourceVersionMatch")
+            request.url = url.update_query(resourceVersion=version)
+        return await send(request)
 
 
 class EndlessBackoff:
@@ -93,7 +129,11 @@ class NoProgress(kopf.ProgressStorage):
 
 
 def build_registry(
-    kube: Kube, sink: EventSink, sessions: contextlib.AsyncExitStack, connections: int
+    kube: Kube,
+    sink: EventSink,
+    sessions: contextlib.AsyncExitStack,
+    connections: int,
+    beginnings: Beginnings,
 ) -> kopf.OperatorRegistry:
     """One handler a kind, all of them `on.event`: no state of Kopf's is ever relied on.
 
@@ -103,7 +143,7 @@ def build_registry(
 
     @kopf.on.login(registry=registry, id="login")
     async def login(**_: Any) -> kopf.AiohttpSession:
-        session = await sessions.enter_async_context(kube.watch_session(connections))
+        session = await sessions.enter_async_context(kube.watch_session(connections, beginnings))
         return kopf.AiohttpSession(server=kube.server, aiohttp_session=session)
 
     for resource in WATCHED:
@@ -131,7 +171,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = EndlessBackoff()
     settings.networking.request_timeout = 60
     settings.networking.connect_timeout = 10
-    settings.watching.chunk_size = 500
+    settings.watching.initial_streaming = True
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.watching.connect_timeout = 10
@@ -153,6 +193,7 @@ async def watch_for_ever(
     interrupted: asyncio.Event,
     namespaces: tuple[str, ...] = (),
     connections: int,
+    begin: BeginWatch,
     on_restart: Callable[[], None],
 ) -> None:
     """Returns when `stop` is set or the process is told to end; anything else starts it anew.
@@ -160,13 +201,14 @@ async def watch_for_ever(
     `interrupted` is set by whoever finds that a watch does not tell what it should.
     """
     delays = iter(EndlessBackoff())
+    beginnings = Beginnings(begin, namespaces)
     while not stop.is_set():
         interrupted.clear()
         try:
             async with contextlib.AsyncExitStack() as sessions:
                 halt = await sessions.enter_async_context(_either(stop, interrupted))
                 await kopf.operator(
-                    registry=build_registry(kube, sink, sessions, connections),
+                    registry=build_registry(kube, sink, sessions, connections, beginnings),
                     settings=build_settings(),
                     clusterwide=not namespaces,
                     namespaces=namespaces,

@@ -98,8 +98,7 @@ def _own(draft: _Draft, snapshot: VersionSnapshot) -> None:
     if job is None or metadata.controller_uid() is not None:
         return
     owner = owner_reference("EvaluationJob", job.metadata.name, job.metadata.uid)
-    others = tuple(reference.to_dict() for reference in metadata.owner_references)
-    draft.actions.append(OwnVersion((*others, owner)))
+    draft.actions.append(OwnVersion(owner))
 
 
 def _number(snapshot: VersionSnapshot) -> int | None:

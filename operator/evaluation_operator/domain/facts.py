@@ -13,7 +13,16 @@ from enum import StrEnum
 from typing import Any
 
 from evaluation_operator.domain.cover import Window
-from evaluation_operator.domain.naming import LABEL_DATASET
+from evaluation_operator.domain.naming import (
+    LABEL_DATASET,
+    LABEL_JOB,
+    LABEL_TABLE,
+    LABEL_VERSION,
+)
+
+_MESSAGE_LENGTH = 1024
+_OWN_LABELS = (LABEL_JOB, LABEL_TABLE, LABEL_VERSION)
+"""Whom news of a Job concerns."""
 
 _TROUBLE = frozenset(
     {
@@ -170,12 +179,12 @@ class JobFacts:
             uid=meta["uid"],
             resource_version=meta["resourceVersion"],
             owner_uid=controller_uid(meta),
-            labels=tuple(sorted((meta.get("labels") or {}).items())),
+            labels=_own_labels(meta),
             suspended=bool(spec.get("suspend")),
             complete=ended.get("type") == "Complete",
             failed=ended.get("type") == "Failed",
-            reason=str(ended.get("reason", "")),
-            message=str(ended.get("message", "")),
+            reason=str(ended.get("reason", ""))[:128],
+            message=str(ended.get("message", ""))[:_MESSAGE_LENGTH],
             deleting="deletionTimestamp" in meta,
             create_time=parse_time(meta["creationTimestamp"]),
         )
@@ -229,6 +238,11 @@ class PodFacts:
         )
 
 
+def _own_labels(meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    labels = meta.get("labels") or {}
+    return tuple((key, labels[key]) for key in _OWN_LABELS if key in labels)
+
+
 def controller_uid(meta: Mapping[str, Any]) -> str:
     """The uid of the owner that controls an object; empty when nobody does."""
     for reference in meta.get("ownerReferences") or ():
@@ -277,7 +291,7 @@ def _failures(items: object) -> tuple[Failure, ...]:
     if not isinstance(items, list):
         return ()
     return tuple(
-        Failure(int(item.get("code", 2)), str(item.get("message", "")))
+        Failure(int(item.get("code", 2)), str(item.get("message", ""))[:2048])
         for item in items
         if isinstance(item, dict)
     )
@@ -298,7 +312,8 @@ def _main_container(status: Mapping[str, Any]) -> dict[str, Any]:
 def _unschedulable(status: Mapping[str, Any]) -> str:
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return str(condition.get("message") or condition.get("reason") or "not scheduled")
+            text = str(condition.get("message") or condition.get("reason") or "not scheduled")
+            return text[:_MESSAGE_LENGTH]
     return ""
 
 

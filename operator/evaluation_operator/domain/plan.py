@@ -43,9 +43,9 @@ class TakeClaim:
 
 @dataclass(frozen=True, slots=True)
 class OwnVersion:
-    """Make the job the owner of its version, so that deleting the job takes it along."""
+    """Make the job, `owner`, an owner of its version, so that deleting the job takes it along."""
 
-    owner_references: tuple[Body, ...]
+    owner: Body
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,20 @@ from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
 
 from evaluation_operator.kube.errors import NotFound, Transient, from_response
+from evaluation_operator.kube.paging import PageSize
 from evaluation_operator.kube.resources import Resource
 
 Body = dict[str, Any]
+Operations = list[Body]
+"""A JSON patch."""
 
 APPLY_PATCH = "application/apply-patch+yaml"
+JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
-PAGE = 500
+
+
+class _TooLarge(Exception):
+    """The answer has more bytes than the caller wants to hold."""
 
 
 class Kube:
@@ -70,8 +77,13 @@ class Kube:
         """For the parts of the client library that want its own object (leader election)."""
         return self._api
 
-    def watch_session(self, connections: int) -> aiohttp.ClientSession:
-        """A bounded session for a framework that watches, with tokens renewed per request."""
+    def watch_session(
+        self, connections: int, *middlewares: aiohttp.ClientMiddlewareType
+    ) -> aiohttp.ClientSession:
+        """A bounded session for a framework that watches, with tokens renewed per request.
+
+        `middlewares` see each request before it is sent.
+        """
 
         async def authenticate(
             request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -83,7 +95,7 @@ class Kube:
             limit=connections, ssl=self._api.rest_client.ssl_context, keepalive_timeout=30
         )
         return aiohttp.ClientSession(
-            connector=connector, middlewares=(authenticate,), read_bufsize=2**21
+            connector=connector, middlewares=(*middlewares, authenticate), read_bufsize=2**21
         )
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Body:
@@ -92,30 +104,41 @@ class Kube:
     async def list(
         self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
     ) -> AsyncIterator[Body]:
-        """Every object, read in pages so that no answer is large."""
+        """Every object, read in pages so that no answer is large; what has been yielded is let
+        go of."""
         async for page in self.pages(resource, namespace, label_selector=label_selector):
-            for item in page["items"]:
-                yield item
+            items = page["items"][::-1]
+            page.clear()
+            while items:
+                yield items.pop()
 
     async def pages(
         self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
     ) -> AsyncIterator[Body]:
         """The list's pages as they come: `items`, and `metadata` with the resourceVersion from
         which on a watch tells what has changed since."""
-        query: dict[str, str] = {"limit": str(PAGE)}
-        if label_selector:
-            query["labelSelector"] = label_selector
+        query = {"labelSelector": label_selector} if label_selector else {}
+        size, path = PageSize(), resource.path(namespace)
         while True:
-            page = await self._call("GET", resource.path(namespace), query=query)
+            query["limit"] = str(size.objects)
+            try:
+                data = await self._request("GET", path, query=query, most_bytes=size.most_bytes)
+            except _TooLarge:
+                size.was_too_large()
+                continue
+            size.fitted(len(data))
+            page = json.loads(data)
+            del data  # the caller may take its time
+            token = (page.get("metadata") or {}).get("continue")
             page["items"] = page.get("items") or []
             for item in page["items"]:
                 item.setdefault("apiVersion", resource.api_version)
                 item.setdefault("kind", resource.kind)
             yield page
-            token = (page.get("metadata") or {}).get("continue")
             if not token:
                 return
             query["continue"] = token
+            del page  # before the next one comes
 
     async def serves(self, resources: Iterable[Resource]) -> bool:
         """Whether discovery shows all of these kinds; that may lag behind their being served."""
@@ -169,6 +192,16 @@ class Kube:
         self._wrote("patch", resource)
         return result
 
+    async def edit(
+        self, resource: Resource, namespace: str, name: str, operations: Operations
+    ) -> Body:
+        """JSON patch, for lists that are too long to be sent whole; replace
+        /metadata/resourceVersion in it to make it conditional."""
+        path = resource.path(namespace, name)
+        result = await self._call("PATCH", path, body=operations, content_type=JSON_PATCH)
+        self._wrote("patch", resource)
+        return result
+
     async def apply(
         self,
         resource: Resource,
@@ -215,28 +248,54 @@ class Kube:
         method: str,
         path: str,
         *,
-        body: Body | None = None,
+        body: Body | Operations | None = None,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Body:
+        data = await self._request(method, path, body=body, query=query, content_type=content_type)
+        parsed: Body = json.loads(data)
+        return parsed
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Body | Operations | None = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        most_bytes: int | None = None,
+    ) -> bytes:
+        """The answer's bytes; raises _TooLarge when a good one has more of them."""
         url = self.server + path + (f"?{urlencode(query)}" if query else "")
         headers = await self._auth_headers()
         headers |= {"Accept": "application/json", "Content-Type": content_type}
         try:
-            response = await self._api.rest_client.request(
+            answer = await self._api.rest_client.request(
                 method, url, headers=headers, body=body, _request_timeout=self._timeout
             )
-            data = await response.read()
+            data = await _read(answer.response, most_bytes)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Transient(
                 f"the API server does not answer: {type(error).__name__}: {error}"
             ) from error
-        if response.status >= 400:
+        if answer.status >= 400:
             raise from_response(
-                response.status,
+                answer.status,
                 data,
                 creating=method == "POST",
-                retry_after=response.headers.get("Retry-After"),
+                retry_after=answer.headers.get("Retry-After"),
             )
-        parsed: Body = json.loads(data)
-        return parsed
+        return data
+
+
+async def _read(response: aiohttp.ClientResponse, most_bytes: int | None) -> bytes:
+    if most_bytes is None or response.status >= 400:
+        return await response.read()
+    read = bytearray()
+    async for chunk in response.content.iter_any():
+        read += chunk
+        if len(read) > most_bytes:
+            response.close()
+            raise _TooLarge
+    return bytes(read)

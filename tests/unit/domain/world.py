@@ -159,9 +159,9 @@ class World:
                 self.collect_garbage()
             case TakeClaim(lease):
                 self._take_claim(lease)
-            case OwnVersion(references):
+            case OwnVersion(owner):
                 self._write()
-                self.own["metadata"]["ownerReferences"] = [dict(item) for item in references]
+                self.own["metadata"].setdefault("ownerReferences", []).append(dict(owner))
             case CreateRun(dataset, job):
                 self._create(self.datasets, dataset)
                 self._create_job(job, self.datasets[dataset["metadata"]["name"]])
