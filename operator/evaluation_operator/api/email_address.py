@@ -4,8 +4,9 @@ An addr-spec of RFC 5322 may hold quotes, comments, groups and routes, and no tw
 them agree on whom they mean. So this is the part of it that all of them read alike: a local part of
 words with dots between them, one `@`, and a DNS name of at least two labels, the last one of which
 is no number. Of the characters of words these are left out: `%` and `!`, by which old servers relay
-to another one, and `|` and the backtick; nor does an address begin with `-` or `/`. Some programs
-that deliver mail take what begins so for an option or a file.
+to another one, `?`, without which there are no encoded words (`=?utf-8?q?…?=`) that some readers
+decode into anything, and `|` and the backtick; nor does an address begin with `-` or `/`. Some
+programs that deliver mail take what begins so for an option or a file.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Final
 
-_INNER = "A-Za-z0-9#$&'*+/=?^_{}~-"
-_FIRST = "A-Za-z0-9#$&'*+=?^_{}~"
+_INNER = "A-Za-z0-9#$&'*+/=^_{}~-"
+_FIRST = "A-Za-z0-9#$&'*+=^_{}~"
 _DNS_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _LAST_DNS_LABEL = "[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 

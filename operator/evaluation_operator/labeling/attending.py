@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -41,10 +41,14 @@ from evaluation_operator.labeling.progress import (
     Told,
     is_labeled,
     is_open,
+    labeling_of,
     report,
+    shown_to_all,
 )
 from evaluation_operator.labeling.settings import Settings
+from evaluation_operator.labeling.threads import Threads, in_thread
 from evaluation_operator.labeling.work import TaskSet
+from evaluation_operator.redaction import redact
 from evaluation_operator.tables.protocol import TableOptions
 
 logger = logging.getLogger(__name__)
@@ -55,6 +59,22 @@ TURNS_AT_ONCE = 4
 """Of one backend, so that a slow one has no more than these waiting on it."""
 _API_PAUSE_SECONDS = 2.0
 _LOOK_SECONDS = 1.0
+
+
+_FAILED = Told(Reason.LABELER_FAILED, "see the labeler's log; it is tried again")
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What of a Dataset is needed to tell anything on it."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> _Run:
+        return cls(dataset.namespace, dataset.name, dataset.uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +98,7 @@ class Desk:
     _turns_at_once: defaultdict[str, asyncio.Semaphore] = field(
         default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(TURNS_AT_ONCE))
     )
+    _threads: Threads = field(default_factory=lambda: Threads(TURNS_AT_ONCE + 1))
     _sweeps: dict[str, asyncio.Event] = field(default_factory=dict)
     _jobs: set[str] = field(default_factory=set)
 
@@ -97,13 +118,18 @@ class Desk:
         finally:
             self.is_synced = False
             self._attended.clear()
+            self._threads.close()
 
     async def _watch_datasets(self, tasks: asyncio.TaskGroup) -> None:
         async with aclosing(follow(self.kube, DATASETS, self.settings.namespace)) as stream:
             async for news in stream:
                 match news:
                     case Seen(body):
-                        self._hear(tasks, body)
+                        try:
+                            self._hear(tasks, body)
+                        except Exception:
+                            # Whatever an object holds, those after it are heard.
+                            logger.exception("Dataset %s is left out", body["metadata"]["name"])
                     case Gone(uid):
                         self._leave(uid)
                     case Synced():
@@ -114,25 +140,50 @@ class Desk:
         if not is_open(body):
             self._leave(uid)
         elif uid not in self._attended:
+            attending: Coroutine[Any, Any, None]
             try:
                 dataset = Dataset.from_dict(body)
+                job_uid = dataset.spec.evaluation_job.uid
+                attending = self._attend(dataset, is_labeled=is_labeled(body.get("status") or {}))
             except ValidationError as error:
-                logger.error("Dataset %s cannot be read: %s", body["metadata"]["name"], error)
-                return
-            attending = self._attend(dataset, is_labeled=is_labeled(body.get("status") or {}))
-            task = tasks.create_task(attending)
-            self._attended[uid] = _Attended(task, dataset.spec.evaluation_job.uid)
+                job_uid, attending = "", self._refuse(body, error)
+            self._attended[uid] = _Attended(tasks.create_task(attending), job_uid)
 
     def _leave(self, uid: str) -> None:
         attended = self._attended.pop(uid, None)
         if attended is not None:
             attended.task.cancel()
 
+    async def _refuse(self, body: Mapping[str, Any], error: ValidationError) -> None:
+        """Tell on a run that it cannot be read; its input may hold anything, and is not told."""
+        fault = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        told = Told(Reason.LABELER_FAILED, f"{place}: {fault['msg']}: make the run anew")
+        metadata = body["metadata"]
+        logger.error("Dataset %s cannot be read: %s", metadata["name"], told.message)
+        await self._report(_Run(metadata["namespace"], metadata["name"], metadata["uid"]), told)
+
     async def _attend(self, dataset: Dataset, *, is_labeled: bool) -> None:
-        """Turn after turn until it is over. What goes wrong with it ends nothing else.
+        """Until it is over, or nobody wants it. Whatever goes wrong with it ends nothing else: it
+        is told on this run, and tried again.
 
         `is_labeled`: its run goes on already, and whoever is told of that has been.
         """
+        pauses = Backoff(self.settings.poll_seconds, self.settings.longest_pause_seconds)
+        while True:
+            try:
+                await self._take_turns(dataset, is_labeled=is_labeled)
+                break
+            except Exception:
+                logger.exception("Dataset %s: attending it failed", dataset.name)
+            if not await self._report(_Run.of(dataset), _FAILED):
+                break
+            await asyncio.sleep(pauses.failed())
+        attended = self._attended.get(dataset.uid)
+        if attended is not None and attended.task is asyncio.current_task():
+            del self._attended[dataset.uid]
+
+    async def _take_turns(self, dataset: Dataset, *, is_labeled: bool) -> None:
         pauses = Backoff(self.settings.poll_seconds, self.settings.longest_pause_seconds)
         work: TaskSet | None = None
         while True:
@@ -143,20 +194,21 @@ class Desk:
             began = time.monotonic()
             retry_after: float | None = None
             try:
-                if work is None:
-                    work = await asyncio.to_thread(self._task_set, dataset)
-                told = await self._turn(dataset, work)
+                with self._threads.of(name := self._backend_of(dataset)):
+                    if work is None:
+                        work = await in_thread(self._task_set, dataset, name)
+                    told = await self._turn(name, work)
             except (BackendError, RunError) as error:
                 told = _trouble(error)
                 retry_after = getattr(error, "retry_after", None)
             except Exception:
                 logger.exception("Dataset %s: a turn failed", dataset.name)
-                told = Told(Reason.LABELER_FAILED, "see the labeler's log; it is tried again")
+                told = _FAILED
             self.turns[str(told.reason)] += 1
             if told.is_end and not is_labeled:
                 told = await self._mailed(dataset, told)
-            if not await self._report(dataset, told) or told.is_over:
-                break
+            if not await self._report(_Run.of(dataset), told) or told.is_over:
+                return
             is_labeled = is_labeled or told.is_end
             if told.is_end or told.reason is Reason.LABELING:
                 pauses.succeeded()
@@ -166,21 +218,17 @@ class Desk:
                 pause = pauses.failed(retry_after)
             # From beginning to beginning, so that a slow tool is not asked more rarely.
             await asyncio.sleep(max(pause - (time.monotonic() - began), pause / 2))
-        attended = self._attended.get(dataset.uid)
-        if attended is not None and attended.task is asyncio.current_task():
-            del self._attended[dataset.uid]
 
-    def _task_set(self, dataset: Dataset) -> TaskSet:
-        assert dataset.spec.labeling is not None
-        name = self.backends.choose(dataset.spec.labeling.backend)
+    def _backend_of(self, dataset: Dataset) -> str:
+        return self.backends.choose(labeling_of(dataset).backend)
+
+    def _task_set(self, dataset: Dataset, name: str) -> TaskSet:
         options = TableOptions(s3_endpoint=self.settings.s3_endpoint)
         job = dataset.spec.evaluation_job
         folder = run_folder(dataset.spec.results_uri, job.uid, dataset.name, options)
         return TaskSet(dataset, folder, self.backends.get(name), self.now)
 
-    async def _turn(self, dataset: Dataset, work: TaskSet) -> Told:
-        assert dataset.spec.labeling is not None
-        name = self.backends.choose(dataset.spec.labeling.backend)
+    async def _turn(self, name: str, work: TaskSet) -> Told:
         async with self._turns_at_once[name]:
             try:
                 async with asyncio.timeout(TURN_SECONDS):
@@ -191,34 +239,38 @@ class Desk:
                     "or the storage of results, is overloaded"
                 ) from None
 
-    async def _report(self, dataset: Dataset, told: Told) -> bool:
+    async def _report(self, run: _Run, told: Told) -> bool:
         """Whether the Dataset is still there and open. An end is told before this returns."""
         pauses = Backoff(_API_PAUSE_SECONDS, 60.0)
         while True:
             try:
-                return await report(
-                    self.kube, dataset.namespace, dataset.name, dataset.uid, told, self.now()
-                )
+                shown = shown_to_all(told)
+                return await report(self.kube, run.namespace, run.name, run.uid, shown, self.now())
             except Exception as error:
                 wait = None
                 if isinstance(error, ApiError):
-                    logger.warning("Dataset %s: its status: %s", dataset.name, error.message)
+                    logger.warning("Dataset %s: its status: %s", run.name, error.message)
                     wait = error.retry_after_seconds
                 else:
-                    logger.exception("Dataset %s: its status cannot be written", dataset.name)
+                    logger.exception("Dataset %s: its status cannot be written", run.name)
                 if not told.is_end:
                     return True
                 await asyncio.sleep(pauses.failed(wait))
 
     async def _mailed(self, dataset: Dataset, told: Told) -> Told:
-        assert dataset.spec.labeling is not None
-        to, smtp = dataset.spec.labeling.user_email_address, self.settings.smtp
+        """A mail that cannot be sent holds up no run, whatever is wrong with it."""
+        to, smtp = labeling_of(dataset).user_email_address, self.settings.smtp
         if not to:
             return told
+        problem: str | None
         if smtp is None:
-            problem: str | None = "no mail was sent: the labeler has no EVALUATION_SMTP_HOST"
+            problem = "no mail was sent: the labeler has no EVALUATION_SMTP_HOST"
         else:
-            problem = await mail.send(smtp, dataset, to, told.message)
+            try:
+                problem = await mail.send(smtp, dataset, to, redact(told.message))
+            except Exception:
+                logger.exception("Dataset %s: its mail failed", dataset.name)
+                problem = "no mail was sent: see the labeler's log"
         return replace(told, message=f"{told.message}; {problem}") if problem else told
 
     # Projects whose job is gone.
@@ -252,10 +304,11 @@ class Desk:
             await is_due.wait()
             is_due.clear()
             try:
-                backend = await asyncio.to_thread(self.backends.get, name)
-                self.closed += await close_orphans(
-                    backend, self.settings.namespace, self._live_jobs
-                )
+                with self._threads.of(name):
+                    backend = await in_thread(self.backends.get, name)
+                    self.closed += await close_orphans(
+                        backend, self.settings.namespace, self._live_jobs
+                    )
                 pauses.succeeded()
             except Exception as error:
                 if isinstance(error, BackendError | RunError | ApiError):

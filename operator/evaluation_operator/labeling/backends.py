@@ -28,7 +28,7 @@ class Backends:
         self._entries = {it.name: it for it in entries}
         self._make = make
         self._made: dict[str, Backend] = {}
-        self._making = threading.Lock()
+        self._making = {name: threading.Lock() for name in self._entries}
 
     def choose(self, name: str | None) -> str:
         """The name of the backend; raises BackendNotFound."""
@@ -48,8 +48,8 @@ class Backends:
         return name
 
     def get(self, name: str) -> Backend:
-        """From any thread, since to open a folder may take a while."""
-        with self._making:
+        """From any thread, since to open a folder may take a while; nobody waits for another's."""
+        with self._making[name]:
             if name not in self._made:
                 self._made[name] = self._make(self._entries[name])
             return self._made[name]
@@ -59,7 +59,7 @@ class Backends:
         return tuple(self._entries)
 
     async def aclose(self) -> None:
-        for backend in self._made.values():
+        for backend in tuple(self._made.values()):
             await backend.aclose()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Collection
 
-from evaluation_operator.labeling.backend import Backend, BackendError
+from evaluation_operator.labeling.backend import Backend
 
 logger = logging.getLogger(__name__)
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 async def close_orphans(
     backend: Backend, namespace: str, live_jobs: Callable[[], Awaitable[Collection[str]]]
 ) -> int:
-    """How many of the namespace's projects were closed. Raises BackendError when any was not.
+    """How many of the namespace's projects were closed. Raises the last error when any was not.
 
     `live_jobs` gives the uids of all EvaluationJobs of the namespace. It is asked after the
     projects were listed: a job that was made in between has none in that list, so no project of a
@@ -23,14 +23,15 @@ async def close_orphans(
     if not projects:
         return 0
     live = frozenset(await live_jobs())
-    failed: BackendError | None = None
+    failed: Exception | None = None
     closed = 0
     for project in projects:
         if project.job_uid in live:
             continue
         try:
             await backend.close_project(project)
-        except BackendError as error:
+        except Exception as error:
+            # Told at the end: what is wrong with one project keeps no other open.
             failed = error
             continue
         closed += 1

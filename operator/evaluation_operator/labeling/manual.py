@@ -7,7 +7,6 @@ ROOT/<job's uid>/<Dataset>/answers.json   {"answers": [...]}, written by whoever
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,6 +36,7 @@ from evaluation_operator.labeling.backend import (
     ProjectSpec,
 )
 from evaluation_operator.labeling.results_files import merged_answers
+from evaluation_operator.labeling.threads import in_thread
 
 PROJECT = "project.json"
 TASKS = "tasks.json"
@@ -359,6 +359,6 @@ def _size(given: GivenAnswer) -> tuple[int, int] | None:
 
 async def _in_storage(work: Callable[[], T]) -> T:
     try:
-        return await asyncio.to_thread(work)
+        return await in_thread(work)
     except RunError as error:
         raise BackendUnavailable(str(error)) from error

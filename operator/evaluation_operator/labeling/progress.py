@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,8 @@ from evaluation_operator.api.base import ConditionStatus, RpcStatus, format_time
 from evaluation_operator.api.dataset import Dataset, DatasetLabeling
 from evaluation_operator.domain.conditions import MESSAGE_LIMIT, clip
 from evaluation_operator.kube import DATASETS, Conflict, Kube, NotFound
+from evaluation_operator.redaction import redact
+from evaluation_operator.visible import visible
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +78,16 @@ class Told:
     def is_over(self) -> bool:
         """For the people as well."""
         return self.is_end and not self.stays_open
+
+
+def shown_to_all(told: Told) -> Told:
+    """As everybody may read it who may read the Dataset, whatever others put into its words."""
+    failures = None if told.failures is None else tuple(map(_shown, told.failures))
+    return replace(told, message=_shown(told.message), failures=failures)
+
+
+def _shown(text: str) -> str:
+    return visible(redact(text))
 
 
 def status_with(

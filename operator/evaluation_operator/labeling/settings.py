@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from email.utils import getaddresses, parseaddr
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,10 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from evaluation_operator.environment import Environment, SettingsError
+from evaluation_operator.visible import is_visible
 
 BACKENDS_FILE = "/etc/evaluation-labeler/backends.yaml"
 _HTTP = ("http://", "https://")
 _FILES = ("file://", "s3://")
+_HOST = re.compile(r"[A-Za-z0-9:._-]{1,253}")
 
 
 class BackendType(StrEnum):
@@ -40,16 +44,23 @@ class BackendEntry(BaseModel):
     type: BackendType
     url: Annotated[str, Field(max_length=2000)]
     token_file: Path | None = None
-    public_url: Annotated[str, Field(pattern=r"^https?://", max_length=2000)] | None = None
+    public_url: Annotated[str, Field(max_length=2000)] | None = None
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> BackendEntry:
         """Raises ValueError in the words that people read."""
         schemes = _HTTP if self.type is BackendType.LABEL_STUDIO else _FILES
-        if not self.url.startswith(schemes):
-            raise ValueError(f"url: {self.url!r}: give an address of {' or '.join(schemes)}")
-        if "@" in self.url.split("://", 1)[1].split("/", 1)[0]:
-            raise ValueError("url: it holds a user or password: put the token into tokenFile")
+        for place, url, known in (
+            ("url", self.url, schemes),
+            ("publicUrl", self.public_url, _HTTP),
+        ):
+            # A password may have any character in it, so no part of such an address is told.
+            if "@" in (url or ""):
+                raise ValueError(
+                    f"{place}: it holds a user or password: put the token into tokenFile"
+                )
+            if url is not None and not url.startswith(known):
+                raise ValueError(f"{place}: {url!r}: give an address of {' or '.join(known)}")
         if (self.type is BackendType.LABEL_STUDIO) != (self.token_file is not None):
             raise ValueError(
                 "tokenFile: give the file of a mounted Secret with the access token for "
@@ -58,9 +69,19 @@ class BackendEntry(BaseModel):
         return self
 
 
+def _require_address(field: str, url: str, schemes: tuple[str, ...]) -> None:
+    """A password may have any character in it, so no part is told of an address that has one."""
+    if "@" in url:
+        raise ValueError(f"{field}: it holds a user or password: put the token into tokenFile")
+    if not url.startswith(schemes):
+        raise ValueError(f"{field}: {url!r}: give an address of {' or '.join(schemes)}")
+
+
 @dataclass(frozen=True, slots=True)
 class Smtp:
-    """How mail is sent; `password_file` is read anew for each."""
+    """How mail is sent; `password_file` is read anew for each. `sender` may have a name beside its
+    address. `allowed_domains`, like `*.corp.example`: those that mail goes to; none: to all.
+    """
 
     host: str
     port: int
@@ -68,6 +89,11 @@ class Smtp:
     user: str | None = None
     password_file: Path | None = None
     is_plain: bool = False
+    allowed_domains: tuple[str, ...] = ()
+
+    @property
+    def sender_address(self) -> str:
+        return parseaddr(self.sender)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +158,8 @@ def read_backends(path: Path) -> tuple[BackendEntry, ...]:
     entries = content.get("backends") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not entries:
         raise SettingsError(
-            f"{path}: backends: {entries!r:.100}: write a list of one or more, each with name, "
-            "type and url"
+            f"{path}: backends: is no list, or an empty one: write one or more entries, each "
+            "with name, type and url"
         )
     found = tuple(_entry(path, number, entry) for number, entry in enumerate(entries))
     names = [it.name for it in found]
@@ -157,7 +183,8 @@ def _entry(path: Path, number: int, entry: object) -> BackendEntry:
         elif fault["type"] == "missing":
             told = f"{place}: not given: write it"
         else:
-            told = f"{place}: {fault['input']!r:.200}: {fault['msg']}: change it"
+            shown = "" if "@" in str(fault["input"]) else f" {fault['input']!r:.200}:"
+            told = f"{place}:{shown} {fault['msg']}: change it"
         raise SettingsError(f"{path}: backends[{number}].{told}") from None
 
 
@@ -165,6 +192,11 @@ def _smtp(read: Environment) -> Smtp | None:
     host = read.text("EVALUATION_SMTP_HOST", "")
     if not host:
         return None
+    if not _HOST.fullmatch(host):
+        raise SettingsError(
+            "EVALUATION_SMTP_HOST: is no name or address of a host: write it alone, and the port, "
+            "user and password file into EVALUATION_SMTP_PORT, _USER and _PASSWORD_FILE"
+        )
     password = read.text("EVALUATION_SMTP_PASSWORD_FILE", "")
     security = read.text("EVALUATION_SMTP_SECURITY", "starttls").lower()
     if security not in ("starttls", "none"):
@@ -172,8 +204,23 @@ def _smtp(read: Environment) -> Smtp | None:
     return Smtp(
         host=host,
         port=read.number("EVALUATION_SMTP_PORT", 587, int),
-        sender=read.required("EVALUATION_SMTP_SENDER", "the address that mail comes from"),
+        sender=_sender(read),
         user=read.text("EVALUATION_SMTP_USER", "") or None,
         password_file=Path(password) if password else None,
         is_plain=security == "none",
+        allowed_domains=read.words("EVALUATION_ALLOWED_EMAIL_DOMAINS"),
     )
+
+
+def _sender(read: Environment) -> str:
+    sender = read.required("EVALUATION_SMTP_SENDER", "the address that mail comes from")
+    if (
+        not is_visible(sender)
+        or len(getaddresses([sender])) != 1
+        or "@" not in parseaddr(sender)[1]
+    ):
+        raise SettingsError(
+            f"EVALUATION_SMTP_SENDER={sender!r}: write one address, like labels@example.com or "
+            "Labels <labels@example.com>"
+        )
+    return sender

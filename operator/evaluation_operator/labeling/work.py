@@ -6,7 +6,6 @@ any moment and taken by another process: the run's folder and the tool itself re
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,6 +32,7 @@ from evaluation_operator.labeling.progress import (
     labeling_of,
 )
 from evaluation_operator.labeling.results_files import CutItem, Kept, LabelLine, Summary
+from evaluation_operator.labeling.threads import in_thread
 from evaluation_operator.labeling.verdicts import Verdicts, judge
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class TaskSet:
 
     async def turn(self) -> Told:
         """Raises BackendError and RunError, after which another turn takes it up again."""
-        summary = await asyncio.to_thread(files.read_summary, self.folder)
+        summary = await in_thread(files.read_summary, self.folder)
         if summary is not None and self._is_of_this_cut(summary):
             if summary.reason != Reason.DEADLINE_REACHED or not self._waits_for_late_labels:
                 return ended(summary)
@@ -133,8 +133,8 @@ class TaskSet:
             await self._ask_again(verdicts)
         resolved = {it.item.item_id: it.groundtruth for it in verdicts.lines() if it.is_resolved}
         if self._first is None:
-            self._first = await asyncio.to_thread(files.read_resolved, self.folder)
-            late = await asyncio.to_thread(files.read_resolved, self.folder, is_late=True)
+            self._first = await in_thread(files.read_resolved, self.folder)
+            late = await in_thread(files.read_resolved, self.folder, is_late=True)
             self._written = late or self._first
         if resolved != self._written:
             await self._write(verdicts, Reason(summary.reason), files.write_late_labels)
@@ -154,8 +154,8 @@ class TaskSet:
 
     async def _remember(self) -> None:
         if self._kept is None:
-            self._items = await asyncio.to_thread(files.read_items, self.folder)
-            self._kept = await asyncio.to_thread(files.read_kept, self.folder)
+            self._items = await in_thread(files.read_items, self.folder)
+            self._kept = await in_thread(files.read_kept, self.folder)
 
     def _is_of_this_cut(self, summary: Summary) -> bool:
         """A Dataset that is made anew under its name finds what its namesake left."""
@@ -189,7 +189,7 @@ class TaskSet:
 
     async def _keep(self, kept: dict[str, Kept]) -> None:
         if kept != self._kept:
-            await asyncio.to_thread(files.write_kept, self.folder, kept)
+            await in_thread(files.write_kept, self.folder, kept)
             self._kept = kept
 
     async def _tasks(self, wanted: frozenset[str]) -> AsyncIterator[list[Task]]:
@@ -197,7 +197,7 @@ class TaskSet:
         if not wanted:
             return
         batches = files.read_tasks(self.folder, wanted)
-        while tasks := await asyncio.to_thread(next, batches, None):
+        while tasks := await in_thread(next, batches, None):
             yield tasks
 
     def _judge(self) -> Verdicts:
@@ -256,7 +256,7 @@ class TaskSet:
             write(self.folder, lines, summary)
             return summary
 
-        return await asyncio.to_thread(written)
+        return await in_thread(written)
 
     async def _withdraw(self) -> None:
         """Nobody is to label for nothing; but no run waits for that either."""

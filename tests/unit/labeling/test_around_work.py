@@ -177,7 +177,7 @@ STUDIO = "backends: [{name: s, type: LabelStudio, url: 'http://s', tokenFile: /t
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("backends: []", "write a list of one or more"),
+        ("backends: []", "write one or more entries"),
         ("backends: [{type: Manual, url: file:///x}]", "backends[0].name: not given"),
         ("backends: [{name: A b, type: Manual, url: file:///x}]", "backends[0].name: 'A b'"),
         ("backends: [{name: m, type: Paper, url: file:///x}]", "backends[0].type: 'Paper'"),
@@ -185,6 +185,11 @@ STUDIO = "backends: [{name: s, type: LabelStudio, url: 'http://s', tokenFile: /t
         (STUDIO + ", token: abc}]", "token: there is no such field: remove it"),
         ("backends: [{name: s, type: LabelStudio, url: http://x}]", "tokenFile: give the file"),
         (STUDIO.replace("//s", "//u:pw@s") + "}]", "put the token into tokenFile"),
+        (STUDIO.replace("//s", "//u:a/pw@s") + "}]", "url: it holds a user or password"),
+        (STUDIO.replace("http://s", "ftp://u:pw@s") + "}]", "url: it holds a user or password"),
+        (STUDIO + ", publicUrl: 'https://u:pw@s'}]", "publicUrl: it holds a user or password"),
+        (STUDIO + ", publicUrl: 'javascript:alert(1)'}]", "publicUrl: 'javascript:alert(1)'"),
+        (STUDIO + ", publicUrl: ['https://u:pw@s']}]", "publicUrl: Input should be a valid string"),
         (STUDIO + "}, {name: s, type: Manual, url: file:///x}]", "name 's' is there twice"),
         ("backends: [", "no YAML in line"),
     ],
@@ -215,3 +220,44 @@ def test_a_job_that_names_no_backend_gets_the_only_one(tmp_path: Path) -> None:
     both = Backends((*one, one[0].model_copy(update={"name": "n"})), lambda entry: Tool())
     with pytest.raises(BackendNotFound, match="set it to one of m, n"):
         both.choose(None)
+
+
+def labeler_environment(tmp_path: Path, **mail: str) -> dict[str, str]:
+    entry = "backends: [{name: m, type: Manual, url: file:///x}]"
+    return {
+        "EVALUATION_NAMESPACE": "fruit",
+        "POD_NAME": "labeler-0",
+        "EVALUATION_LABELER_BACKENDS_FILE": str(write(tmp_path, entry)),
+        "EVALUATION_SMTP_HOST": "mail.example",
+        "EVALUATION_SMTP_SENDER": "labels@example.com",
+    } | {f"EVALUATION_{name}": value for name, value in mail.items()}
+
+
+def test_how_mail_is_sent_is_read(tmp_path: Path) -> None:
+    changes = {
+        "SMTP_SENDER": "Labels <labels@example.com>",
+        "ALLOWED_EMAIL_DOMAINS": "corp.example, *.corp.example",
+    }
+    smtp = from_environment(labeler_environment(tmp_path, **changes)).smtp
+    assert smtp is not None
+    assert smtp.sender_address == "labels@example.com"
+    assert smtp.allowed_domains == ("corp.example", "*.corp.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SMTP_SENDER", "a@b.example, c@d.example"),
+        ("SMTP_SENDER", "labels"),
+        ("SMTP_SENDER", "a@b.example\nBcc: c@d.example"),
+        ("SMTP_HOST", "u:pw@mail.example"),
+        ("SMTP_HOST", "smtp://mail.example"),
+    ],
+)
+def test_a_bad_setting_of_the_mail_is_told_at_the_start(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        from_environment(labeler_environment(tmp_path, **{name: value}))
+    assert f"EVALUATION_{name}" in str(caught.value)
+    assert "pw@" not in str(caught.value), "a password is never told"
