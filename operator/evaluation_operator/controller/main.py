@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -11,6 +10,7 @@ import sys
 from evaluation_operator.controller.app import Operator
 from evaluation_operator.controller.settings import Settings, from_environment
 from evaluation_operator.environment import SettingsError
+from evaluation_operator.redaction import log_to_stderr
 
 
 def main() -> None:
@@ -19,13 +19,7 @@ def main() -> None:
         settings = from_environment(os.environ)
     except SettingsError as error:
         sys.exit(_refuse(str(error)))
-    logging.basicConfig(
-        level=settings.log_level,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    # Kopf logs a line an event, and all object ids at exit: its warnings are enough.
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    log_to_stderr(settings.log_level)
     asyncio.run(_run(settings))
 
 

@@ -45,6 +45,7 @@ from evaluation_operator.evaluator.settings import (
     run_settings,
 )
 from evaluation_operator.kube import ApiError, Forbidden, Kube, Rejected
+from evaluation_operator.redaction import log_to_stderr
 from evaluation_operator.tables import errors as table_errors
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import Table, TableOptions
@@ -54,7 +55,7 @@ logger = logging.getLogger(__name__)
 
 def main() -> None:
     """Exit codes: see evaluator.errors; 0 when the run is committed or no longer wanted."""
-    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(message)s")
+    log_to_stderr("INFO")
     sys.exit(execute(sys.argv[1:], os.environ, TERMINATION_LOG))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -11,6 +10,7 @@ import sys
 from evaluation_operator.environment import SettingsError
 from evaluation_operator.labeling.service import Service
 from evaluation_operator.labeling.settings import from_environment
+from evaluation_operator.redaction import log_to_stderr
 
 
 def main() -> None:
@@ -20,13 +20,7 @@ def main() -> None:
     except SettingsError as error:
         print(f"evaluation-labeler: {error}", file=sys.stderr)
         sys.exit(2)
-    logging.basicConfig(
-        level=settings.log_level,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    # It logs every request with its address, each minute.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    log_to_stderr(settings.log_level)
     asyncio.run(_run(Service(settings)))
 
 

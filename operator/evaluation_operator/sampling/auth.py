@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from evaluation_operator.redaction import redact
+
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 1.0
@@ -108,4 +110,5 @@ def _read(path: Path) -> tuple[bytes, ...]:
                 f"{path}: token {number} has {len(token)} characters: give at least "
                 f"{SHORTEST_TOKEN}, like those of `openssl rand -hex 32`"
             )
+    redact.learn([token.decode("utf-8", "replace") for token in tokens], source=str(path))
     return tokens

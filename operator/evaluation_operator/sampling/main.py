@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -11,6 +10,7 @@ import sys
 import uvloop
 
 from evaluation_operator.environment import SettingsError
+from evaluation_operator.redaction import log_to_stderr
 from evaluation_operator.sampling.auth import TokensError
 from evaluation_operator.sampling.service import Service
 from evaluation_operator.sampling.settings import from_environment
@@ -23,11 +23,7 @@ def main() -> None:
         service = Service(settings)
     except (SettingsError, TokensError) as error:
         sys.exit(_refuse(str(error)))
-    logging.basicConfig(
-        level=settings.log_level,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    log_to_stderr(settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(service))
 
