@@ -7,7 +7,7 @@ else), and one write of `status.outcome` commits the run.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -24,7 +24,7 @@ from .base import (
     whole_spec_immutable,
 )
 from .evaluation_job import OnDelete, PausedSpan
-from .evaluation_job_config import AnswerAggregationType, Email
+from .evaluation_job_config import AnswerAggregationType
 from .evaluation_options import (
     BoundingBoxUnits,
     EvaluationConfig,
@@ -35,6 +35,10 @@ from .evaluation_options import (
 from .input_config import InputConfig
 from .instruction import InstructionDataType
 from .names import ModelVersion
+
+StoredEmail = Annotated[str, Field(max_length=320)]
+"""As the job had it when the run began, perhaps before its schema was as strict as it is: who sends
+mail looks again. A run whose address is none is read, and goes on."""
 
 
 class JobReference(Model):
@@ -149,10 +153,10 @@ class DatasetLabeling(Model):
         description="BCP-47 code of the language of the questions. Default: en-US.",
         max_length=64,
     )
-    contributor_emails: list[Email] = Field(
+    contributor_emails: list[StoredEmail] = Field(
         default=[], description="The people who label.", max_length=100
     )
-    user_email_address: Email | None = Field(
+    user_email_address: StoredEmail | None = Field(
         default=None, description="Who is told when the task ends. Default: nobody."
     )
     deadline: Duration | None = Field(
