@@ -6,12 +6,39 @@ Each program's `settings` says which variables it has.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 N = TypeVar("N", int, float)
+
+SECRETS_FOLDER = "/var/run/evaluations/secrets"
+_CREDENTIALS = ("PG", "AWS_")
+# By these a cloud tells a pod who it is; they lead to no place but the cloud's own.
+_IDENTITY = (
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_STS_REGIONAL_ENDPOINTS",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_EC2_METADATA_DISABLED",
+)
+
+
+def forget_credentials(environment: MutableMapping[str, str]) -> None:
+    """Drop what libpq and the AWS SDK would take from a process's variables by themselves.
+
+    In a pod they would take it to wherever a job's author says; passwords and keys come from
+    mounted Secrets there, each with the place that it is for.
+    """
+    for name in list(environment):
+        if name.startswith(_CREDENTIALS) and name not in _IDENTITY:
+            del environment[name]
 
 
 class SettingsError(ValueError):
@@ -68,9 +95,9 @@ class Environment:
             )
         return timedelta(seconds=offset)
 
-    def s3_endpoint(self) -> str | None:
-        """Where an S3 service other than Amazon's lies, by the AWS SDKs' own variables."""
-        return self.text("AWS_ENDPOINT_URL_S3") or self.text("AWS_ENDPOINT_URL") or None
+    def secrets_folder(self) -> Path:
+        """Where the Secrets of stores are mounted, a folder each."""
+        return Path(self.text("EVALUATION_SECRETS_DIR", SECRETS_FOLDER))
 
     def kubeconfig(self) -> str | None:
         """Of whoever works outside of a pod."""

@@ -15,8 +15,9 @@ from evaluation_operator.sampling.jobs import read_job
 from evaluation_operator.sampling.records import Half
 from evaluation_operator.sampling.service import build_sampler
 from evaluation_operator.sampling.settings import Settings
+from evaluation_operator.tables.credentials import read_secrets
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import RowQuery
+from evaluation_operator.tables.protocol import RowQuery, TableOptions
 from tests.bench.load import event_id, request_body, response_body
 from tests.bench.serving import NAMESPACE, make_job
 
@@ -32,7 +33,7 @@ class Written:
     seconds: float
 
 
-async def measure_rows(table: str, uri: str, count: int) -> Written:
+async def measure_rows(table: str, uri: str, count: int, secrets: Path) -> Written:
     """`count` whole predictions of two kilobytes are accepted first, and then written."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
@@ -44,6 +45,7 @@ async def measure_rows(table: str, uri: str, count: int) -> Written:
             wal_bytes=MUCH,
             flush_seconds=FLUSH_NEVER_SECONDS,
             flush_bytes=MUCH,
+            secrets_folder=secrets,
         )
         known = read_job(make_job(uri, Path(folder), 1.0, 10**6))
         assert known.job is not None
@@ -59,17 +61,18 @@ async def measure_rows(table: str, uri: str, count: int) -> Written:
             if number == -1:
                 await sampler.flush()
         await sampler.settled()
-        if (found := _count_rows(uri)) > WARM_UP:
+        if (found := _count_rows(uri, secrets)) > WARM_UP:
             raise SystemExit(f"{found} rows were written before they were to be")
         began = time.perf_counter()
         await sampler.flush()
         seconds = time.perf_counter() - began
         await sampler.close()
-        if (found := _count_rows(uri)) != WARM_UP + count:
+        if (found := _count_rows(uri, secrets)) != WARM_UP + count:
             raise SystemExit(f"{found} rows are in the table instead of {WARM_UP + count}")
         return Written(table, count, seconds)
 
 
-def _count_rows(uri: str) -> int:
-    with closing(open_table(uri)) as opened:
+def _count_rows(uri: str, secrets: Path) -> int:
+    options = TableOptions(credentials=read_secrets(secrets))
+    with closing(open_table(uri, options=options)) as opened:
         return sum(len(batch) for batch in opened.read_rows(RowQuery("ripeness", "v1")))

@@ -34,7 +34,8 @@ from tests.bench.load import Result, event_id
 from tests.bench.rows import Written, measure_rows
 from tests.bench.serving import JOB_UID
 from tests.cluster.host import free_ports
-from tests.cluster.postgres import DATABASE, USER, PostgreSQL
+from tests.cluster.postgres import DATABASE, PostgreSQL
+from tests.stores import plain_secret, write_secret
 
 TICKS = os.sysconf("SC_CLK_TCK")
 SIZES = (1_000, 100_000)
@@ -261,11 +262,12 @@ def main() -> None:
     lines.append(compare(1_000, 1.0, options, cap=CAP))
     _say("rows into tables")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder, PostgreSQL() as database:
-        os.environ["PGPASSWORD"] = database.password
-        address = f"postgresql://{USER}@{database.host}:{database.port}/{DATABASE}/public.rows"
+        files, secrets = f"file://{folder}/rows", Path(folder) / "secrets"
+        write_secret(secrets, "evaluation-postgres", plain_secret(database))
+        address = f"postgresql:///{DATABASE}/public.rows"
         written = [
-            asyncio.run(measure_rows("Parquet files", f"file://{folder}/rows", options.rows)),
-            asyncio.run(measure_rows("PostgreSQL", address, options.rows)),
+            asyncio.run(measure_rows("Parquet files", files, options.rows, secrets)),
+            asyncio.run(measure_rows("PostgreSQL", address, options.rows, secrets)),
         ]
     report(lines)
     report_rows(written)

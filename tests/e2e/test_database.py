@@ -13,9 +13,10 @@ import pytest
 
 from evaluation_operator.tables.open import open_table
 from tests.cluster.cluster import choose_cluster
-from tests.cluster.postgres import DATABASE, USER, PostgreSQL
+from tests.cluster.postgres import DATABASE, PostgreSQL
 from tests.cluster.settings import load_settings
 from tests.e2e.live import Body, Live, ready, spec_set, table_uri, text_job
+from tests.stores import plain_options, plain_secret
 
 pytestmark = pytest.mark.cluster
 
@@ -34,17 +35,11 @@ def database(live: Live) -> Iterator[Database]:
     """A server, and a namespace whose Secret has its address and the password."""
     with PostgreSQL(listen=choose_cluster(load_settings()).host_address) as server:
         namespace = live.make_namespace("database")
-        variables = {
-            "PGHOST": server.host,
-            "PGPORT": str(server.port),
-            "PGUSER": USER,
-            "PGPASSWORD": server.password,
-        }
         secret = {
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": SECRET},
-            "stringData": variables,
+            "stringData": plain_secret(server),
         }
         live.apply(namespace, spec_set(LABELS), secret)
         yield Database(server, namespace)
@@ -75,14 +70,11 @@ def message(version: str, number: int, truth: str) -> Body:
     }
 
 
-def test_a_missing_table_is_made_and_runs_read_it(
-    live: Live, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_table_is_made_and_runs_read_it(live: Live, database: Database) -> None:
     server, namespace = database.server, database.namespace
     live.apply(namespace, database_job("fresh", "public.fresh"))
     live.wait_ready("fresh", namespace)
-    monkeypatch.setenv("PGPASSWORD", server.password)
-    table = open_table(f"postgresql://{USER}@127.0.0.1:{server.port}/{DATABASE}/public.fresh")
+    table = open_table(f"postgresql:///{DATABASE}/public.fresh", options=plain_options(server))
     truth = ["glad", "glad", "glad", "sad"]
     rows = [message("fresh", number, label) for number, label in enumerate(truth)]
     table.append_rows([pa.RecordBatch.from_pylist(rows)])

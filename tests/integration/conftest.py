@@ -16,7 +16,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.settings import CHECKOUT
 from tests.integration.eventually import eventually
 from tests.integration.lab import Lab
-from tests.integration.s3 import CREDENTIALS, s3_server
+from tests.integration.s3 import s3_server
 from tests.integration.sampler_site import Site
 
 _numbers = itertools.count(1)
@@ -68,10 +68,6 @@ def bucket_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def site(
-    bare_lab: Lab, bucket_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Site:
+def site(bare_lab: Lab, bucket_endpoint: str, tmp_path: Path) -> Site:
     """A namespace and a bucket for replicas of the sampler, of which none runs yet."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
     return Site(bare_lab, bucket_endpoint, tmp_path)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 
+from evaluation_operator.tables.credentials import BucketAccess, SecretCredentials
+from evaluation_operator.tables.protocol import TableOptions
 from tests.cluster.host import free_ports, wait_until
 
 BUCKET = "tables"
@@ -18,6 +20,35 @@ CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "key",
     "AWS_SECRET_ACCESS_KEY": "canary-5512",
 }
+
+
+def own_filesystem(endpoint: str) -> pafs.FileSystem:
+    """The whole service, past the program under test."""
+    return pafs.S3FileSystem(
+        access_key=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        secret_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        region=CREDENTIALS["AWS_REGION"],
+        endpoint_override=endpoint,
+        allow_bucket_creation=True,
+        connect_timeout=1,
+    )
+
+
+def bucket_secret(endpoint: str) -> dict[str, str]:
+    """The Secret of whoever may enter it."""
+    return CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint}
+
+
+def bucket_options(endpoint: str) -> TableOptions:
+    """As from that Secret."""
+    access = BucketAccess(
+        "Secret 'evaluation-bucket'",
+        access_key=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        secret_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        region=CREDENTIALS["AWS_REGION"],
+        endpoint=endpoint,
+    )
+    return TableOptions(credentials=SecretCredentials(accesses=(access,)))
 
 
 @contextmanager
@@ -32,14 +63,7 @@ def s3_server(directory: Path) -> Iterator[str]:
         )
         try:
             endpoint = f"http://127.0.0.1:{port}"
-            own = pafs.S3FileSystem(
-                access_key=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-                secret_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-                region=CREDENTIALS["AWS_REGION"],
-                endpoint_override=endpoint,
-                allow_bucket_creation=True,
-                connect_timeout=1,
-            )
+            own = own_filesystem(endpoint)
 
             def has_bucket() -> bool:
                 assert server.poll() is None, log.name

@@ -17,13 +17,14 @@ import httpx
 
 from evaluation_operator.kube import EVALUATION_JOBS, LEASES
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import RowQuery, TableOptions
+from evaluation_operator.tables.protocol import RowQuery
 from tests.builders import ABSENT, Manifest, make_evaluation_job, merged
 from tests.cluster.host import free_ports
 from tests.cluster.settings import CHECKOUT
 from tests.integration.eventually import eventually
 from tests.integration.lab import Lab
-from tests.integration.s3 import BUCKET
+from tests.integration.s3 import BUCKET, bucket_options, bucket_secret
+from tests.stores import write_secret
 
 START_SECONDS = 60.0
 SOON = "0.2"
@@ -39,6 +40,13 @@ class Site:
 
     def uri(self, job: str) -> str:
         return f"s3://{BUCKET}/{self.lab.namespace}/{job}"
+
+    @property
+    def secrets(self) -> Path:
+        """The folder of Secrets, as the kubelet mounts them."""
+        folder = self.folder / "secrets"
+        write_secret(folder, "evaluation-stores", bucket_secret(self.endpoint))
+        return folder
 
     async def accept_job(self, name: str = "ripeness", **spec: Any) -> None:
         """A job that samples everything; its status is written as the operator writes it."""
@@ -74,7 +82,7 @@ class Site:
         return [row["id"] for row in await asyncio.to_thread(self.rows, job, model)]
 
     def rows(self, job: str, model: str, version: str = "v1") -> list[Mapping[str, Any]]:
-        options = TableOptions(s3_endpoint=self.endpoint)
+        options = bucket_options(self.endpoint)
         with closing(open_table(self.uri(job), options=options)) as table:
             table.ensure()
             batches = list(table.read_rows(RowQuery(model, version)))
@@ -108,7 +116,7 @@ class Replica:
                 | {
                     "PYTHONPATH": str(CHECKOUT / "operator"),
                     "KUBECONFIG": str(self.site.lab.kubeconfig),
-                    "AWS_ENDPOINT_URL": self.site.endpoint,
+                    "EVALUATION_SECRETS_DIR": str(self.site.secrets),
                     "EVALUATION_NAMESPACE": self.site.lab.namespace,
                     "POD_NAME": self.name,
                     "EVALUATION_HTTP_HOST": "127.0.0.1",

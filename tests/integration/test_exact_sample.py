@@ -19,9 +19,9 @@ from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.evaluator.cut import cut_rows
 from evaluation_operator.kube import EVALUATION_JOBS
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import TableOptions
 from evaluation_operator.tables.sample import item_priority
 from tests.builders import make_dataset
+from tests.integration.s3 import bucket_options
 from tests.integration.sampler_site import Replica, Site
 
 pytestmark = pytest.mark.integration
@@ -131,7 +131,7 @@ def draw(site: Site, job: Any) -> dict[str, float]:
         "exampleSamplePercentage": 1.0,
     }
     dataset = Dataset.from_dict(make_dataset(spec=spec))
-    options = TableOptions(s3_endpoint=site.endpoint)
+    options = bucket_options(site.endpoint)
     with (
         tempfile.TemporaryDirectory() as scratch,
         closing(open_table(site.uri("ripeness"), options=options)) as table,

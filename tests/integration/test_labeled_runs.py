@@ -47,11 +47,11 @@ from evaluation_operator.kube import (
     Conflict,
 )
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import TableOptions
 from evaluation_operator.tables.schema import ROW_SCHEMA
 from tests.builders import ABSENT, Manifest, make_dataset, make_human_job, make_instruction, merged
 from tests.integration.eventually import eventually
 from tests.integration.lab import Lab, condition, quiet, ready, reason, state
+from tests.integration.s3 import bucket_options, bucket_secret
 from tests.integration.sampler_site import Site
 
 pytestmark = pytest.mark.integration
@@ -66,9 +66,10 @@ class LabeledSite:
         self.lab: Lab = site.lab
         self.uri = site.uri("ripeness")
         self.results = site.uri("results")
-        self.options = TableOptions(s3_endpoint=site.endpoint)
+        self.options = bucket_options(site.endpoint)
         self.scratch = tmp_path
         self.endpoint = site.endpoint
+        self.secrets = site.secrets
 
     async def apply_job(self, **spec: Any) -> None:
         source = {"inputUri": self.uri, "persistentVolumeClaimName": ABSENT}
@@ -123,7 +124,8 @@ class LabeledSite:
             "EVALUATION_DATASET": run,
             "EVALUATION_SCRATCH": str(self.scratch),
             "KUBECONFIG": str(self.lab.kubeconfig),
-            "AWS_ENDPOINT_URL": self.endpoint,
+            "EVALUATION_SECRETS_DIR": str(self.secrets),
+            "EVALUATION_SECRETS": "evaluation-stores",
         }
         return await asyncio.to_thread(execute, [command], environment, self.scratch / "said")
 
@@ -253,7 +255,8 @@ async def test_people_label_between_two_jobs_and_an_evaluation_comes_of_it(
 
 def on_a_laptop(dataset: Manifest, endpoint: str) -> str:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", endpoint)
+        for name, value in bucket_secret(endpoint).items():
+            patch.setenv(name, value)
         found = evaluate_here(
             Dataset.from_dict(dataset), keeps_results=False, now=datetime.now(UTC)
         )

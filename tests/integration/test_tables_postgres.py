@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import count
 
 import psycopg
@@ -16,6 +17,7 @@ from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import Table, TableOptions
 from tests.cluster.postgres import DATABASE, USER, PostgreSQL
+from tests.stores import plain_options
 from tests.unit.tables.contract import Fill, TableContract
 from tests.unit.tables.making import (
     half_batch,
@@ -52,14 +54,18 @@ def name() -> str:
 
 
 @pytest.fixture
-def uri(server: PostgreSQL, name: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("PGPASSWORD", server.password)
+def uri(server: PostgreSQL, name: str) -> str:
     return f"postgresql://{USER}@{server.host}:{server.port}/{DATABASE}/public.{name}"
 
 
 @pytest.fixture
-def table(uri: str) -> Iterator[Table]:
-    with closing(open_table(uri)) as opened:
+def options(server: PostgreSQL) -> TableOptions:
+    return plain_options(server, None)
+
+
+@pytest.fixture
+def table(uri: str, options: TableOptions) -> Iterator[Table]:
+    with closing(open_table(uri, options=options)) as opened:
         yield opened
 
 
@@ -183,15 +189,17 @@ def test_a_table_of_an_earlier_version_gets_the_columns_that_it_lacks(
     assert [row["example_count"] for row in read(table)] == [None, 100.0, 100.0]
 
 
-def test_the_longest_name_of_a_table_has_room_for_what_lies_beside_it(uri: str, name: str) -> None:
+def test_the_longest_name_of_a_table_has_room_for_what_lies_beside_it(
+    uri: str, name: str, options: TableOptions
+) -> None:
     longest = f"{name}_".ljust(56, "x")
-    with closing(open_table(uri.replace(name, longest))) as table:
+    with closing(open_table(uri.replace(name, longest), options=options)) as table:
         table.ensure()
         table.append_halves([half_batch(make_half("request"), make_half("response"))])
         table.append_labels([label_batch(make_label("row-0000", "a"))])
         assert [row["groundtruth"] for row in read(table)] == ["a"]
-    with pytest.raises(TableInvalid, match=r"table .* must match"):
-        open_table(uri.replace(name, longest + "x"))
+    with pytest.raises(TableInvalid, match=r"table must match"):
+        open_table(uri.replace(name, longest + "x"), options=options)
 
 
 def test_rows_cannot_be_appended_to_a_table_that_others_fill(
@@ -212,20 +220,20 @@ def test_a_table_that_nobody_made_is_missing(table: Table, name: str) -> None:
             use()
 
 
-def test_a_missing_schema_is_named(uri: str) -> None:
-    table = open_table(uri.replace("/public.", "/elsewhere."))
+def test_a_missing_schema_is_named(uri: str, options: TableOptions) -> None:
+    table = open_table(uri.replace("/public.", "/elsewhere."), options=options)
     with pytest.raises(TableInvalid, match='schema "elsewhere" does not exist'):
         table.ensure()
 
 
 def test_a_user_who_may_only_read_can_evaluate(
-    uri: str, admin: psycopg.Connection, name: str, server: PostgreSQL
+    uri: str, admin: psycopg.Connection, name: str, server: PostgreSQL, options: TableOptions
 ) -> None:
     """A database of others: their table serves, though no labels can be put beside it."""
     _create(admin, name, SIX_COLUMNS)
     secret = sql.Literal(server.password)
     admin.execute(sql.SQL("CREATE ROLE reader LOGIN PASSWORD {}").format(secret))
-    table = open_table(uri.replace(f"//{USER}@", "//reader@"))
+    table = open_table(uri.replace(f"//{USER}@", "//reader@"), options=options)
     with pytest.raises(TableInvalid, match=r"permission denied .* GRANT this user the right"):
         read(table)
     admin.execute(sql.SQL("GRANT SELECT ON {} TO reader").format(sql.Identifier(name)))
@@ -236,12 +244,13 @@ def test_a_user_who_may_only_read_can_evaluate(
     assert table.count_late(query(), []) == 0
 
 
-def test_two_checks_at_once_make_one_table(uri: str) -> None:
+def test_two_checks_at_once_make_one_table(uri: str, options: TableOptions) -> None:
     states: list[bool] = []
-    threads = [
-        threading.Thread(target=lambda: states.append(open_table(uri).ensure().is_created))
-        for _ in range(4)
-    ]
+
+    def check() -> None:
+        states.append(open_table(uri, options=options).ensure().is_created)
+
+    threads = [threading.Thread(target=check) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -249,8 +258,8 @@ def test_two_checks_at_once_make_one_table(uri: str) -> None:
     assert sorted(states) == [False, False, False, True]
 
 
-def test_what_is_written_while_rows_are_read_is_not_seen(uri: str) -> None:
-    table = open_table(uri, options=TableOptions(batch_rows=2))
+def test_what_is_written_while_rows_are_read_is_not_seen(uri: str, options: TableOptions) -> None:
+    table = open_table(uri, options=replace(options, batch_rows=2))
     table.ensure()
     table.append_rows([row_batch(*(make_row(number) for number in range(6)))])
     batches = table.read_rows(query())
@@ -308,33 +317,31 @@ def test_a_text_that_the_database_cannot_hold_is_named(table: Table) -> None:
     assert read(table) == []
 
 
-def test_a_wrong_password_is_no_secret_told(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PGPASSWORD", "canary-7731")
+def test_a_wrong_password_is_no_secret_told(uri: str, server: PostgreSQL) -> None:
     with pytest.raises(
         TableUnavailable, match=r'database "evaluation" on 127\.0\.0\.1:'
     ) as refused:
-        open_table(uri).ensure()
+        open_table(uri, options=plain_options(server, None, "canary-7731")).ensure()
     assert "password authentication failed" in str(refused.value)
     assert "canary-7731" not in str(refused.value)
 
 
-def test_a_missing_database_is_named(uri: str) -> None:
+def test_a_missing_database_is_named(uri: str, options: TableOptions) -> None:
     with pytest.raises(TableUnavailable, match='database "nowhere" does not exist'):
-        open_table(uri.replace(f"/{DATABASE}/", "/nowhere/")).ensure()
+        open_table(uri.replace(f"/{DATABASE}/", "/nowhere/"), options=options).ensure()
 
 
 class TestADatabaseThatFails:
     @pytest.fixture
-    def own_server(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgreSQL]:
+    def own_server(self) -> Iterator[PostgreSQL]:
         with PostgreSQL() as running:
-            monkeypatch.setenv("PGPASSWORD", running.password)
             yield running
 
     def test_is_unavailable_until_it_is_back(self, own_server: PostgreSQL) -> None:
         """It refuses, works, vanishes in the middle of a read and of a write, and is back."""
         where = f"{own_server.host}:{own_server.port}"
         uri = f"postgresql://{USER}@{where}/{DATABASE}/rows"
-        table = open_table(uri, options=TableOptions(batch_rows=10))
+        table = open_table(uri, options=replace(plain_options(own_server, None), batch_rows=10))
         table.ensure()
         # More than the sockets between the two can hold.
         big = [make_row(number, raw_data="x" * 100_000) for number in range(200)]

@@ -16,7 +16,7 @@ from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import Table, TableOptions
 from tests.cluster.host import free_ports
-from tests.integration.s3 import BUCKET, CREDENTIALS, s3_server
+from tests.integration.s3 import BUCKET, bucket_options, own_filesystem, s3_server
 from tests.unit.tables.contract import Fill, TableContract
 from tests.unit.tables.making import (
     foreign_table,
@@ -39,10 +39,8 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> pafs.FileSystem:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    return pafs.SubTreeFileSystem(BUCKET, pafs.S3FileSystem(endpoint_override=endpoint))
+def bucket(endpoint: str) -> pafs.FileSystem:
+    return pafs.SubTreeFileSystem(BUCKET, own_filesystem(endpoint))
 
 
 @pytest.fixture
@@ -52,7 +50,7 @@ def prefix(bucket: pafs.FileSystem) -> str:
 
 @pytest.fixture
 def options(endpoint: str) -> TableOptions:
-    return TableOptions(s3_endpoint=endpoint)
+    return bucket_options(endpoint)
 
 
 @pytest.fixture
@@ -105,7 +103,7 @@ def test_a_missing_bucket_is_named(options: TableOptions) -> None:
 @pytest.mark.usefixtures("bucket")
 def test_a_server_that_is_down_is_unavailable_and_no_secret_told() -> None:
     (port,) = free_ports(1)
-    nobody = TableOptions(s3_endpoint=f"http://127.0.0.1:{port}")
+    nobody = bucket_options(f"http://127.0.0.1:{port}")
     with pytest.raises(TableUnavailable, match="s3://tables/down") as refused:
         read(open_table("s3://tables/down", options=nobody))
     assert "canary-5512" not in str(refused.value)

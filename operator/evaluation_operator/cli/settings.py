@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from evaluation_operator.environment import Environment
+from evaluation_operator.tables.credentials import AmbientCredentials
 from evaluation_operator.tables.protocol import TableOptions
 
 
 def table_options(scratch: Path | None = None) -> TableOptions:
-    """All cores, and the S3 service that the AWS SDKs' variables name."""
+    """All cores, and the credentials of the user of this machine."""
     return TableOptions(
         threads=os.cpu_count() or 1,
         temp_directory=scratch,
-        s3_endpoint=Environment(os.environ).s3_endpoint(),
+        credentials=AmbientCredentials(os.environ),
     )

@@ -24,6 +24,7 @@ from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.schedule import parse_schedule
 from evaluation_operator.domain.steps import Step, StepJob, step_job
 from evaluation_operator.domain.tables import TableSource, table_source
+from evaluation_operator.environment import SECRETS_FOLDER
 
 Body = dict[str, Any]
 
@@ -33,6 +34,8 @@ BACKOFF_LIMIT = 2
 CHECK_DEADLINE_SECONDS = 600
 CHECK_TTL_SECONDS = 3600
 USER_ID = 65532
+SECRET_MODE = 0o440
+"""For the pod's own group, which is its fsGroup."""
 NOT_RETRIED_EXIT_CODES = [2, 65, 66]
 """Exit codes of a run's program that another attempt cannot change."""
 
@@ -311,6 +314,9 @@ def _pod_spec(
         claim = {"claimName": source.volume_claim}
         volumes.append({"name": "table", "persistentVolumeClaim": claim})
         mounts.append({"name": "table", "mountPath": naming.MOUNT_PATH})
+    secrets = tuple(dict.fromkeys(source.secrets))
+    volumes += [_secret_volume(number, name) for number, name in enumerate(secrets)]
+    mounts += [_secret_mount(number, name) for number, name in enumerate(secrets)]
     if with_token:
         volumes.append(_token_volume())
         mounts.append(
@@ -325,7 +331,7 @@ def _pod_spec(
         "image": wanted.get("image") or policy.image,
         "imagePullPolicy": policy.image_pull_policy,
         "args": arguments,
-        "env": environment,
+        "env": environment + _secrets_env(secrets),
         "resources": wanted.get("resources") or _default_resources(),
         "volumeMounts": mounts,
         "terminationMessagePolicy": "File",
@@ -335,8 +341,6 @@ def _pod_spec(
             "capabilities": {"drop": ["ALL"]},
         },
     }
-    if wanted.get("envFrom"):
-        container["envFrom"] = wanted["envFrom"]
     pod: Body = {
         "restartPolicy": "Never",
         "serviceAccountName": wanted.get("serviceAccountName") or policy.service_account,
@@ -355,6 +359,26 @@ def _pod_spec(
     }
     passed_on = ("nodeSelector", "tolerations", "affinity", "priorityClassName", "imagePullSecrets")
     return pod | {key: wanted[key] for key in passed_on if wanted.get(key)}
+
+
+def _secrets_env(names: Sequence[str]) -> list[Body]:
+    if not names:
+        return []
+    return [
+        {"name": "EVALUATION_SECRETS_DIR", "value": SECRETS_FOLDER},
+        {"name": "EVALUATION_SECRETS", "value": ",".join(names)},
+    ]
+
+
+def _secret_volume(number: int, name: str) -> Body:
+    """Of one Secret alone, so that nothing of it is taken for another's. One that is missing must
+    not keep the pod from starting: without a container it could not say so."""
+    secret = {"secretName": name, "optional": True, "defaultMode": SECRET_MODE}
+    return {"name": f"secret-{number}", "secret": secret}
+
+
+def _secret_mount(number: int, name: str) -> Body:
+    return {"name": f"secret-{number}", "mountPath": f"{SECRETS_FOLDER}/{name}", "readOnly": True}
 
 
 def _token_volume() -> Body:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation_operator.domain.conditions import clip
+from evaluation_operator.redaction import redact
 
 INVALID_ARGUMENT = 3
 FAILED_PRECONDITION = 9
@@ -44,8 +45,8 @@ class RunError(Exception):
     reason = "Internal"
 
     def __init__(self, message: str, partial_failures: Sequence[PartialFailure] = ()) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = redact(message)
+        super().__init__(self.message)
         self.partial_failures = tuple(partial_failures)
 
 
@@ -89,7 +90,7 @@ def termination_message(error: RunError) -> str:
         "reason": error.reason,
         "message": clip(error.message, 1200),
         "partialFailures": [
-            {"code": item.code, "message": clip(item.message, 400)}
+            {"code": item.code, "message": clip(redact(item.message), 400)}
             for item in error.partial_failures[:_FAILURES_KEPT]
         ],
     }

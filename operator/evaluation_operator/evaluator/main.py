@@ -18,6 +18,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.api.table_address import shown_address
+from evaluation_operator.environment import forget_credentials
 from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.errors import (
     InvalidRun,
@@ -56,6 +58,7 @@ logger = logging.getLogger(__name__)
 def main() -> None:
     """Exit codes: see evaluator.errors; 0 when the run is committed or no longer wanted."""
     log_to_stderr("INFO")
+    forget_credentials(os.environ)
     sys.exit(execute(sys.argv[1:], os.environ, TERMINATION_LOG))
 
 
@@ -151,7 +154,7 @@ def _folder(dataset: Dataset, settings: RunSettings) -> Folder:
         dataset.spec.results_uri,
         dataset.spec.evaluation_job.uid,
         dataset.metadata.name,
-        TableOptions(s3_endpoint=settings.s3_endpoint),
+        TableOptions(credentials=settings.credentials),
     )
 
 
@@ -183,7 +186,7 @@ def _opened(
     if source is None:
         raise InvalidRun("inputConfig: a run reads a tableSource; this version has no other")
     engine = TableOptions(
-        threads=settings.threads, temp_directory=scratch, s3_endpoint=settings.s3_endpoint
+        threads=settings.threads, temp_directory=scratch, credentials=settings.credentials
     )
     with (
         table_problems(),
@@ -195,7 +198,7 @@ def _opened(
 def check(environment: Mapping[str, str]) -> None:
     """Make a missing table with the right schema, or raise what is wrong with it."""
     settings = check_settings(environment)
-    options = TableOptions(s3_endpoint=settings.s3_endpoint)
+    options = TableOptions(credentials=settings.credentials)
     with (
         table_problems(),
         contextlib.closing(open_table(settings.table_uri, options=options)) as table,
@@ -203,7 +206,9 @@ def check(environment: Mapping[str, str]) -> None:
         state = table.ensure()
     if settings.results_uri:
         Folder.open(settings.results_uri, options)
-    logger.info("table %s: %s", settings.table_uri, "created" if state.is_created else "fits")
+    logger.info(
+        "table %s: %s", shown_address(settings.table_uri), "created" if state.is_created else "fits"
+    )
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from evaluation_operator.api.table_address import shown_address
 from evaluation_operator.evaluator.errors import InvalidRun, Unavailable
 from evaluation_operator.tables.errors import TableError
 from evaluation_operator.tables.protocol import TableOptions
@@ -56,9 +57,10 @@ class Folder:
         """A folder of `file://` or `s3://`; nothing is created before it is written to."""
         scheme = uri.partition("://")[0]
         if scheme not in SCHEMES:
+            known = " or ".join(f"{it}://" for it in SCHEMES)
             raise InvalidRun(
-                f"resultsUri: {uri}: results go to {' or '.join(f'{s}://' for s in SCHEMES)}; "
-                "set spec.resultsUri to such an address"
+                f"resultsUri: {shown_address(uri)}: results go to {known}; set spec.resultsUri to "
+                "such an address"
             )
         try:
             storage = open_storage(uri, options)
@@ -170,8 +172,8 @@ class Folder:
 
     def _unavailable(self, name: str, error: Exception) -> Unavailable:
         return Unavailable(
-            f"resultsUri: {self.uri}/{name}: {error}; check that the storage is there and that "
-            "the run may write to it"
+            f"resultsUri: {shown_address(self.uri)}/{name}: {error}; check that the storage is "
+            "there and that the run may write to it"
         )
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation_operator.environment import Environment
-from evaluation_operator.evaluator.errors import InvalidRun
+from evaluation_operator.evaluator.errors import InvalidRun, TableInvalid
+from evaluation_operator.tables import errors as table_errors
+from evaluation_operator.tables.credentials import SecretCredentials, read_secrets
 
 TERMINATION_LOG = Path("/dev/termination-log")
 
@@ -22,7 +24,7 @@ class RunSettings:
     scratch: Path
     memory_limit: str
     threads: int
-    s3_endpoint: str | None
+    credentials: SecretCredentials
     kubeconfig: str | None
 
 
@@ -32,29 +34,40 @@ class CheckSettings:
 
     table_uri: str
     results_uri: str
-    s3_endpoint: str | None
+    credentials: SecretCredentials
 
 
 def run_settings(environment: Mapping[str, str]) -> RunSettings:
-    """Raises InvalidRun naming the variable that is missing or wrong."""
+    """Raises InvalidRun naming the variable that is missing or wrong, TableInvalid naming a Secret
+    that does not exist."""
     return RunSettings(
         namespace=_required(environment, "EVALUATION_NAMESPACE"),
         dataset=_required(environment, "EVALUATION_DATASET"),
         scratch=Path(environment.get("EVALUATION_SCRATCH") or tempfile.gettempdir()),
         memory_limit=environment.get("EVALUATION_MEMORY_LIMIT") or "512MB",
         threads=_whole(environment, "EVALUATION_THREADS", 1),
-        s3_endpoint=Environment(environment).s3_endpoint(),
+        credentials=_credentials(environment),
         kubeconfig=Environment(environment).kubeconfig(),
     )
 
 
 def check_settings(environment: Mapping[str, str]) -> CheckSettings:
-    """Raises InvalidRun naming the variable that is missing."""
+    """Raises InvalidRun naming the variable that is missing, TableInvalid naming a Secret that does
+    not exist."""
     return CheckSettings(
         table_uri=_required(environment, "EVALUATION_TABLE_URI"),
         results_uri=environment.get("EVALUATION_RESULTS_URI", ""),
-        s3_endpoint=Environment(environment).s3_endpoint(),
+        credentials=_credentials(environment),
     )
+
+
+def _credentials(environment: Mapping[str, str]) -> SecretCredentials:
+    """Those of the Secrets that the job lists, read once for the whole run."""
+    read = Environment(environment)
+    try:
+        return read_secrets(read.secrets_folder(), read.words("EVALUATION_SECRETS"))
+    except table_errors.TableInvalid as error:
+        raise TableInvalid(str(error)) from error
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

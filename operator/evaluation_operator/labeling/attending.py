@@ -49,7 +49,6 @@ from evaluation_operator.labeling.settings import Settings
 from evaluation_operator.labeling.threads import Threads, in_thread
 from evaluation_operator.labeling.work import TaskSet
 from evaluation_operator.redaction import redact
-from evaluation_operator.tables.protocol import TableOptions
 
 logger = logging.getLogger(__name__)
 
@@ -223,7 +222,7 @@ class Desk:
         return self.backends.choose(labeling_of(dataset).backend)
 
     def _task_set(self, dataset: Dataset, name: str) -> TaskSet:
-        options = TableOptions(s3_endpoint=self.settings.s3_endpoint)
+        options = self.settings.store_options()
         job = dataset.spec.evaluation_job
         folder = run_folder(dataset.spec.results_uri, job.uid, dataset.name, options)
         return TaskSet(dataset, folder, self.backends.get(name), self.now)

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from evaluation_operator.environment import SettingsError
+from evaluation_operator.environment import SettingsError, forget_credentials
 from evaluation_operator.labeling.service import Service
 from evaluation_operator.labeling.settings import from_environment
 from evaluation_operator.redaction import log_to_stderr
@@ -21,6 +21,7 @@ def main() -> None:
         print(f"evaluation-labeler: {error}", file=sys.stderr)
         sys.exit(2)
     log_to_stderr(settings.log_level)
+    forget_credentials(os.environ)
     asyncio.run(_run(Service(settings)))
 
 

@@ -24,7 +24,6 @@ from evaluation_operator.kube.leader import lead_for_ever
 from evaluation_operator.labeling.attending import Desk
 from evaluation_operator.labeling.backends import Backends, make_backend
 from evaluation_operator.labeling.settings import Settings
-from evaluation_operator.tables.protocol import TableOptions
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +46,9 @@ class Service:
     async def run(self) -> None:
         settings = self._settings
         kube = await Kube.connect(settings.kubeconfig, connections=API_CONNECTIONS)
-        options = TableOptions(s3_endpoint=settings.s3_endpoint)
         backends = Backends(
-            settings.backends, lambda entry: make_backend(entry, options, settings.owner)
+            settings.backends,
+            lambda entry: make_backend(entry, settings.store_options(), settings.owner),
         )
         desk = Desk(kube, settings, backends, lambda: datetime.now(UTC) + settings.clock_offset)
         server = _server(self._pages(desk), settings.host, settings.http_port)

@@ -15,7 +15,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from evaluation_operator.environment import Environment, SettingsError
+from evaluation_operator.environment import SECRETS_FOLDER, Environment, SettingsError
+from evaluation_operator.tables.credentials import read_secrets
+from evaluation_operator.tables.protocol import TableOptions
 from evaluation_operator.visible import is_visible
 
 BACKENDS_FILE = "/etc/evaluation-labeler/backends.yaml"
@@ -110,11 +112,15 @@ class Settings:
     http_port: int = 8080
     host: str = ""
     log_level: str = "INFO"
-    s3_endpoint: str | None = None
+    secrets_folder: Path = Path(SECRETS_FOLDER)
     kubeconfig: str | None = None
     clock_offset: timedelta = timedelta(0)
     smtp: Smtp | None = None
     owner: str = ""
+
+    def store_options(self) -> TableOptions:
+        """With Secrets as they are now: what is replaced there is taken over."""
+        return TableOptions(credentials=read_secrets(self.secrets_folder))
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -131,7 +137,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         http_port=read.number("EVALUATION_HTTP_PORT", 8080, int, least=0),
         host=read.text("EVALUATION_HTTP_HOST", ""),
         log_level=read.text("EVALUATION_LOG_LEVEL", "INFO").upper(),
-        s3_endpoint=read.s3_endpoint(),
+        secrets_folder=read.secrets_folder(),
         kubeconfig=read.kubeconfig(),
         clock_offset=read.clock_offset(),
         smtp=_smtp(read),

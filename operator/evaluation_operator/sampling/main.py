@@ -9,7 +9,7 @@ import sys
 
 import uvloop
 
-from evaluation_operator.environment import SettingsError
+from evaluation_operator.environment import SettingsError, forget_credentials
 from evaluation_operator.redaction import log_to_stderr
 from evaluation_operator.sampling.auth import TokensError
 from evaluation_operator.sampling.service import Service
@@ -24,6 +24,7 @@ def main() -> None:
     except (SettingsError, TokensError) as error:
         sys.exit(_refuse(str(error)))
     log_to_stderr(settings.log_level)
+    forget_credentials(os.environ)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(service))
 

@@ -25,6 +25,7 @@ from evaluation_operator.sampling.options import Mode, SamplerOptions
 from evaluation_operator.sampling.records import SampledJob
 from evaluation_operator.sampling.settings import Settings
 from evaluation_operator.sampling.telemetry import Gauges, Telemetry
+from evaluation_operator.tables.credentials import read_secrets
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import TableOptions
 from evaluation_operator.tables.storage import open_storage
@@ -120,7 +121,11 @@ def settle_collector() -> None:
 
 def build_sampler(settings: Settings, clock: Clock | None = None) -> Sampler:
     """The engine, which does nothing before it is started."""
-    tables = TableOptions(s3_endpoint=settings.s3_endpoint)
+
+    def tables() -> TableOptions:
+        """With Secrets as they are now: what is replaced there is taken over."""
+        return TableOptions(credentials=read_secrets(settings.secrets_folder))
+
     options = SamplerOptions(
         wal_folder=settings.directory,
         mode=Mode.DURABLE if settings.durable else Mode.FAST,
@@ -135,8 +140,8 @@ def build_sampler(settings: Settings, clock: Clock | None = None) -> Sampler:
     return Sampler(
         options,
         clock,
-        open_table=lambda uri: open_table(uri, options=tables),
-        open_storage=lambda uri: open_storage(uri, tables),
+        open_table=lambda uri: open_table(uri, options=tables()),
+        open_storage=lambda uri: open_storage(uri, tables()),
     )
 
 

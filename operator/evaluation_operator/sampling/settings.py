@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from evaluation_operator.environment import Environment, SettingsError
+from evaluation_operator.environment import SECRETS_FOLDER, Environment, SettingsError
 
 MIB = 2**20
 MODES = ("durable", "fast")
@@ -39,7 +39,7 @@ class Settings:
     tokens_file: Path | None = None
     drain_seconds: float = 25.0
     log_level: str = "INFO"
-    s3_endpoint: str | None = None
+    secrets_folder: Path = Path(SECRETS_FOLDER)
     kubeconfig: str | None = None
     clock_offset: timedelta = timedelta(0)
 
@@ -68,7 +68,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         tokens_file=Path(tokens) if tokens else None,
         drain_seconds=read.number("EVALUATION_SAMPLER_DRAIN_SECONDS", 25.0, float),
         log_level=read.text("EVALUATION_LOG_LEVEL", "INFO").upper(),
-        s3_endpoint=read.s3_endpoint(),
+        secrets_folder=read.secrets_folder(),
         kubeconfig=read.kubeconfig(),
         clock_offset=read.clock_offset(),
     )

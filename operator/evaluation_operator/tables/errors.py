@@ -6,7 +6,7 @@
     ├── BackendUnavailable   no backend here for such a table
     └── ImportInvalid        a file to import has bad lines, and nothing of it was imported
 
-A message names the field, its value and the cure. None ever holds a password.
+A message names the field, its value and the cure. None ever holds a password: see `redact`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evaluation_operator.redaction import redact
+
 
 class TableError(Exception):
     """Base of all errors of tables; `str(error)` is for people."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redact(message))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ def open_table(uri: str, *, options: TableOptions | None = None) -> Table:
     scheme, separator, _ = uri.partition("://")
     known = ", ".join(f"{name}://" for name in AVAILABLE)
     if not separator or scheme not in AVAILABLE + _LATER:
-        shown = scheme if separator else ""
+        # Not shown where it is no scheme: a password that lost its place may stand there.
+        shown = scheme if separator and scheme.isalnum() and len(scheme) <= 16 else ""
         raise TableInvalid(f'uri: scheme "{shown}" is unknown; give one of {known}')
     if scheme in _LATER:
         raise BackendUnavailable(

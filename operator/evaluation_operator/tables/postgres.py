@@ -1,15 +1,14 @@
 """Tables of a PostgreSQL database, filtered, joined and ordered by the database itself.
 
 Labels lie beside the rows in `<table>_labels`, halves of rows in `<table>_halves`. Names go into
-statements only after a strict pattern and quoted by the driver; a password comes from libpq's
-environment alone.
+statements only after a strict pattern and quoted by the driver.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Final
 
 import ibis
@@ -19,7 +18,7 @@ import pyarrow.csv as pa_csv
 from psycopg import errors as pg_errors
 from psycopg import sql
 
-from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+from evaluation_operator.tables.errors import TableInvalid
 from evaluation_operator.tables.postgres_address import TableName, parse_postgres_uri
 from evaluation_operator.tables.postgres_columns import (
     Connection,
@@ -31,6 +30,7 @@ from evaluation_operator.tables.postgres_columns import (
     create_rows,
     found_columns,
 )
+from evaluation_operator.tables.postgres_connection import connect
 from evaluation_operator.tables.protocol import RowQuery, TableOptions, TableState
 from evaluation_operator.tables.query import (
     IBIS_TYPES,
@@ -51,17 +51,8 @@ from evaluation_operator.tables.schema import (
     conform,
 )
 
-_CONNECT_SECONDS: Final = 10
 _FIRST_ROWS: Final = 16
 _BATCH_BYTES: Final = 8 * 2**20
-# A server that vanishes is noticed within a minute, also while nothing is sent.
-_KEEPALIVE: Final = (
-    "keepalives_idle=20 keepalives_interval=10 keepalives_count=3 tcp_user_timeout=60000"
-)
-# Labels are joined by hash: planners take the newest ones for few, and would loop over them.
-_SESSION: Final = (
-    "SET TimeZone = 'UTC'; SET standard_conforming_strings = on; SET enable_nestloop = off"
-)
 
 
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
@@ -91,6 +82,7 @@ class PostgresTable:
 
     def __init__(self, uri: str, options: TableOptions) -> None:
         self._address = parse_postgres_uri(uri)
+        self._login = options.credentials.for_database(self._address)
         self._options = options
 
     def ensure(self) -> TableState:
@@ -175,7 +167,7 @@ class PostgresTable:
         found = found_columns(connection, name)
         if found is None:
             raise TableInvalid(
-                f'table "{name}" does not exist in {self._address}; '
+                f'table "{name}" does not exist in database "{self._address.database}"; '
                 "create it, or let a table check create it"
             )
         return found
@@ -207,41 +199,8 @@ class PostgresTable:
                 fitting = _BATCH_BYTES * len(rows) // max(batch.nbytes, 1)
                 count = max(1, min(fitting, 2 * count, self._options.batch_rows))
 
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        address = self._address
-        try:
-            with psycopg.connect(
-                _KEEPALIVE,
-                host=address.host,
-                port=address.port,
-                user=address.user,
-                dbname=address.database,
-                client_encoding="utf8",
-                connect_timeout=_CONNECT_SECONDS,
-                autocommit=True,
-            ) as connection:
-                connection.execute(_SESSION)
-                yield connection
-        except (
-            psycopg.OperationalError,
-            psycopg.InterfaceError,
-            pg_errors.InternalError_,
-        ) as error:
-            raise TableUnavailable(
-                f"{address} does not answer ({_first_line(error)}); "
-                "try again when it is up and lets this user in"
-            ) from error
-        except pg_errors.InsufficientPrivilege as error:
-            raise TableInvalid(
-                f'table "{address.rows}" in {address}: {_first_line(error)}; '
-                "GRANT this user the right"
-            ) from error
-        except psycopg.Error as error:
-            raise TableInvalid(
-                f'table "{address.rows}" in {address}: {_first_line(error)}; '
-                "correct the table or what is written to it"
-            ) from error
+    def _connection(self) -> AbstractContextManager[Connection]:
+        return connect(self._address, self._login)
 
 
 def _ensure_beside(
@@ -331,7 +290,3 @@ def _copy(connection: Connection, table: str, batches: Iterable[pa.RecordBatch])
             text = io.BytesIO()
             pa_csv.write_csv(batch, text, pa_csv.WriteOptions(include_header=False))
             copy.write(text.getvalue())
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -10,6 +10,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from evaluation_operator.tables.credentials import NO_CREDENTIALS, Credentials
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
@@ -68,14 +70,14 @@ class TableOptions:
     """Bounds on what a table takes in this process, and what its URI does not say.
 
     `temp_directory` is where sorting spills to, for as long as a call lasts; None is the system's.
-    `s3_endpoint` is the address of an S3 service that is not Amazon's, such as AWS_ENDPOINT_URL.
+    `credentials` are asked who may enter the store that the URI names; by default nobody is known.
     """
 
     memory_limit_bytes: int = 512 * 2**20
     threads: int = 2
     temp_directory: Path | None = None
     batch_rows: int = 2048
-    s3_endpoint: str | None = None
+    credentials: Credentials = NO_CREDENTIALS
 
 
 class Table(Protocol):

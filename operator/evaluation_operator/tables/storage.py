@@ -7,6 +7,7 @@ bucket by one PUT. Nothing here changes or deletes a file that readers can see.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -19,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow.fs as pafs
 from fsspec.implementations.arrow import ArrowFSWrapper  # type: ignore[import-untyped]
 
+from evaluation_operator.api.table_address import BUCKET, IP_LIKE_BUCKET, shown_address
 from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
 from evaluation_operator.tables.protocol import TableOptions
 
@@ -93,16 +95,21 @@ class _S3ForDuckDB(ArrowFSWrapper):  # type: ignore[misc]
 
 
 class S3Storage:
-    """A bucket, or what begins with a prefix in one.
+    """A bucket, or what begins with a prefix in one, entered as its credentials say.
 
-    Credentials and region are the AWS SDK's usual variables (AWS_ACCESS_KEY_ID, AWS_REGION, …) or
-    the pod's identity, which the SDK finds by itself; the address of another service than Amazon's
-    it does not, so that is an option.
+    The SDK looks for an identity by itself only where it is the pod's or the user's own.
     """
 
     def __init__(self, root: str, options: TableOptions) -> None:
+        access = options.credentials.for_bucket(root.partition("/")[0])
         self.filesystem = pafs.S3FileSystem(
-            endpoint_override=options.s3_endpoint,
+            access_key=access.access_key,
+            secret_key=access.secret_key,
+            session_token=access.session_token,
+            anonymous=access.access_key is None and not access.is_ambient,
+            region=access.region,
+            endpoint_override=access.endpoint,
+            tls_ca_file_path=None if access.ca_file is None else str(access.ca_file),
             connect_timeout=_S3_CONNECT_SECONDS,
             request_timeout=_S3_REQUEST_SECONDS,
         )
@@ -134,27 +141,32 @@ class S3Storage:
 
 
 def open_storage(uri: str, options: TableOptions) -> Storage:
-    """The storage behind a `file://` or `s3://` URI; TableInvalid if it is not well formed."""
+    """The storage behind a `file://` or `s3://` URI; TableInvalid if it is not well formed, or
+    if no credentials are for its bucket."""
     parts = urlsplit(uri)
     path = unquote(parts.path).rstrip("/")
-    if parts.query or parts.fragment or parts.username or parts.password:
+    if "?" in uri or "#" in uri or "@" in uri:
         # Not shown: what stands before an @ may be a secret.
         raise TableInvalid(
-            f"uri: a {parts.scheme}:// table has no user, password, query or fragment; "
-            "give scheme and path alone, and credentials by the environment"
+            f"uri: a {parts.scheme}:// table has no user, password, query or fragment; give scheme "
+            "and path alone (an @ in a folder's name as %40), and credentials in a Secret"
         )
     if ".." in path.split("/"):
         raise TableInvalid(f'uri: "{uri}" holds ".."; give the folder\'s own path')
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost") or not path.startswith("/"):
-            raise TableInvalid(f'uri: "{uri}" names no folder; write file:///path/of/the/table')
+            raise TableInvalid("uri: it names no folder; write file:///path/of/the/table")
         return LocalStorage(path)
-    if not parts.netloc or ":" in parts.netloc:
-        raise TableInvalid(f'uri: "{uri}" names no bucket; write s3://bucket/prefix')
+    bucket = parts.netloc
+    if not re.fullmatch(BUCKET, bucket) or ".." in bucket or re.match(IP_LIKE_BUCKET, bucket):
+        raise TableInvalid(
+            "uri: it names no bucket, which has 3 to 63 small letters, digits, dots and hyphens "
+            "and is no IP address; write s3://bucket/prefix"
+        )
     try:
-        return S3Storage(parts.netloc + path, options)
+        return S3Storage(bucket + path, options)
     except OSError as error:
-        raise TableUnavailable(f"{uri}: {error}") from error
+        raise TableUnavailable(f"{shown_address(uri)}: {error}") from error
 
 
 def list_parquet(
@@ -177,6 +189,7 @@ def list_parquet(
 @contextmanager
 def storage_errors(uri: str) -> Iterator[None]:
     """What the file system refuses, as an error of the table that names it."""
+    uri = shown_address(uri)
     try:
         yield
     except PermissionError as error:

@@ -123,10 +123,32 @@ def test_a_runs_pod_keeps_the_restricted_profile_whatever_the_template_says() ->
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert container["envFrom"] == [{"secretRef": {"name": "evaluation-db"}}]
     assert pod["nodeSelector"] == {"gpu": "yes"}
     assert job["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"] == [2, 65, 66]
     assert "ttlSecondsAfterFinished" not in job["spec"]
+
+
+def test_each_secret_is_mounted_apart_and_never_merged_into_variables() -> None:
+    """`envFrom` merged all keys of all Secrets: PGPASSWORD of one met PGHOST of another."""
+    names = ["evaluation-db", "evaluation-bucket", "evaluation-db"]
+    secrets = [{"secretRef": {"name": name}} for name in names]
+    world = JobWorld(runTemplate={"envFrom": secrets})
+    world.at_slot(0)
+
+    for name in (world.check_name, world.active[0]):
+        pod = world.jobs[name]["spec"]["template"]["spec"]
+        [container] = pod["containers"]
+        assert "envFrom" not in container
+        environment = {item["name"]: item.get("value") for item in container["env"]}
+        assert environment["EVALUATION_SECRETS"] == "evaluation-db,evaluation-bucket"
+        folder = environment["EVALUATION_SECRETS_DIR"]
+        mounted = {it["name"]: it["mountPath"] for it in container["volumeMounts"]}
+        volumes = {it["name"]: it["secret"] for it in pod["volumes"] if "secret" in it}
+        assert {mounted[name]: it["secretName"] for name, it in volumes.items()} == {
+            f"{folder}/{name}": name for name in names
+        }
+        assert all(it["optional"] for it in volumes.values()), "a missing one is told by the pod"
+        assert all(it["defaultMode"] == 0o440 for it in volumes.values())
 
 
 def test_a_table_check_gets_no_token() -> None:

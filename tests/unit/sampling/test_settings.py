@@ -32,7 +32,7 @@ def test_everything_can_be_told() -> None:
             "EVALUATION_SAMPLER_BODY_BYTES": "1024",
             "EVALUATION_SAMPLER_FLUSH_SECONDS": "0.5",
             "EVALUATION_HTTP_PORT": "0",
-            "AWS_ENDPOINT_URL": "http://store:9000",
+            "EVALUATION_SECRETS_DIR": "/secrets",
             "EVALUATION_CLOCK_OFFSET_SECONDS": "86400",
             "EVALUATION_ALLOW_TEST_CLOCK": "true",
         }
@@ -44,7 +44,7 @@ def test_everything_can_be_told() -> None:
     assert settings.body_bytes == 1024
     assert settings.flush_seconds == 0.5
     assert settings.http_port == 0
-    assert settings.s3_endpoint == "http://store:9000"
+    assert settings.secrets_folder == Path("/secrets")
     assert settings.clock_offset == timedelta(days=1)
 
 
