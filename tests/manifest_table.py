@@ -8,8 +8,14 @@ server, or the operator, by Stalled) and which words the complaint must hold.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.domain.allowances import Allowances
+from evaluation_operator.domain.faults import Fault
+from evaluation_operator.domain.stalled import Limits, job_faults, version_faults
 from tests.builders import (
     ABSENT,
     MOUNT,
@@ -26,6 +32,30 @@ from tests.builders import (
     make_text_job,
     make_version,
 )
+
+LIMITS = Limits(
+    allowances=Allowances(
+        priority_classes=("*",),
+        tolerations=("*",),
+        node_labels=("*",),
+        pull_secrets=("*",),
+        email_domains=("*.com",),
+        max_resources=dict.fromkeys(("cpu", "memory", "nvidia.com/gpu"), Decimal(2**40)),
+    )
+)
+"""Of an operator whose administrator lets everything be that the good manifests ask for."""
+
+
+def operator_faults(admitted: Manifest, namespace: str = NAMESPACE) -> list[Fault]:
+    """What the operator says of an object, as the API server hands it out."""
+    match admitted["kind"]:
+        case "EvaluationJob":
+            return job_faults(EvaluationJob.from_dict(admitted), namespace, limits=LIMITS)
+        case "EvaluationJobVersion":
+            return version_faults(EvaluationJobVersion.from_dict(admitted), limits=LIMITS)
+        case _:
+            return []
+
 
 S3_TABLE = {"inputUri": "s3://fruit/predictions", "persistentVolumeClaimName": ABSENT}
 DATABASE = {
@@ -185,7 +215,30 @@ GOOD: dict[str, Manifest] = {
                 },
                 "nodeSelector": {"disk": "ssd"},
                 "tolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}],
-                "affinity": {"nodeAffinity": {"anything": ["goes", 1]}},
+                "affinity": {
+                    "nodeAffinity": {
+                        "requiredDuringSchedulingIgnoredDuringExecution": {
+                            "nodeSelectorTerms": [
+                                {
+                                    "matchExpressions": [
+                                        {"key": "zone", "operator": "In", "values": ["a", "b"]}
+                                    ]
+                                }
+                            ]
+                        }
+                    },
+                    "podAntiAffinity": {
+                        "preferredDuringSchedulingIgnoredDuringExecution": [
+                            {
+                                "weight": 100,
+                                "podAffinityTerm": {
+                                    "topologyKey": "kubernetes.io/hostname",
+                                    "labelSelector": {"matchLabels": {"app": "database"}},
+                                },
+                            }
+                        ]
+                    },
+                },
                 "priorityClassName": "low",
                 "imagePullSecrets": [{"name": "registry"}],
                 "serviceAccountName": "evaluation-runner",
@@ -304,13 +357,13 @@ BAD: dict[str, Bad] = {
         ),
         "humanAnnotationConfig.instruction",
     ),
-    "a name that no object can have": stalled(
+    "a name that no object can have": refused(
         make_evaluation_job_with_config(
             {"imageClassificationConfig": {"annotationSpecSet": "Ripeness"}},
             annotationSpecSet="Ripeness",
         ),
         "spec.annotationSpecSet",
-        "lower-case",
+        "Ripeness",
     ),
     "a service account that the operator does not allow": stalled(
         with_template(serviceAccountName="cluster-admin"),
@@ -744,6 +797,12 @@ class Edit:
     """Words of the refusal; none: the edit is taken."""
 
 
+def beside(app: str) -> Manifest:
+    """An affinity to pods of that app."""
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": app}}}
+    return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+
+
 def edit_job(changes: dict[str, Any], *words: str) -> Edit:
     return Edit(make_evaluation_job(), make_evaluation_job(spec=changes), words)
 
@@ -823,8 +882,8 @@ EDITS: dict[str, Edit] = {
         "window is immutable",
     ),
     "a version's template may not change": edit_version(
-        {"runTemplate": {"affinity": {"podAffinity": {"a": 1}}}},
-        {"runTemplate": {"affinity": {"podAffinity": {"a": 2}}}},
+        {"runTemplate": {"affinity": beside("a")}},
+        {"runTemplate": {"affinity": beside("b")}},
         "runTemplate is immutable",
     ),
     "a version's job may not change": edit_version(

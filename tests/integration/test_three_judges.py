@@ -19,13 +19,19 @@ from kubernetes import client, config
 
 from evaluation_operator.api.base import GROUP, VERSION
 from evaluation_operator.api.crd import KINDS
-from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
-from evaluation_operator.domain.stalled import Fault, Limits, stalled_faults, stalled_version_faults
 from evaluation_operator.offline import validate_manifest
 from tests.builders import MOUNT, NAMESPACE, Manifest
 from tests.cluster.control_plane import ControlPlane
-from tests.manifest_table import BAD, EDITS, GOOD, Bad, Edit, make_job_of_old_service
+from tests.manifest_table import (
+    BAD,
+    EDITS,
+    GOOD,
+    LIMITS,
+    Bad,
+    Edit,
+    make_job_of_old_service,
+    operator_faults,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -82,16 +88,6 @@ def judge(control_plane: ControlPlane) -> Iterator[Judge]:
     with api_client:
         yield Judge(client.CustomObjectsApi(api_client))
     control_plane.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
-
-
-def operator_faults(admitted: Manifest) -> list[Fault]:
-    """What the operator says of an object, as the API server handed it out."""
-    kind = admitted["kind"]
-    if kind == "EvaluationJob":
-        return stalled_faults(EvaluationJob.from_dict(admitted), NAMESPACE, limits=Limits())
-    if kind == "EvaluationJobVersion":
-        return stalled_version_faults(EvaluationJobVersion.from_dict(admitted), limits=Limits())
-    return []
 
 
 @pytest.mark.parametrize("manifest", GOOD.values(), ids=GOOD.keys())
@@ -174,7 +170,7 @@ def spoiled_manifests(draw: st.DrawFn) -> Manifest:
 def test_the_validator_refuses_what_the_others_refuse_and_nothing_else(
     judge: Judge, manifest: Manifest
 ) -> None:
-    offline = validate_manifest(manifest, limits=Limits())
+    offline = validate_manifest(manifest, limits=LIMITS)
 
     refusal = judge.refusal_of(manifest)
 

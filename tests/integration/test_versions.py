@@ -21,14 +21,14 @@ async def test_a_version_runs_at_once_with_its_own_parameters(lab: Lab) -> None:
             window=WINDOW,
             labels=["ripe"],
             scoreThresholds=[0.25, 0.5],
-            runTemplate={"nodeSelector": {"gpu": "yes"}},
+            runTemplate={"nodeSelector": {"kubernetes.io/arch": "arm64"}},
         )
         dataset = await lab.dataset(RUN)
         assert dataset["spec"]["windows"] == [WINDOW]
         assert dataset["spec"]["sliceLabels"] == ["ripe"]
         assert dataset["spec"]["evaluationJobVersion"]["number"] == 1
         job = await lab.kube.get(JOBS, lab.namespace, RUN)
-        assert job["spec"]["template"]["spec"]["nodeSelector"] == {"gpu": "yes"}
+        assert job["spec"]["template"]["spec"]["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
 
         await lab.kubelet.start(RUN)
         await lab.version(holds=state("Running"))

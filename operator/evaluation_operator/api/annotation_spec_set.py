@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, JsonValue, WithJsonSchema
+from pydantic import Field
 
-from .base import Condition, Model, PrinterColumn, Resource, Rule, whole_spec_immutable
+from .base import (
+    LINE,
+    TEXT,
+    Condition,
+    Ignored,
+    Model,
+    PrinterColumn,
+    Resource,
+    Rule,
+    whole_spec_immutable,
+)
 
-Ignored = Annotated[JsonValue, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True})]
+_Path = Annotated[str, Field(max_length=1024, json_schema_extra=LINE)]
+BlockingResources = Annotated[Any, Ignored(Annotated[list[_Path], Field(max_length=100)])]
 
 
 class AnnotationSpec(Model):
@@ -18,11 +29,13 @@ class AnnotationSpec(Model):
         description="The label, as the model gives it, at most 64 characters.",
         min_length=1,
         max_length=64,
+        json_schema_extra=LINE,
     )
     description: str | None = Field(
         default=None,
         description="What the label means, at most 10,000 characters.",
         max_length=10_000,
+        json_schema_extra=TEXT,
     )
 
 
@@ -32,12 +45,16 @@ class AnnotationSpecSetSpec(Model):
     RULES: ClassVar[tuple[Rule, ...]] = (whole_spec_immutable("AnnotationSpecSet"),)
 
     display_name: str = Field(
-        description="Title of the set, at most 64 characters.", min_length=1, max_length=64
+        description="Title of the set, at most 64 characters.",
+        min_length=1,
+        max_length=64,
+        json_schema_extra=LINE,
     )
     description: str | None = Field(
         default=None,
         description="What the set is for, at most 10,000 characters.",
         max_length=10_000,
+        json_schema_extra=TEXT,
     )
     annotation_specs: list[AnnotationSpec] = Field(
         description="The labels: 1 to 1,000, no two with the same displayName.",
@@ -52,8 +69,9 @@ class AnnotationSpecSetSpec(Model):
         default=None,
         description="Ignored: output of the old service, accepted so that its JSON can be pasted.",
         max_length=1024,
+        json_schema_extra=LINE,
     )
-    blocking_resources: Ignored = Field(default=None, description="Ignored, like name.")
+    blocking_resources: BlockingResources = Field(default=None, description="Ignored, like name.")
 
 
 class AnnotationSpecSetStatus(Model):

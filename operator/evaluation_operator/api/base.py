@@ -19,21 +19,40 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
-    JsonValue,
     PlainSerializer,
+    TypeAdapter,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 GROUP = "evaluations.dev"
 VERSION = "v1beta1"
 API_VERSION = f"{GROUP}/{VERSION}"
 CATEGORY = "evaluations"
 
-DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+DNS_SUBDOMAIN_TEXT = f"{_LABEL}([.]{_LABEL})*"
+"""What the names of most objects are made of (RFC 1123): never `..`, a way up in a path."""
+DNS_SUBDOMAIN = f"^{DNS_SUBDOMAIN_TEXT}$"
+
+# Texts are shown in terminals, pages and mails. Control characters move a terminal's cursor, and
+# what turns the direction of text makes it read as something else than it is; the marks that only
+# say which direction a neighbour has (U+200E, U+200F) do not, and are needed in some languages.
+_TURNING = "\u202a-\u202e\u2066-\u2069"
+LINE: JsonDict = {"pattern": rf"^[^\x00-\x1f\x7f-\x9f{_TURNING}]*$"}
+"""Schema of a text of one line. The schema alone: what is stored already is still read."""
+TEXT: JsonDict = {"pattern": rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_TURNING}]*$"}
+"""Schema of a text of several lines."""
+
+
+def keys_of(max_length: int) -> JsonDict:
+    """Schema of a map whose keys have at most so many characters, which no other bound limits."""
+    return {"propertyNames": {"maxLength": max_length}}
 
 
 def format_time(value: datetime) -> str:
@@ -76,11 +95,24 @@ _UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
 
 
-# An object of any shape, kept as it is.
-Anything = Annotated[
-    dict[str, JsonValue],
-    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
-]
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A field that nobody reads, so any value is read; the schema is that of `type`.
+
+    What is stored from before the schema was narrowed must not make its object unreadable.
+    """
+
+    type: Any
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.any_schema()
+
+    def __get_pydantic_json_schema__(
+        self, _: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(TypeAdapter(self.type).core_schema)
 
 
 def parse_duration(text: str) -> float:
@@ -266,6 +298,18 @@ class Condition(Model):
     )
 
 
+class ErrorDetail(Model):
+    """More about an error, of which only the type is kept."""
+
+    type_url: str | None = Field(
+        default=None,
+        alias="@type",
+        description="Type of the detail, as google.protobuf.Any names it.",
+        max_length=1024,
+        json_schema_extra=LINE,
+    )
+
+
 class RpcStatus(Model):
     """An error in the form of google.rpc.Status."""
 
@@ -277,8 +321,8 @@ class RpcStatus(Model):
         description="What went wrong, with the field or row, the value and the cure.",
         max_length=2048,
     )
-    details: list[Anything] = Field(
-        default=[], description="More about the error, each entry of any shape.", max_length=10
+    details: list[ErrorDetail] = Field(
+        default=[], description="More about the error: what type of detail.", max_length=10
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .annotation_spec_set import AnnotationSpecSet
-from .base import CATEGORY, GROUP, VERSION, PrinterColumn, Resource
+from .base import CATEGORY, GROUP, VERSION, PrinterColumn, Resource, Rule
 from .dataset import Dataset
 from .evaluation import Evaluation
 from .evaluation_job import EvaluationJob
@@ -135,6 +135,7 @@ def _structural(schema: Schema, definitions: Mapping[str, Schema], path: str) ->
         result["items"] = _structural(schema["items"], definitions, f"{path}[]")
     if isinstance(values := schema.get("additionalProperties"), dict):
         result["additionalProperties"] = _structural(values, definitions, f"{path}.*")
+        result["x-kubernetes-validations"] = [_keys_rule(schema, path).to_dict()]
     result |= {key: value for key, value in schema.items() if key.startswith("x-kubernetes-")}
     _check_bounds(result, path)
     return result
@@ -153,7 +154,20 @@ def _resolved(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
         schema = members[0] | beside
 
 
+def _keys_rule(schema: Schema, path: str) -> Rule:
+    """A structural schema knows no `propertyNames`, and nothing else bounds the keys of a map."""
+    bound = schema.get("propertyNames", {}).get("maxLength")
+    if bound is None:
+        raise TypeError(f"{path} has keys of any length: give the model's field keys_of(…)")
+    return Rule(
+        rule=f"self.all(key, size(key) <= {bound})",
+        message=f"has a key of more than {bound} characters: shorten it",
+    )
+
+
 def _check_bounds(schema: Schema, path: str) -> None:
+    if "type" not in schema and "x-kubernetes-int-or-string" not in schema:
+        raise TypeError(f"{path} takes anything: give it a type")
     needed = {"string": "maxLength", "array": "maxItems"}.get(schema.get("type", ""))
     if "additionalProperties" in schema:
         needed = "maxProperties"

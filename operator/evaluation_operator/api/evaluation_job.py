@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, JsonValue, WithJsonSchema
+from pydantic import Field
 
 from .base import (
+    LINE,
+    TEXT,
     Condition,
     Duration,
+    Ignored,
     Model,
     PrinterColumn,
     Resource,
@@ -17,6 +20,7 @@ from .base import (
     Rule,
     TimeSpan,
     Timestamp,
+    keys_of,
     name_rule,
     parse_duration,
 )
@@ -30,7 +34,8 @@ DEFAULT_HISTORY_LIMIT = 10
 MAX_ATTEMPTS = 10
 MAX_NAME_LENGTH = 45
 
-SelectorValue = Annotated[str, Field(max_length=1024)]
+ATTRIBUTE_LENGTH = 1024
+SelectorValue = Annotated[str, Field(max_length=ATTRIBUTE_LENGTH, json_schema_extra=LINE)]
 Warning_ = Annotated[str, Field(max_length=512)]
 
 
@@ -78,13 +83,28 @@ class Labeling(Model):
     )
 
 
+class Attempt(Model):
+    """A run that failed."""
+
+    attempt_time: Timestamp = Field(description="When the run failed.")
+    partial_failures: list[RpcStatus] = Field(
+        default=[], description="What went wrong.", max_length=10
+    )
+    dataset: str | None = Field(default=None, description="Dataset of the run.", max_length=253)
+
+
+_Attempts = Annotated[list[Attempt], Field(max_length=100)]
+
+
 class EvaluationJobSpec(Model):
     """What a user asks for."""
 
     RULES: ClassVar[tuple[Rule, ...]] = SPEC_RULES
 
     description: str = Field(
-        description="What the job is for, at most 25,000 characters.", max_length=25_000
+        description="What the job is for, at most 25,000 characters.",
+        max_length=25_000,
+        json_schema_extra=TEXT,
     )
     schedule: str = Field(
         description="How often the job runs: a crontab line (`0 10 * * 1`) or English "
@@ -93,6 +113,7 @@ class EvaluationJobSpec(Model):
         "`kubectl evaluations schedule explain` tells what a text means.",
         min_length=1,
         max_length=256,
+        json_schema_extra=LINE,
     )
     model_version: str = Field(
         description="Model version that is evaluated: models/M/versions/V or "
@@ -106,7 +127,7 @@ class EvaluationJobSpec(Model):
     annotation_spec_set: str = Field(
         description="AnnotationSpecSet with all labels that the model can give: NAME or "
         "projects/NAMESPACE/annotationSpecSets/NAME. Immutable.",
-        pattern=ANNOTATION_SPEC_SET_PATTERN,
+        json_schema_extra={"pattern": ANNOTATION_SPEC_SET_PATTERN},
         max_length=512,
     )
     label_missing_ground_truth: bool = Field(
@@ -136,6 +157,7 @@ class EvaluationJobSpec(Model):
         description="Attributes of prediction events that belong to this model version, when "
         "their source does not say it.",
         max_length=32,
+        json_schema_extra=keys_of(ATTRIBUTE_LENGTH),
     )
     manage_logger: bool | None = Field(
         default=None,
@@ -164,13 +186,22 @@ class EvaluationJobSpec(Model):
         default=None,
         description="Ignored: output of the old service, accepted so that its JSON can be pasted.",
         max_length=1024,
+        json_schema_extra=LINE,
     )
-    state: str | None = Field(default=None, description="Ignored: see status.state.", max_length=64)
-    attempts: Annotated[
-        JsonValue, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True})
-    ] = Field(default=None, description="Ignored: see status.attempts.")
+    state: str | None = Field(
+        default=None,
+        description="Ignored: see status.state.",
+        max_length=64,
+        json_schema_extra=LINE,
+    )
+    attempts: Annotated[Any, Ignored(_Attempts)] = Field(
+        default=None, description="Ignored: see status.attempts."
+    )
     create_time: str | None = Field(
-        default=None, description="Ignored: see status.createTime.", max_length=64
+        default=None,
+        description="Ignored: see status.createTime.",
+        max_length=64,
+        json_schema_extra=LINE,
     )
 
     @property
@@ -191,16 +222,6 @@ class JobState(StrEnum):
     RUNNING = "RUNNING"
     PAUSED = "PAUSED"
     STOPPED = "STOPPED"
-
-
-class Attempt(Model):
-    """A run that failed."""
-
-    attempt_time: Timestamp = Field(description="When the run failed.")
-    partial_failures: list[RpcStatus] = Field(
-        default=[], description="What went wrong.", max_length=10
-    )
-    dataset: str | None = Field(default=None, description="Dataset of the run.", max_length=253)
 
 
 class RunPhase(StrEnum):

@@ -7,14 +7,16 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from .base import Duration, Model, Rule
+from .base import LINE, TEXT, Duration, Model, Rule
+from .email_address import EMAIL_MAX_LENGTH, EMAIL_PATTERN
 from .evaluation_job_rules import CONFIG_RULES
 from .evaluation_options import EvaluationConfig, ImportKeys
 from .input_config import InputConfig
 from .names import ANNOTATION_SPEC_SET_PATTERN, INSTRUCTION_PATTERN
 
-EMAIL_PATTERN = r"^[!-?A-~]+@[!-?A-~]+$"
-Email = Annotated[str, Field(pattern=EMAIL_PATTERN, max_length=320)]
+Email = Annotated[
+    str, Field(max_length=EMAIL_MAX_LENGTH, json_schema_extra={"pattern": EMAIL_PATTERN})
+]
 
 
 class AnswerAggregationType(StrEnum):
@@ -39,18 +41,20 @@ class HumanAnnotationConfig(Model):
     instruction: str = Field(
         description="Instruction for the people who label: NAME or "
         "projects/NAMESPACE/instructions/NAME.",
-        pattern=INSTRUCTION_PATTERN,
+        json_schema_extra={"pattern": INSTRUCTION_PATTERN},
         max_length=512,
     )
     annotated_dataset_display_name: str = Field(
         description="Title of the labelled data, at most 64 characters.",
         min_length=1,
         max_length=64,
+        json_schema_extra=LINE,
     )
     annotated_dataset_description: str | None = Field(
         default=None,
         description="Description of the labelled data, at most 10,000 characters.",
         max_length=10_000,
+        json_schema_extra=TEXT,
     )
     label_group: str | None = Field(
         default=None,
@@ -89,7 +93,7 @@ class ImageClassificationConfig(Model):
 
     annotation_spec_set: str = Field(
         description="Same as the job's annotationSpecSet.",
-        pattern=ANNOTATION_SPEC_SET_PATTERN,
+        json_schema_extra={"pattern": ANNOTATION_SPEC_SET_PATTERN},
         max_length=512,
     )
     allow_multi_label: bool | None = Field(
@@ -107,11 +111,14 @@ class BoundingPolyConfig(Model):
 
     annotation_spec_set: str = Field(
         description="Same as the job's annotationSpecSet.",
-        pattern=ANNOTATION_SPEC_SET_PATTERN,
+        json_schema_extra={"pattern": ANNOTATION_SPEC_SET_PATTERN},
         max_length=512,
     )
     instruction_message: str | None = Field(
-        default=None, description="Shown to the people who label.", max_length=10_000
+        default=None,
+        description="Shown to the people who label.",
+        max_length=10_000,
+        json_schema_extra=TEXT,
     )
 
 
@@ -133,7 +140,7 @@ class TextClassificationConfig(Model):
     )
     annotation_spec_set: str = Field(
         description="Same as the job's annotationSpecSet.",
-        pattern=ANNOTATION_SPEC_SET_PATTERN,
+        json_schema_extra={"pattern": ANNOTATION_SPEC_SET_PATTERN},
         max_length=512,
     )
     sentiment_config: SentimentConfig | None = Field(

@@ -6,9 +6,8 @@ all that the rules use, so that the API server and the offline validator judge b
 
 from __future__ import annotations
 
-from .base import Rule, immutable
-
-TABLE_MOUNT = "/var/lib/evaluations/table"
+from .address_rules import address_rules
+from .base import DNS_SUBDOMAIN_TEXT, Rule, immutable
 
 _BOXES = "'IMAGE_BOUNDING_BOX_ANNOTATION'"
 _GENERAL = "'GENERAL_CLASSIFICATION_ANNOTATION'"
@@ -21,40 +20,6 @@ SUB_CONFIGS = {
     "boundingPolyConfig": (_BOXES,),
     "textClassificationConfig": (_TEXT,),
 }
-
-
-def uri_rules(field: str, *, optional: bool, schemes: tuple[str, ...]) -> tuple[Rule, ...]:
-    """Rules for an address in `field`: its scheme, no password, files below the mount."""
-    value = f"self.{field}"
-    absent = f"!has({value}) || " if optional else ""
-    named = ", ".join(f"{scheme}://" for scheme in schemes)
-    return (
-        Rule(
-            rule=f"{absent}{value}.matches('^({'|'.join(schemes)})://.')",
-            message=f"{field} must begin with one of {named}, followed by an address",
-            message_expression=f"'{field} ' + {value} + ' must begin with one of {named}, followed "
-            "by an address'",
-            field_path=f".{field}",
-        ),
-        Rule(
-            rule=f"{absent}!{value}.startsWith('file:') || "
-            f"({value}.matches('^file://{TABLE_MOUNT}(/|$)') && "
-            f"!{value}.matches('/[.][.]?(/|$)'))",
-            message=f"{field} must lie where the volume claim is mounted: write "
-            f"file://{TABLE_MOUNT} or a folder below it, without . and ..",
-            message_expression=f"'{field} ' + {value} + ' must lie where the volume claim is "
-            f"mounted: write file://{TABLE_MOUNT} or a folder below it, without . and ..'",
-            field_path=f".{field}",
-        ),
-        Rule(
-            rule=f"{absent}!{value}.matches('^[^/]*//[^/?#]*:[^/?#]*@') && "
-            f"!{value}.matches('(?i)[?&](password|passwd|pwd|sslpassword|secret|token)=')",
-            message=f"{field} holds a password, which everybody who can read the object would see: "
-            "take it out, and put it into a Secret named evaluation-… of runTemplate.envFrom",
-            field_path=f".{field}",
-            reason="FieldValueForbidden",
-        ),
-    )
 
 
 def _source_rules() -> tuple[Rule, ...]:
@@ -243,7 +208,7 @@ def _results_rules() -> tuple[Rule, ...]:
             "results, like s3://BUCKET/FOLDER",
             reason="FieldValueRequired",
         ),
-        *uri_rules("resultsUri", optional=True, schemes=("file", "s3", "gs")),
+        *address_rules("resultsUri", optional=True, schemes=("file", "s3", "gs")),
         Rule(
             rule=f"{claimed} || !{on_volume}",
             message="evaluationJobConfig.inputConfig.tableSource.persistentVolumeClaimName is "
@@ -262,6 +227,17 @@ def _results_rules() -> tuple[Rule, ...]:
     )
 
 
+_SERVICE = "self.modelSelector['inferenceservicename']"
+_SELECTOR_RULE = Rule(
+    rule="!has(self.modelSelector) || !('inferenceservicename' in self.modelSelector) || "
+    f"{_SERVICE}.matches('^{DNS_SUBDOMAIN_TEXT}$')",
+    message="modelSelector.inferenceservicename must be the name of an InferenceService: "
+    "lower-case letters, digits, - and . between them",
+    message_expression=f"'modelSelector.inferenceservicename ' + {_SERVICE} + ' must be the name "
+    "of an InferenceService: lower-case letters, digits, - and . between them'",
+    field_path=".modelSelector",
+)
+
 SPEC_RULES = (
     immutable("modelVersion"),
     immutable("annotationSpecSet"),
@@ -273,6 +249,7 @@ SPEC_RULES = (
         "EvaluationJob",
         reason="FieldValueForbidden",
     ),
+    _SELECTOR_RULE,
     *_labelling_rules(),
     *(_spec_set_rule(config) for config in SUB_CONFIGS),
     *_results_rules(),

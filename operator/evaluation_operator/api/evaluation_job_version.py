@@ -9,6 +9,7 @@ from pydantic import Field
 
 from .base import (
     DNS_SUBDOMAIN,
+    TEXT,
     Condition,
     Model,
     PrinterColumn,
@@ -71,14 +72,15 @@ class EvaluationJobVersionSpec(Model):
 
     evaluation_job: str = Field(
         description="Name of the EvaluationJob, in this namespace, whose data is evaluated.",
-        pattern=DNS_SUBDOMAIN,
         min_length=1,
         max_length=MAX_NAME_LENGTH,
+        json_schema_extra={"pattern": DNS_SUBDOMAIN},
     )
     description: str | None = Field(
         default=None,
         description="What the version is for, at most 25,000 characters.",
         max_length=25_000,
+        json_schema_extra=TEXT,
     )
     evaluation_config: EvaluationConfig | None = Field(
         default=None, description="Options of the metrics. Default: those of the job."

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from .base import Model, Rule
+from .base import LINE, Model, Rule
 
 
 class DataType(StrEnum):
@@ -28,7 +28,8 @@ class BoundingBoxUnits(StrEnum):
     NORMALIZED = "NORMALIZED"
 
 
-Label = Annotated[str, Field(min_length=1, max_length=64)]
+Label = Annotated[str, Field(min_length=1, max_length=64, json_schema_extra=LINE)]
+KEY_PATTERN = r"^[^/]+$"
 ScoreThreshold = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -68,7 +69,7 @@ class ImportKeys(Model):
         default=None,
         alias="data_json_key",
         description="Key of the data in a request. This or reference_json_key is required.",
-        pattern=r"^[^/]+$",
+        pattern=KEY_PATTERN,
         max_length=256,
     )
     reference_json_key: str | None = Field(
@@ -76,19 +77,19 @@ class ImportKeys(Model):
         alias="reference_json_key",
         description="Key of a pointer to the data in a request, for example an image's path. "
         "This or data_json_key is required.",
-        pattern=r"^[^/]+$",
+        pattern=KEY_PATTERN,
         max_length=256,
     )
     label_json_key: str = Field(
         alias="label_json_key",
         description="Key of the predicted labels in a response.",
-        pattern=r"^[^/]+$",
+        pattern=KEY_PATTERN,
         max_length=256,
     )
     label_score_json_key: str = Field(
         alias="label_score_json_key",
         description="Key of the labels' scores in a response.",
-        pattern=r"^[^/]+$",
+        pattern=KEY_PATTERN,
         max_length=256,
     )
     bounding_box_json_key: str | None = Field(
@@ -96,6 +97,6 @@ class ImportKeys(Model):
         alias="bounding_box_json_key",
         description="Key of the predicted boxes in a response. Required for "
         "IMAGE_BOUNDING_BOX_ANNOTATION, not used for other types.",
-        pattern=r"^[^/]+$",
+        pattern=KEY_PATTERN,
         max_length=256,
     )

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from .base import Model, Rule
-from .evaluation_job_rules import TABLE_MOUNT, uri_rules
+from .address_rules import TABLE_MOUNT, address_rules
+from .base import LINE, Model, Rule
 from .evaluation_options import AnnotationType, DataType
 from .run_template import ObjectName
 
@@ -29,27 +29,34 @@ class TextMetadata(Model):
     )
 
 
+BIGQUERY_PATTERN = r"^bq://[A-Za-z0-9][-A-Za-z0-9._:]*/[A-Za-z0-9_]+/[-A-Za-z0-9_$]+$"
+
+
 class BigQuerySource(Model):
     """A table in BigQuery."""
 
     input_uri: str = Field(
         description="bq://PROJECT/DATASET/TABLE, at most 2,000 characters.",
-        pattern=r"^bq://.+",
         max_length=2000,
+        json_schema_extra={"pattern": BIGQUERY_PATTERN},
     )
 
 
 class GcsSource(Model):
     """Files in Cloud Storage; evaluation jobs do not take this source."""
 
-    input_uri: str = Field(description="gs://BUCKET/OBJECT.", max_length=2000)
-    mime_type: str = Field(description="Format of the file, like text/csv.", max_length=128)
+    input_uri: str = Field(
+        description="gs://BUCKET/OBJECT.", max_length=2000, json_schema_extra=LINE
+    )
+    mime_type: str = Field(
+        description="Format of the file, like text/csv.", max_length=128, json_schema_extra=LINE
+    )
 
 
 class TableSource(Model):
     """A table that is not in BigQuery."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = uri_rules(
+    RULES: ClassVar[tuple[Rule, ...]] = address_rules(
         "inputUri", optional=False, schemes=("file", "s3", "gs", "postgresql", "clickhouse")
     )
 

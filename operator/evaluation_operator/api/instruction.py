@@ -7,8 +7,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from .annotation_spec_set import Ignored
-from .base import Condition, Model, PrinterColumn, Resource
+from .annotation_spec_set import BlockingResources
+from .base import LINE, TEXT, Condition, Model, PrinterColumn, Resource
+
+FILE_URI_PATTERN = r"^(gs|s3|https?)://[A-Za-z0-9][-A-Za-z0-9._]*(:[0-9]{1,5})?(/[!#-;=?-Z_a-~]*)?$"
+"""An address that a browser can show or a person can fetch: no script, no password, no quotes."""
 
 
 class InstructionDataType(StrEnum):
@@ -25,6 +28,7 @@ class PdfInstruction(Model):
         description="Address of the file, like gs://BUCKET/OBJECT.pdf.",
         min_length=1,
         max_length=2000,
+        json_schema_extra={"pattern": FILE_URI_PATTERN},
     )
 
 
@@ -35,6 +39,7 @@ class CsvInstruction(Model):
         description="Address of the file, like gs://BUCKET/OBJECT.csv.",
         min_length=1,
         max_length=2000,
+        json_schema_extra={"pattern": FILE_URI_PATTERN},
     )
 
 
@@ -42,12 +47,16 @@ class InstructionSpec(Model):
     """What the people who label are told to do."""
 
     display_name: str = Field(
-        description="Title of the instruction, at most 64 characters.", min_length=1, max_length=64
+        description="Title of the instruction, at most 64 characters.",
+        min_length=1,
+        max_length=64,
+        json_schema_extra=LINE,
     )
     description: str | None = Field(
         default=None,
         description="What it is about, at most 10,000 characters.",
         max_length=10_000,
+        json_schema_extra=TEXT,
     )
     data_type: InstructionDataType = Field(
         description="Type of the data to label: IMAGE, VIDEO, TEXT or GENERAL_DATA."
@@ -62,10 +71,15 @@ class InstructionSpec(Model):
         default=None,
         description="Ignored: output of the old service, accepted so that its JSON can be pasted.",
         max_length=1024,
+        json_schema_extra=LINE,
     )
-    create_time: str | None = Field(default=None, description="Ignored, like name.", max_length=64)
-    update_time: str | None = Field(default=None, description="Ignored, like name.", max_length=64)
-    blocking_resources: Ignored = Field(default=None, description="Ignored, like name.")
+    create_time: str | None = Field(
+        default=None, description="Ignored, like name.", max_length=64, json_schema_extra=LINE
+    )
+    update_time: str | None = Field(
+        default=None, description="Ignored, like name.", max_length=64, json_schema_extra=LINE
+    )
+    blocking_resources: BlockingResources = Field(default=None, description="Ignored, like name.")
 
 
 class InstructionStatus(Model):

@@ -10,14 +10,13 @@ import re
 
 from pydantic import Field
 
-from .base import DNS_SUBDOMAIN, Model
+from .base import DNS_SUBDOMAIN, DNS_SUBDOMAIN_TEXT, Model
 
 _PROJECT = r"projects/[a-z0-9]([-a-z0-9.:]*[a-z0-9])?/"
-_ID = r"[A-Za-z0-9][-A-Za-z0-9._]*"
 _MODEL = r"models/[A-Za-z0-9][-A-Za-z0-9._]*/versions/[A-Za-z0-9][-A-Za-z0-9._]*"
 
-ANNOTATION_SPEC_SET_PATTERN = f"^({_PROJECT}annotationSpecSets/)?{_ID}$"
-INSTRUCTION_PATTERN = f"^({_PROJECT}instructions/)?{_ID}$"
+ANNOTATION_SPEC_SET_PATTERN = f"^({_PROJECT}annotationSpecSets/)?{DNS_SUBDOMAIN_TEXT}$"
+INSTRUCTION_PATTERN = f"^({_PROJECT}instructions/)?{DNS_SUBDOMAIN_TEXT}$"
 MODEL_VERSION_PATTERN = f"^({_PROJECT})?{_MODEL}$"
 
 _PATH = re.compile(r"^(?:projects/(?P<project>[^/]+)/(?P<collection>[^/]+)/)?(?P<name>[^/]+)$")

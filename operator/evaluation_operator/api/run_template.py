@@ -8,15 +8,19 @@ image and service account are checked against the operator's allow-lists.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, WithJsonSchema
 
-from .base import DNS_SUBDOMAIN, Anything, Model
+from .affinity import LABEL_KEY, LABEL_KEY_LENGTH, LABEL_VALUE, Affinity, LabelValue
+from .base import DNS_SUBDOMAIN, DNS_SUBDOMAIN_TEXT, Model, Rule, keys_of
 
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 
-ObjectName = Annotated[str, Field(pattern=DNS_SUBDOMAIN, min_length=1, max_length=253)]
+ObjectName = Annotated[
+    str, Field(min_length=1, max_length=253, json_schema_extra={"pattern": DNS_SUBDOMAIN})
+]
+IMAGE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$"
 Quantity = Annotated[
     int | str,
     WithJsonSchema(
@@ -28,8 +32,11 @@ Quantity = Annotated[
         }
     ),
 ]
-ResourceKey = Annotated[str, Field(max_length=63)]
-LabelValue = Annotated[str, Field(max_length=253)]
+
+PARTS = ("alerts", "dashboard", "gateway", "labeler", "operator", "results", "sampler")
+"""Parts of the project, there or to come, whose Secrets are named `evaluation-PART…`: no job may
+ask for those."""
+RESERVED_SECRET_PATTERN = f"^evaluation-({'|'.join(PARTS)})([-.]|$)"
 
 
 class Resources(Model):
@@ -39,11 +46,13 @@ class Resources(Model):
         default={},
         description="Least amounts that are set aside, like cpu: 500m or memory: 1Gi.",
         max_length=16,
+        json_schema_extra=keys_of(LABEL_KEY_LENGTH),
     )
     limits: dict[str, Quantity] = Field(
         default={},
-        description="Most that may be used, like memory: 2Gi or nvidia.com/gpu: 1.",
+        description="Most that may be used, like memory: 2Gi. At most what the operator allows.",
         max_length=16,
+        json_schema_extra=keys_of(LABEL_KEY_LENGTH),
     )
 
 
@@ -62,12 +71,20 @@ class Toleration(Model):
     """A taint of nodes that run pods put up with."""
 
     key: str | None = Field(
-        default=None, description="Key of the taint; absent: every taint.", max_length=316
+        default=None,
+        description="Key of the taint; absent: every taint.",
+        max_length=LABEL_KEY_LENGTH,
+        json_schema_extra={"pattern": LABEL_KEY},
     )
     operator: TolerationOperator | None = Field(
         default=None, description="Exists, or Equal (the default), which compares the value too."
     )
-    value: str | None = Field(default=None, description="Value of the taint.", max_length=63)
+    value: str | None = Field(
+        default=None,
+        description="Value of the taint.",
+        max_length=63,
+        json_schema_extra={"pattern": LABEL_VALUE},
+    )
     effect: TaintEffect | None = Field(
         default=None, description="Effect of the taint; absent: every effect."
     )
@@ -86,10 +103,23 @@ class LocalObjectReference(Model):
 class EvaluationSecretReference(Model):
     """A Secret that was made for evaluations."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            rule=f"!self.name.matches('{RESERVED_SECRET_PATTERN}')",
+            message="envFrom names a Secret of a part of the operator itself, which runs may not "
+            "have: make one of another name for your table",
+            message_expression="'envFrom: Secret ' + self.name + ' belongs to a part of the "
+            "operator itself, so runs may not have it: make one of another name for your table'",
+            field_path=".name",
+            reason="FieldValueForbidden",
+        ),
+    )
+
     name: str = Field(
-        description="Name of the Secret; it must begin with `evaluation-`.",
-        pattern=r"^evaluation-[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        description="Name of the Secret; it must begin with `evaluation-`, and not with the name "
+        f"of a part of the operator ({', '.join(PARTS)}).",
         max_length=253,
+        json_schema_extra={"pattern": f"^evaluation-{DNS_SUBDOMAIN_TEXT}$"},
     )
 
 
@@ -110,24 +140,33 @@ class RunTemplate(Model):
         "Default: the evaluator that belongs to the operator.",
         min_length=1,
         max_length=1024,
+        json_schema_extra={"pattern": IMAGE_PATTERN},
     )
     resources: Resources | None = Field(
         default=None, description="CPU, memory and devices of the run's container."
     )
     node_selector: dict[str, LabelValue] = Field(
-        default={}, description="Labels that a run's node must have.", max_length=64
+        default={},
+        description="Labels that a run's node must have, of those that the operator allows.",
+        max_length=64,
+        json_schema_extra=keys_of(LABEL_KEY_LENGTH),
     )
     tolerations: list[Toleration] = Field(
-        default=[], description="Taints of nodes that runs put up with.", max_length=32
+        default=[],
+        description="Taints of nodes that runs put up with, of those that the operator allows.",
+        max_length=32,
     )
-    affinity: Anything | None = Field(
+    affinity: Affinity | None = Field(
         default=None, description="Scheduling affinity, as in a pod's spec."
     )
     priority_class_name: ObjectName | None = Field(
-        default=None, description="PriorityClass of run pods."
+        default=None, description="PriorityClass of run pods, one that the operator allows."
     )
     image_pull_secrets: list[LocalObjectReference] = Field(
-        default=[], description="Secrets of this namespace to pull the image with.", max_length=16
+        default=[],
+        description="Secrets of this namespace to pull the image with, of names that the operator "
+        "allows. Default of those: evaluation-*.",
+        max_length=16,
     )
     service_account_name: ObjectName | None = Field(
         default=None,
@@ -143,8 +182,8 @@ class RunTemplate(Model):
     )
     active_deadline_seconds: int | None = Field(
         default=None,
-        description="Seconds after which a run is stopped and counts as failed. "
-        "Default: 21600 (6 hours).",
+        description="Seconds after which a run is stopped and counts as failed; at most what the "
+        "operator allows. Default: 21600 (6 hours).",
         ge=1,
         le=2_592_000,
     )
@@ -159,6 +198,6 @@ class RunTemplate(Model):
         default=None,
         description="Kueue LocalQueue of this namespace that admits the runs. "
         "Default: none, runs start at once.",
-        pattern=DNS_SUBDOMAIN,
         max_length=63,
+        json_schema_extra={"pattern": DNS_SUBDOMAIN},
     )

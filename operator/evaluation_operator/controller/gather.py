@@ -23,6 +23,7 @@ from evaluation_operator.controller.labelers import Labelers
 from evaluation_operator.controller.replicas import Replicas
 from evaluation_operator.controller.store import Store
 from evaluation_operator.controller.stored import trimmed
+from evaluation_operator.controller.volume_claims import VolumeClaims
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
 from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.logger_slot import LoggerRefusal, LoggerSlot, logger_target
@@ -46,7 +47,6 @@ from evaluation_operator.domain.steps import current_job
 from evaluation_operator.domain.tables import table_source
 from evaluation_operator.kube import (
     ANNOTATION_SPEC_SETS,
-    CLAIMS,
     DATASETS,
     EVALUATION_JOB_VERSIONS,
     EVALUATION_JOBS,
@@ -76,6 +76,7 @@ class Gatherer:
         self._learn = learn
         self._replicas = Replicas(kube)
         self._labelers = Labelers(kube)
+        self._volume_claims = VolumeClaims(kube)
         self._present: dict[tuple[str, str, str], float] = {}
 
     async def job(
@@ -105,6 +106,7 @@ class Gatherer:
             instruction=await self._instruction(job),
             has_labeler=await self._has_labeler(job),
             namespace_lacks=tuple(await self._namespace_lacks(job)),
+            claim_is_for_tables=await self._claim_is_for_tables(job),
             table_check=await self._with_verdict(key, check) if check is not None else None,
             obstacle=obstacle,
             replicas=await self._replicas_for(job, now),
@@ -275,9 +277,15 @@ class Gatherer:
         if not await self._exists(SERVICE_ACCOUNTS, namespace, account):
             lacks.append(f"ServiceAccount {account!r}")
         claim = table_source(job).volume_claim
-        if claim is not None and not await self._exists(CLAIMS, namespace, claim):
+        if claim is not None and await self._volume_claims.get(namespace, claim) is None:
             lacks.append(f"PersistentVolumeClaim {claim!r}")
         return lacks
+
+    async def _claim_is_for_tables(self, job: EvaluationJob) -> bool:
+        """One that does not exist may still be made right: it is missed, not refused."""
+        name = table_source(job).volume_claim
+        claim = await self._volume_claims.get(job.metadata.namespace, name) if name else None
+        return claim is None or claim.is_for_tables
 
     async def _exists(self, resource: Resource, namespace: str, name: str) -> bool:
         place = (resource.plural, namespace, name)

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from urllib.parse import urlsplit
 
+from evaluation_operator.api.base import parse_duration
+from evaluation_operator.domain.allowances import DEFAULT_RESOURCES as MOST
+from evaluation_operator.domain.allowances import Allowances
 from evaluation_operator.domain.naming import SAMPLER_URL
 from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.quantities import parse_quantity
 from evaluation_operator.domain.stalled import Limits
 from evaluation_operator.environment import Environment, SettingsError
 
@@ -44,6 +49,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             "EVALUATION_ALLOWED_SERVICE_ACCOUNTS", (defaults.service_account,)
         ),
         strict_schedule=read.flag("EVALUATION_STRICT_SCHEDULE", False),
+        allowances=_allowances(read),
     )
     policy = Policy(
         image=read.text("EVALUATION_RUN_IMAGE", defaults.image),
@@ -71,6 +77,44 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         clock_offset=read.clock_offset(),
         kubeconfig=read.kubeconfig(),
     )
+
+
+def _allowances(read: Environment) -> Allowances:
+    defaults = Allowances()
+    return Allowances(
+        priority_classes=read.words("EVALUATION_ALLOWED_PRIORITY_CLASSES", ()),
+        tolerations=read.words("EVALUATION_ALLOWED_TOLERATIONS", ()),
+        node_labels=read.words("EVALUATION_ALLOWED_NODE_LABELS", defaults.node_labels),
+        pull_secrets=read.words("EVALUATION_ALLOWED_PULL_SECRETS", defaults.pull_secrets),
+        email_domains=read.words("EVALUATION_ALLOWED_EMAIL_DOMAINS", ()) or None,
+        max_resources=_max_resources(read),
+        max_deadline_seconds=_max_deadline_seconds(read, defaults.max_deadline_seconds),
+    )
+
+
+def _max_resources(read: Environment) -> dict[str, Decimal]:
+    words = read.words(
+        "EVALUATION_MAX_RESOURCES", tuple(f"{name}={most}" for name, most in MOST.items())
+    )
+    most: dict[str, Decimal] = {}
+    for word in words:
+        name, _, amount = word.partition("=")
+        try:
+            most[name.strip()] = parse_quantity(amount.strip())
+        except ValueError as error:
+            raise SettingsError(
+                f"EVALUATION_MAX_RESOURCES: {word!r}: {error}; write NAME=AMOUNT with commas "
+                "between, like cpu=8,memory=32Gi"
+            ) from None
+    return most
+
+
+def _max_deadline_seconds(read: Environment, default: int) -> int:
+    text = read.text("EVALUATION_MAX_DEADLINE", f"{default}s")
+    try:
+        return int(parse_duration(text))
+    except ValueError as error:
+        raise SettingsError(f"EVALUATION_MAX_DEADLINE: {error}") from None
 
 
 def _settle(read: Environment) -> timedelta:

@@ -22,6 +22,7 @@ from evaluation_operator.domain.cover import Window, plan_runs, subtract, uncove
 from evaluation_operator.domain.draft import JobDraft
 from evaluation_operator.domain.facts import DatasetFacts, Result
 from evaluation_operator.domain.families import families, prune
+from evaluation_operator.domain.faults import listed
 from evaluation_operator.domain.flushing import (
     SAMPLER_BEHIND,
     judge_flushing,
@@ -43,6 +44,7 @@ from evaluation_operator.domain.plan import (
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.progress import (
     HELD_BY_QUEUE,
+    Phase,
     Progress,
     never_created,
     observe,
@@ -64,6 +66,7 @@ from evaluation_operator.domain.schedule import (
 )
 from evaluation_operator.domain.slots import due_slot, promised_time
 from evaluation_operator.domain.snapshot import JobSnapshot, Run
+from evaluation_operator.domain.stalled import pod_faults
 from evaluation_operator.domain.steps import Step, StepJob, step_job, step_of
 
 MAX_RUNS_PER_SLOT = 10
@@ -148,8 +151,11 @@ def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: 
             or never_created(run, snapshot.obstacle, now, policy)
         )
         if outcome is None:
+            if run.job is None and (held := _held_back(snapshot.job, progress, policy)):
+                progress = held
+            else:
+                _ensure_job(draft, snapshot, run, policy)
             active.append(_active_run(run, progress))
-            _ensure_job(draft, snapshot, run, policy)
             continue
         if run.dataset.outcome is None:
             draft.actions.append(WriteOutcome(run.dataset, outcome))
@@ -177,6 +183,14 @@ def _active_run(run: Run, progress: Progress) -> ActiveRun:
         phase=RunPhase(progress.phase) if progress.is_held_up else None,
         message=clip(progress.message, 512) if progress.is_held_up else None,
     )
+
+
+def _held_back(job: EvaluationJob, progress: Progress, policy: Policy) -> Progress | None:
+    """The template may have been edited since the run began: it is judged for each pod anew."""
+    faults = pod_faults(job.spec.run_template, policy.limits)
+    if not faults or progress.reason is Reason.LABELING:
+        return None
+    return Progress(Phase.QUEUING, Reason.NOT_ALLOWED, listed(faults), is_held_up=True)
 
 
 def _ensure_job(draft: JobDraft, snapshot: JobSnapshot, run: Run, policy: Policy) -> None:

@@ -13,8 +13,11 @@ from evaluation_operator.api.evaluation_job_version import (
     EvaluationJobVersionStatus,
     VersionState,
 )
+from evaluation_operator.api.run_template import RunTemplate
+from evaluation_operator.domain.allowances import template_breaches
 from evaluation_operator.domain.conditions import clip, condition, is_true, message_of
 from evaluation_operator.domain.facts import Failure, Outcome, Result
+from evaluation_operator.domain.faults import listed
 from evaluation_operator.domain.manifests import (
     build_run_job,
     build_version_dataset,
@@ -34,7 +37,7 @@ from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.progress import CANCELLED, Phase, Progress, never_created, observe
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Run, VersionSnapshot
-from evaluation_operator.domain.stalled import stalled_version_faults
+from evaluation_operator.domain.stalled import pod_faults, stalled_version_faults
 
 INVALID_ARGUMENT = 3
 MESSAGE_BYTES = 512
@@ -136,7 +139,7 @@ def _create(draft: _Draft, snapshot: VersionSnapshot, number: int | None, policy
         _end(draft, VersionState.FAILED, Reason.UNKNOWN_LABEL, message)
         return
     dataset = build_version_dataset(draft.version, job, number, draft.now, labels=labels)
-    template = draft.version.spec.run_template or job.spec.run_template
+    template = _template(draft.version, job)
     draft.actions.append(CreateRun(dataset, build_run_job(dataset, job, template, policy)))
     name = dataset["metadata"]["name"]
     draft.update(dataset=name)
@@ -153,8 +156,10 @@ def _waits_for(
             f"EvaluationJob {spec.evaluation_job!r} does not exist: apply it",
         )
     if faults := stalled_version_faults(snapshot.version, limits=policy.limits):
-        text = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
-        return Reason.INVALID_SPEC, text
+        return Reason.INVALID_SPEC, listed(faults)
+    allowances = policy.limits.allowances
+    if allowances and (faults := template_breaches(spec.run_template, allowances)):
+        return Reason.NOT_ALLOWED, listed(faults)
     if snapshot.obstacle is not None:
         return snapshot.obstacle.reason, snapshot.obstacle.message
     conditions = job.status.conditions
@@ -192,7 +197,10 @@ def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Poli
         return
     reason, message = progress.reason, progress.message
     if run.job is None and snapshot.job is not None:
-        _ensure_job(draft, snapshot.job, run, policy)
+        if faults := pod_faults(_template(draft.version, snapshot.job), policy.limits):
+            reason, message = Reason.NOT_ALLOWED, listed(faults)
+        else:
+            _ensure_job(draft, snapshot.job, run, policy)
         if snapshot.obstacle is not None:
             reason, message = snapshot.obstacle.reason, snapshot.obstacle.message
             draft.wake_at = draft.now + policy.retry
@@ -213,8 +221,12 @@ def _ensure_job(draft: _Draft, job: EvaluationJob, run: Run, policy: Policy) -> 
     version = draft.version
     dataset = build_version_dataset(version, job, draft.status.number or 1, draft.now, labels=())
     dataset["metadata"]["uid"] = run.dataset.uid
-    template = version.spec.run_template or job.spec.run_template
+    template = _template(version, job)
     draft.actions.append(CreateRunJob(run.dataset, build_run_job(dataset, job, template, policy)))
+
+
+def _template(version: EvaluationJobVersion, job: EvaluationJob) -> RunTemplate | None:
+    return version.spec.run_template or job.spec.run_template
 
 
 def _terminate(draft: _Draft, run: Run) -> None:

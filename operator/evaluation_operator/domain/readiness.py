@@ -8,7 +8,9 @@ from datetime import datetime
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_instruction_name
+from evaluation_operator.domain.allowances import claim_breach, job_breaches
 from evaluation_operator.domain.facts import PodFacts
+from evaluation_operator.domain.faults import Fault, listed
 from evaluation_operator.domain.manifests import build_table_check, lease_for_model_version
 from evaluation_operator.domain.naming import LABELER_LEASE
 from evaluation_operator.domain.plan import Action, CreateTableCheck, DeleteJob, TakeClaim
@@ -42,6 +44,7 @@ def judge(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness:
         _invalid_spec(snapshot, policy)
         or _model_version_claim(snapshot)
         or _obstacle(snapshot, now, policy)
+        or _not_allowed(snapshot, now, policy)
         or _unsupported(snapshot)
         or _missing_references(snapshot)
         or _namespace(snapshot, now, policy)
@@ -65,8 +68,7 @@ def _invalid_spec(snapshot: JobSnapshot, policy: Policy) -> Readiness | None:
     faults = stalled_faults(job, job.metadata.namespace, limits=policy.limits)
     if not faults:
         return None
-    text = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
-    return Readiness(False, Reason.INVALID_SPEC, text, stalled=True)
+    return Readiness(False, Reason.INVALID_SPEC, listed(faults), stalled=True)
 
 
 def _model_version_claim(snapshot: JobSnapshot) -> Readiness | None:
@@ -92,6 +94,18 @@ def _obstacle(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness
     if obstacle is None:
         return None
     return _missing(obstacle.reason, obstacle.message, retry_at=now + policy.retry)
+
+
+def _not_allowed(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness | None:
+    """It may be allowed tomorrow, so nothing is lost: sampling goes on."""
+    job, allowances = snapshot.job, policy.limits.allowances
+    faults: list[Fault] = job_breaches(job, allowances) if allowances is not None else []
+    claim = table_source(job).volume_claim
+    if claim is not None and not snapshot.claim_is_for_tables:
+        faults.append(claim_breach(job, claim))
+    if not faults:
+        return None
+    return _missing(Reason.NOT_ALLOWED, listed(faults), retry_at=now + policy.retry)
 
 
 def _unsupported(snapshot: JobSnapshot) -> Readiness | None:

@@ -12,6 +12,7 @@ class Reason(StrEnum):
     SPEC_SET_NOT_FOUND = "AnnotationSpecSetNotFound"
     INSTRUCTION_NOT_FOUND = "InstructionNotFound"
     NAMESPACE_NOT_READY = "NamespaceNotReady"
+    NOT_ALLOWED = "NotAllowed"
     TABLE_CHECKING = "TableChecking"
     TABLE_INVALID = "TableInvalid"
     TABLE_UNAVAILABLE = "TableUnavailable"

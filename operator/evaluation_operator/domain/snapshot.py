@@ -34,6 +34,7 @@ class TableCheck:
 class JobSnapshot:
     """An EvaluationJob and what it stands on; None means: does not exist.
 
+    `claim_is_for_tables`: the job's volume claim, where it has one, may be had by jobs.
     `labels` are the display names of its AnnotationSpecSet, in order. `replicas` are those of the
     namespace's sampler; they are looked at only when runs are due. `loggers` are those of the
     InferenceServices, by name, that the job manages or has to give back. `has_labeler`: somebody
@@ -47,6 +48,7 @@ class JobSnapshot:
     instruction: InstructionSpec | None = None
     has_labeler: bool = False
     namespace_lacks: tuple[str, ...] = ()
+    claim_is_for_tables: bool = True
     table_check: TableCheck | None = None
     obstacle: Obstacle | None = None
     replicas: tuple[Replica, ...] = ()

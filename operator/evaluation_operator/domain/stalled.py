@@ -7,9 +7,8 @@ somebody edits the object (or the operator's own limits), whatever else appears 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Literal
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
@@ -20,9 +19,9 @@ from evaluation_operator.api.names import (
     parse_model_version,
 )
 from evaluation_operator.api.run_template import RunTemplate
+from evaluation_operator.domain.allowances import Allowances, job_breaches, template_breaches
+from evaluation_operator.domain.faults import Fault
 from evaluation_operator.domain.schedule import ScheduleError, parse_schedule
-
-FaultReason = Literal["Schema", "Rule", "Immutable", "Schedule", "Name", "NotAllowed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +29,14 @@ class Limits:
     """What the operator's configuration lets jobs ask for.
 
     `allowed_images` are globs, like `registry.example/evaluator:*`; the operator's own evaluator
-    needs no entry, since a job gets it by naming none. None: images are not judged, for a
-    validator that does not know the operator's configuration.
+    needs no entry, since a job gets it by naming none. None: images, or what `allowances` are
+    about, are not judged, for a validator that does not know the operator's configuration.
     """
 
     allowed_images: tuple[str, ...] | None = ()
     allowed_service_accounts: tuple[str, ...] = ("evaluation-runner",)
     strict_schedule: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that is wrong: where, what stands there, and what to do about it."""
-
-    field: str
-    value: str
-    message: str
-    reason: FaultReason
-
-    def __str__(self) -> str:
-        parts = (self.field, "" if self.value in self.message else self.value, self.message)
-        return ": ".join(part for part in parts if part)
+    allowances: Allowances | None = field(default_factory=Allowances)
 
 
 def stalled_faults(job: EvaluationJob, namespace: str, *, limits: Limits) -> list[Fault]:
@@ -65,6 +51,23 @@ def stalled_faults(job: EvaluationJob, namespace: str, *, limits: Limits) -> lis
 def stalled_version_faults(version: EvaluationJobVersion, *, limits: Limits) -> list[Fault]:
     """Why the version cannot run as it is; empty when it can."""
     return list(_run_template_faults(version.spec.run_template, limits))
+
+
+def job_faults(job: EvaluationJob, namespace: str, *, limits: Limits) -> list[Fault]:
+    """All that the operator holds against a job, whether it stalls it or is not allowed yet."""
+    breaches = job_breaches(job, limits.allowances) if limits.allowances else []
+    return [*stalled_faults(job, namespace, limits=limits), *breaches]
+
+
+def version_faults(version: EvaluationJobVersion, *, limits: Limits) -> list[Fault]:
+    """All that the operator holds against a version, like job_faults."""
+    return pod_faults(version.spec.run_template, limits)
+
+
+def pod_faults(template: RunTemplate | None, limits: Limits) -> list[Fault]:
+    """Why no pod may be made by the template, whatever was allowed when its run began."""
+    breaches = template_breaches(template, limits.allowances) if limits.allowances else []
+    return [*_run_template_faults(template, limits), *breaches]
 
 
 def _schedule_faults(text: str, *, strict: bool) -> Iterator[Fault]:

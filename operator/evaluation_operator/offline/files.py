@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from evaluation_operator.domain.stalled import Fault, Limits
+from evaluation_operator.domain.faults import Fault
+from evaluation_operator.domain.stalled import Limits
 
 from .judging import OFFLINE_LIMITS, is_ours, validate_manifests
 

@@ -12,12 +12,8 @@ from evaluation_operator.api.crd import KINDS, build_schema
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.api.names import parse_model_version
-from evaluation_operator.domain.stalled import (
-    Fault,
-    Limits,
-    stalled_faults,
-    stalled_version_faults,
-)
+from evaluation_operator.domain.faults import Fault
+from evaluation_operator.domain.stalled import Limits, job_faults, version_faults
 
 from .rules import rule_faults
 from .structural import (
@@ -31,7 +27,7 @@ from .structural import (
 Manifest = Mapping[str, Any]
 
 # What the operator of some cluster allows besides its own image is not known on a laptop.
-OFFLINE_LIMITS = Limits(allowed_images=None)
+OFFLINE_LIMITS = Limits(allowed_images=None, allowances=None)
 
 _KINDS = {kind.KIND: kind for kind in KINDS}
 _STRING_MAP = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -135,7 +131,7 @@ def _faults(
         judged = _named(manifest)
         before = {} if old is None else {"old": _named(old)}
         faults = list(rule_faults(judged, _rules_schema(kind), "", **before))
-    yield from faults or _stalled_faults(kind, manifest, limits, namespace)
+    yield from faults or _operator_faults(kind, manifest, limits, namespace)
 
 
 @lru_cache
@@ -174,16 +170,16 @@ def _body_faults(manifest: Manifest, schema: Schema) -> Iterator[Fault]:
         yield from unknown_field_faults(manifest["status"], properties["status"], "status")
 
 
-def _stalled_faults(
+def _operator_faults(
     kind: type[Resource], manifest: Manifest, limits: Limits, namespace: str | None
 ) -> list[Fault]:
     if kind is EvaluationJob:
         job = EvaluationJob.from_dict(_admitted(manifest))
         home = job.namespace or namespace or believed_namespace(job)
-        return stalled_faults(job, home, limits=limits)
+        return job_faults(job, home, limits=limits)
     if kind is EvaluationJobVersion:
         version = EvaluationJobVersion.from_dict(_admitted(manifest))
-        return stalled_version_faults(version, limits=limits)
+        return version_faults(version, limits=limits)
     return []
 
 

@@ -12,7 +12,7 @@ from celpy import celtypes
 from celpy.adapter import json_to_cel
 from celpy.evaluation import CELEvalError
 
-from evaluation_operator.domain.stalled import Fault, FaultReason
+from evaluation_operator.domain.faults import Fault, FaultReason
 
 from .structural import Schema, present, redacted, shown
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from evaluation_operator.domain.stalled import Fault
+from evaluation_operator.domain.faults import Fault
 
 Schema = Mapping[str, Any]
 
@@ -65,7 +65,8 @@ def without_nulls(value: object) -> object:
             return value
 
 
-_PASSWORDS = re.compile(r"(?i)(//[^/?#:@\s]*:)[^/?#\s]*(?=@)|([?&][a-z]+=)[^&\s\"']*")
+# Whatever stands in a password, also what ends an address: up to the last `@` it is one.
+_PASSWORDS = re.compile(r"(?i)(//[^:\s]*:)\S*(?=@)|([?&][a-z]+=)[^&\s\"']*")
 
 
 def redacted(text: str) -> str:

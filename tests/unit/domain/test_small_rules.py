@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from evaluation_operator.domain.allowances import Allowances
 from evaluation_operator.domain.conditions import clip, condition
 from evaluation_operator.domain.facts import PodFacts
 from evaluation_operator.domain.naming import model_version_lease_name, run_name, table_digest
+from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
+from evaluation_operator.domain.stalled import Limits
 from tests.unit.domain.world import CREATED, DAY, FIRST_RUN, JobWorld
 
 ALERT = {
@@ -101,13 +104,15 @@ def test_names_are_functions_of_what_they_lock() -> None:
 
 
 def test_a_runs_pod_keeps_the_restricted_profile_whatever_the_template_says() -> None:
+    allowances = Allowances(priority_classes=("low",), tolerations=("gpu",), node_labels=("gpu",))
     world = JobWorld(
+        policy=Policy(limits=Limits(allowances=allowances)),
         runTemplate={
             "nodeSelector": {"gpu": "yes"},
             "tolerations": [{"key": "gpu", "operator": "Exists"}],
             "envFrom": [{"secretRef": {"name": "evaluation-db"}}],
             "priorityClassName": "low",
-        }
+        },
     )
     world.at_slot(0)
     job = world.jobs[world.active[0]]

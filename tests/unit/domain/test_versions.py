@@ -109,7 +109,7 @@ def test_a_version_sets_its_own_parameters() -> None:
         window=window,
         labels=["ripe"],
         scoreThresholds=[0.5],
-        runTemplate={"nodeSelector": {"gpu": "yes"}, "activeDeadlineSeconds": 60},
+        runTemplate={"nodeSelector": {"kubernetes.io/arch": "arm64"}, "activeDeadlineSeconds": 60},
     )
     world.settle()
 
@@ -120,7 +120,7 @@ def test_a_version_sets_its_own_parameters() -> None:
     assert spec["scoreThresholds"] == [0.5]
     job = world.jobs[world.run_name]["spec"]
     assert job["activeDeadlineSeconds"] == 60
-    assert job["template"]["spec"]["nodeSelector"] == {"gpu": "yes"}
+    assert job["template"]["spec"]["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
 
 
 def test_a_version_over_a_dataset_waits_for_it() -> None:

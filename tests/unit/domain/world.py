@@ -385,12 +385,21 @@ class World:
 class JobWorld(World):
     """An EvaluationJob whose namespace, table and labels are there unless a test takes them."""
 
-    def __init__(self, *, checked: bool = True, people: bool = False, **spec: Any) -> None:
+    def __init__(
+        self,
+        *,
+        checked: bool = True,
+        people: bool = False,
+        policy: Policy | None = None,
+        **spec: Any,
+    ) -> None:
         super().__init__()
+        self.policy = policy or self.policy
         make = make_human_job if people else make_evaluation_job
         self.own = stored(make(spec={"schedule": "every 1 days"} | spec))
         self.labels: tuple[str, ...] | None = ("ripe", "unripe")
         self.namespace_lacks: tuple[str, ...] = ()
+        self.claim_is_for_tables = True
         self.has_labeler = True
         self.instruction: InstructionSpec | None = InstructionSpec.from_dict(
             make_instruction()["spec"]
@@ -430,6 +439,7 @@ class JobWorld(World):
             instruction=self.instruction,
             has_labeler=self.has_labeler,
             namespace_lacks=self.namespace_lacks,
+            claim_is_for_tables=self.claim_is_for_tables,
             table_check=TableCheck(check, self._pod_facts(check.name)) if check else None,
             obstacle=self.obstacle,
             replicas=self.replicas,

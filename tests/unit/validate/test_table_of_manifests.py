@@ -5,13 +5,10 @@ from __future__ import annotations
 import pytest
 
 from evaluation_operator.api.crd import KINDS
-from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
-from evaluation_operator.domain.stalled import Fault, Limits, stalled_faults, stalled_version_faults
 from evaluation_operator.offline import validate_manifest, validate_update
 from evaluation_operator.offline.structural import without_nulls
-from tests.builders import NAMESPACE, Manifest
-from tests.manifest_table import BAD, EDITS, GOOD, Bad, Edit
+from tests.builders import Manifest
+from tests.manifest_table import BAD, EDITS, GOOD, Bad, Edit, operator_faults
 
 MODELS = {kind.KIND: kind for kind in KINDS}
 
@@ -19,16 +16,6 @@ MODELS = {kind.KIND: kind for kind in KINDS}
 def admitted(manifest: Manifest) -> Manifest:
     """What of a manifest the API server keeps: no status, no property that is null."""
     return {key: without_nulls(part) for key, part in manifest.items() if key != "status"}
-
-
-def operator_faults(manifest: Manifest) -> list[Fault]:
-    """What the operator says of an object that the API server has admitted."""
-    kind, body = manifest["kind"], admitted(manifest)
-    if kind == "EvaluationJob":
-        return stalled_faults(EvaluationJob.from_dict(body), NAMESPACE, limits=Limits())
-    if kind == "EvaluationJobVersion":
-        return stalled_version_faults(EvaluationJobVersion.from_dict(body), limits=Limits())
-    return []
 
 
 @pytest.mark.parametrize("manifest", GOOD.values(), ids=GOOD.keys())
@@ -47,12 +34,12 @@ def test_a_bad_manifest_is_refused_with_field_and_cure(bad: Bad) -> None:
 
 @pytest.mark.parametrize("manifest", GOOD.values(), ids=GOOD.keys())
 def test_the_operator_finds_no_fault_in_a_good_manifest(manifest: Manifest) -> None:
-    assert operator_faults(manifest) == []
+    assert operator_faults(admitted(manifest)) == []
 
 
 @pytest.mark.parametrize("bad", [bad for bad in BAD.values() if bad.want_refused_by == "operator"])
 def test_the_operator_stalls_what_no_schema_can_refuse(bad: Bad) -> None:
-    text = "\n".join(str(fault) for fault in operator_faults(bad.manifest))
+    text = "\n".join(str(fault) for fault in operator_faults(admitted(bad.manifest)))
 
     assert text
     assert all(word in text for word in bad.want_words), text

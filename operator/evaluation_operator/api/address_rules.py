@@ -1,0 +1,148 @@
+"""What a schema can say about the address of a table or of results, as CEL rules.
+
+Messages repeat an address only where nothing in it can be a password, since whoever may read the
+object, or the log of a GitOps tool, reads them. What opens an address judges it once more, with
+what its name leads to.
+"""
+
+from __future__ import annotations
+
+from .base import Rule
+
+TABLE_MOUNT = "/var/lib/evaluations/table"
+
+# In hexadecimal, since these end texts of CEL, of its regular expressions, or both: control
+# characters, `"`, `$`, `'`, backslash and backtick. Then what is a pattern, a query, a fragment or
+# an escape, and what turns the direction of text.
+_QUOTING = r"\\x00-\\x1f\\x7f-\\x9f\\x22\\x24\\x27\\x5c\\x60"
+_SPECIAL = r"%*?#{}<>|;\u202a-\u202e\u2066-\u2069"
+_PLAIN = f"^[^{_QUOTING}{_SPECIAL}]*$"
+
+_BUCKET = "[a-z0-9]([a-z0-9._-]{0,220}[a-z0-9])?"
+_USER = "([A-Za-z0-9_][A-Za-z0-9_.@-]{0,62}@)?"
+_HOST = "([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[[][0-9A-Fa-f:.]{2,45}[]])?"
+_PORT = "(:[0-9]{1,5})?"
+_DATABASE = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}"
+_TABLE = "([A-Za-z_][A-Za-z0-9_]{0,62}[.])?[A-Za-z_][A-Za-z0-9_]{0,55}"
+_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+
+POSTGRES_FORM = "postgresql://[USER@]HOST[:PORT]/DATABASE/[SCHEMA.]TABLE"
+
+
+def address_rules(field: str, *, optional: bool, schemes: tuple[str, ...]) -> tuple[Rule, ...]:
+    """Rules for an address in `field`: its scheme, its form, no password, files below the mount."""
+    rules = (
+        _scheme(field, schemes),
+        _no_password(field),
+        _plain(field),
+        _file(field),
+        *(() if not {"s3", "gs"} & {*schemes} else (_bucket(field),)),
+        *(() if "postgresql" not in schemes else _database(field)),
+    )
+    return tuple(rule for rule in rules) if not optional else tuple(map(_where_given, rules))
+
+
+def _where_given(rule: Rule) -> Rule:
+    assert rule.field_path is not None, "an address is a field"
+    return Rule(
+        rule=f"!has(self{rule.field_path}) || ({rule.rule})",
+        message=rule.message,
+        field_path=rule.field_path,
+        reason=rule.reason,
+        message_expression=rule.message_expression,
+    )
+
+
+def _rule(field: str, rule: str, what: str, *, forbidden: bool = False) -> Rule:
+    value = f"self.{field}"
+    shown = f"({value}.matches('[@?#]') ? '' : {value} + ' ')"
+    return Rule(
+        rule=rule.replace("VALUE", value),
+        message=f"{field} {what}",
+        message_expression=f"'{field} ' + {shown} + '{what}'",
+        field_path=f".{field}",
+        reason="FieldValueForbidden" if forbidden else "FieldValueInvalid",
+    )
+
+
+def _scheme(field: str, schemes: tuple[str, ...]) -> Rule:
+    named = ", ".join(f"{scheme}://" for scheme in schemes)
+    return _rule(
+        field,
+        f"VALUE.matches('^({'|'.join(schemes)})://.')",
+        f"must begin with one of {named}, followed by an address",
+    )
+
+
+def _no_password(field: str) -> Rule:
+    """Whatever stands in the password: what is between the first `:` and the last `@` is one."""
+    value = f"self.{field}"
+    return Rule(
+        rule=f"!{value}.matches('^[^/]*//(.|\\n)*:(.|\\n)*@') && "
+        f"!{value}.matches('(?i)[?&](password|passwd|pwd|sslpassword|secret|token)=')",
+        message=f"{field} holds a password, which everybody who can read the object would see: "
+        "take it out, and put it into a Secret named evaluation-… of runTemplate.envFrom",
+        field_path=f".{field}",
+        reason="FieldValueForbidden",
+    )
+
+
+def _plain(field: str) -> Rule:
+    return _rule(
+        field,
+        f"VALUE.matches('{_PLAIN}')",
+        "must have no quotes, line breaks, patterns, queries, fragments or escapes: leave out "
+        "characters like % * ? # $ and quotation marks",
+    )
+
+
+def _file(field: str) -> Rule:
+    return _rule(
+        field,
+        f"!VALUE.startsWith('file:') || (VALUE.matches('^file://{TABLE_MOUNT}(/|$)') && "
+        "!VALUE.matches('/[.][.]?(/|$)') && !VALUE.matches('[][]'))",
+        f"must lie where the volume claim is mounted: write file://{TABLE_MOUNT} or a folder below "
+        "it, without . and .. and brackets",
+    )
+
+
+def _bucket(field: str) -> Rule:
+    return _rule(
+        field,
+        f"!VALUE.matches('^(s3|gs):') || (VALUE.matches('^(s3|gs)://{_BUCKET}(/[^][]*)?$') && "
+        "!VALUE.matches('^(s3|gs)://[0-9.]+(/|$)') && !VALUE.matches('/[.][.]?(/|$)'))",
+        "must name a bucket and a folder, like s3://BUCKET/FOLDER: no user, port or IP address",
+    )
+
+
+def _database(field: str) -> tuple[Rule, ...]:
+    """The form, and that a host is a name or an IP address as everybody writes it: other ways to
+    write one (2852039166, 0xa9fea9fe) are ways round a list of addresses."""
+    of_host = "^(postgresql|clickhouse)://([^/]*@)?"
+    address = f"{_BYTE}[.]{_BYTE}[.]{_BYTE}[.]{_BYTE}"
+    return (
+        _rule(
+            field,
+            f"!VALUE.startsWith('postgresql:') || VALUE.matches("
+            f"'^postgresql://{_USER}{_HOST}{_PORT}/{_DATABASE}/{_TABLE}$')",
+            f"must have the form {POSTGRES_FORM}; options belong into the Secret",
+        ),
+        _rule(
+            field,
+            "!VALUE.startsWith('postgresql:') || "
+            "!VALUE.matches('/(pg_[A-Za-z0-9_]*|information_schema)[.][^/]*$')",
+            "must name a table of yours, not one of the database itself",
+        ),
+        _rule(
+            field,
+            f"!VALUE.matches('{of_host}([^/]*[.])?(0[xX][0-9A-Fa-f]*|[0-9]+)(:[0-9]*)?/') || "
+            f"VALUE.matches('{of_host}{address}(:[0-9]*)?/')",
+            "must name its host by a DNS name or an IP address of four decimal numbers",
+        ),
+        _rule(
+            field,
+            f"!VALUE.matches('(?i){of_host}(169[.]254[.]|[[](fe[89ab][0-9a-f]:|::ffff:|fd00:ec2:))')",
+            "must not name a link-local address, where clouds keep the credentials of machines",
+            forbidden=True,
+        ),
+    )
