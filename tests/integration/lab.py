@@ -16,7 +16,7 @@ from evaluation_operator.controller.clock import SystemClock
 from evaluation_operator.controller.settings import Settings
 from evaluation_operator.controller.telemetry import Telemetry
 from evaluation_operator.domain.facts import parse_time
-from evaluation_operator.domain.naming import run_name
+from evaluation_operator.domain.naming import LABEL_TABLE, run_name
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.schedule import first_run_time
 from evaluation_operator.kube import (
@@ -118,7 +118,9 @@ class Lab:
             "resources": {"requests": {"storage": "1Gi"}},
             "storageClassName": "none",
         }
-        await self.apply(CLAIMS, _core("PersistentVolumeClaim", "predictions", spec=claim))
+        body = _core("PersistentVolumeClaim", "predictions", spec=claim)
+        body["metadata"]["labels"] = {LABEL_TABLE: "true"}
+        await self.apply(CLAIMS, body)
 
     async def apply_spec_set(self) -> None:
         await self.apply(ANNOTATION_SPEC_SETS, make_spec_set())

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from .annotation_spec_set import BlockingResources
-from .base import LINE, TEXT, Condition, Model, PrinterColumn, Resource
+from .base import LINE, TEXT, Condition, Model, PrinterColumn, Resource, Rule
 
 FILE_URI_PATTERN = r"^(gs|s3|https?)://[A-Za-z0-9][-A-Za-z0-9._]*(:[0-9]{1,5})?(/[!#-;=?-Z_a-~]*)?$"
 """An address that a browser can show or a person can fetch: no script, no password, no quotes."""
@@ -23,6 +23,16 @@ class InstructionDataType(StrEnum):
 
 class PdfInstruction(Model):
     """A PDF file."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            rule="!self.gcsFileUri.matches('^[a-z0-9]+://169[.]254[.]')",
+            message="gcsFileUri must not name a link-local address, where clouds keep the "
+            "credentials of machines",
+            field_path=".gcsFileUri",
+            reason="FieldValueForbidden",
+        ),
+    )
 
     gcs_file_uri: str = Field(
         description="Address of the file, like gs://BUCKET/OBJECT.pdf.",

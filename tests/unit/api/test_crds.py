@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ STRUCTURAL_KEYWORDS = {
     *("additionalProperties", "anyOf", "minimum", "maximum", "exclusiveMinimum"),
     *("minLength", "maxLength", "minItems", "maxItems", "maxProperties"),
     *("x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
-    *("x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"),
+    "x-kubernetes-int-or-string",
 }
 
 
@@ -139,6 +140,77 @@ class Unbounded(Resource):
     SINGULAR: ClassVar[str] = "unbounded"
 
     spec: UnboundedSpec
+
+
+IGNORED = "EvaluationJob.spec.attempts"
+"""Read by nobody, so a length is enough."""
+WRITTEN_BY_USERS = ("EvaluationJob", "EvaluationJobVersion", "AnnotationSpecSet", "Instruction")
+
+
+def ways_bounded(path: str, node: dict[str, Any]) -> set[str]:
+    """How the schema limits what a text may be made of."""
+    ways = {"enum", "pattern"} & node.keys()
+    pointed_at = {
+        f"{where}{rule['fieldPath']}"
+        for where, rule, _ in ALL_RULES
+        if "matches(" in rule["rule"] and "fieldPath" in rule
+    }
+    return ways | ({"rule"} if path in pointed_at else set())
+
+
+def test_every_text_that_a_user_writes_says_what_it_is_made_of() -> None:
+    """`spec.modelSelector.inferenceservicename: ../../../../…` was a name that walked through the
+    API's paths: a text with a length alone may be anything, so it needs more than that."""
+    texts = [
+        (path, node)
+        for path, node in ALL_NODES
+        if node.get("type") == "string" and path.split(".")[0] in WRITTEN_BY_USERS
+        if ".spec" in path and not path.startswith(IGNORED)
+    ]
+
+    assert len(texts) > 100
+    assert [path for path, node in texts if not ways_bounded(path, node)] == []
+
+
+def test_a_name_of_an_object_is_one_in_full() -> None:
+    """`a..b` passed as a name, and `..` is a way up."""
+    named = (
+        *("serviceAccountName", "priorityClassName", "queueName", "persistentVolumeClaimName"),
+        *("annotationSpecSet", "instruction", "evaluationJob", "dataset"),
+    )
+    found = [
+        (path, node["pattern"])
+        for path, node in ALL_NODES
+        if path.split(".")[0] in WRITTEN_BY_USERS
+        if ".spec" in path and not path.startswith(IGNORED)
+        if path.rpartition(".")[2] in named and node["type"] == "string"
+    ]
+
+    assert len(found) > 10
+    for path, pattern in found:
+        for name in ("a..b", "..", ".", "", "a/b", "A", "-a", "a-", "a b", "a%2e"):
+            assert not re.search(pattern.removesuffix("$") + r"\Z", name), (path, name)
+        assert re.search(pattern, "a.b-1"), path
+
+
+def test_nothing_takes_just_anything() -> None:
+    """`spec.attempts` and `runTemplate.affinity` took a megabyte each."""
+    free = [
+        path
+        for path, node in ALL_NODES
+        if "type" not in node and "x-kubernetes-int-or-string" not in node
+    ]
+
+    assert free == []
+
+
+def test_the_keys_of_every_map_are_bounded() -> None:
+    maps = [(path, node) for path, node in ALL_NODES if "additionalProperties" in node]
+
+    assert maps
+    for path, node in maps:
+        [rule] = node["x-kubernetes-validations"]
+        assert "size(key) <=" in rule["rule"], path
 
 
 def test_a_text_without_bound_is_refused_when_generating() -> None:
