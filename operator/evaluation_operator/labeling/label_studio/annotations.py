@@ -17,7 +17,13 @@ from evaluation_operator.labeling.answers import (
     ItemAnswers,
     Sentiment,
 )
-from evaluation_operator.labeling.label_studio.config import BOX, COMMENT, LABEL, SENTIMENT
+from evaluation_operator.labeling.label_studio.config import (
+    BOX,
+    COMMENT,
+    LABEL,
+    SENTIMENT,
+    answer_of,
+)
 
 # Percent: what is lost when pixels become percents and come back.
 _ROUNDING: Final = 1e-3
@@ -73,6 +79,12 @@ class Question:
     is_multi_label: bool
     is_boxes: bool
 
+    def label_of(self, answer: str) -> str:
+        """The label that an answer means; what is none of them stays as it is."""
+        if answer in self.labels:
+            return answer
+        return next((it for it in self.labels if answer_of(it) == answer), answer)
+
 
 class _Bad(ValueError):
     pass
@@ -117,7 +129,8 @@ def _answer(found: Annotation, question: Question) -> Answer:
 
 
 def _labels(results: Sequence[_Result], question: Question) -> tuple[str, ...]:
-    chosen = {label for it in results if it.from_name == LABEL for label in it.value.choices}
+    choices = (it for found in results if found.from_name == LABEL for it in found.value.choices)
+    chosen = {question.label_of(it) for it in choices}
     _require_known(chosen, question)
     if not question.is_multi_label and len(chosen) != 1:
         told = ", ".join(sorted(chosen)) or "none"
@@ -135,7 +148,7 @@ def _boxes(results: Sequence[_Result], question: Question) -> tuple[Box, ...]:
 def _box(value: _Value, question: Question) -> Box:
     if len(value.rectanglelabels) != 1:
         raise _Bad(f"a box has {len(value.rectanglelabels)} labels: give it one")
-    [label] = value.rectanglelabels
+    label = question.label_of(value.rectanglelabels[0])
     _require_known({label}, question)
     if value.x is None or value.y is None or value.width is None or value.height is None:
         raise _Bad(f"the box of {label!r} lacks x, y, width or height")

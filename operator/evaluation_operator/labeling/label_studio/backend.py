@@ -47,6 +47,7 @@ from evaluation_operator.labeling.label_studio.tasks import (
     item_of,
     task_data,
 )
+from evaluation_operator.labeling.label_studio.web import origin_of
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ class LabelStudio:
     ) -> None:
         self._client = Client(url, read_token, timeout_seconds=timeout_seconds)
         self._public_url = (public_url or url).rstrip("/")
+        self._tool = [it for it in map(origin_of, (url, self._public_url)) if it is not None]
         self._owner = owner
         self._specs: dict[str, ProjectSpec] = {}
         self._keys: dict[str, dict[int, str]] = {}
@@ -182,7 +184,7 @@ class LabelStudio:
             key=lambda it: (it.priority, it.item_id),
         )
         imported = 0
-        for batch in _batches(spec, dataset, ordered, unshown):
+        for batch in self._batches(spec, dataset, ordered, unshown):
             await self._client.ask("POST", f"{_path(project.ref)}import", body=batch)
             imported += len(batch)
         if not imported:
@@ -366,27 +368,26 @@ class LabelStudio:
                 f"project {project.ref} was not opened by this process: open it first"
             ) from None
 
+    def _batches(
+        self, spec: ProjectSpec, dataset: str, tasks: Sequence[Task], unshown: dict[str, str]
+    ) -> Iterator[list[JsonValue]]:
+        """What one import takes; why an item cannot be shown goes into `unshown`."""
+        batch: list[JsonValue] = []
+        size = 0
+        for task in tasks:
+            try:
+                data = task_data(spec, dataset, task, self._tool)
+            except CannotBeShown as error:
+                unshown[task.item_id] = str(error)
+                continue
+            if batch and (len(batch) == _BATCH_TASKS or size + len(task.instance) > _BATCH_BYTES):
+                yield batch
+                batch, size = [], 0
+            batch.append({"data": data})
+            size += len(task.instance)
+        if batch:
+            yield batch
+
 
 def _path(ref: str) -> str:
     return f"/api/projects/{ref}/"
-
-
-def _batches(
-    spec: ProjectSpec, dataset: str, tasks: Sequence[Task], unshown: dict[str, str]
-) -> Iterator[list[JsonValue]]:
-    """What one import takes; why an item cannot be shown goes into `unshown`."""
-    batch: list[JsonValue] = []
-    size = 0
-    for task in tasks:
-        try:
-            data = task_data(spec, dataset, task)
-        except CannotBeShown as error:
-            unshown[task.item_id] = str(error)
-            continue
-        if batch and (len(batch) == _BATCH_TASKS or size + len(task.instance) > _BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append({"data": data})
-        size += len(task.instance)
-    if batch:
-        yield batch

@@ -17,9 +17,12 @@ import httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from evaluation_operator.labeling.backend import BackendRefused, BackendUnavailable
+from evaluation_operator.redaction import redact
+from evaluation_operator.visible import visible
 
 _CONNECT_SECONDS = 10.0
 _TOO_MANY = 429
+_EXCERPT = 500
 
 
 class Gone(BackendUnavailable):
@@ -70,19 +73,22 @@ class Client:
             response = await self._send("POST", path, None, {"refresh": token}, None)
             answer = self._read("POST", path, response)
             access = answer.get("access") if isinstance(answer, dict) else None
-            if not isinstance(access, str):
+            if not isinstance(access, str) or not _is_one_word(access):
                 raise BackendUnavailable(f"{self.url}{path} answered without access; try again")
+            redact.learn([access], source=f"access to {self.url}")
             self._traded = (token, access)
         return f"Bearer {self._traded[1]}"
 
     def _token(self) -> str:
         try:
             token = self._read_token().strip()
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "no text"
             raise BackendRefused(
-                f"the token for {self.url} cannot be read ({error.strerror}): mount its Secret"
+                f"the token for {self.url} cannot be read ({why}): mount its Secret"
             ) from None
-        if not token or not token.isascii() or not token.isprintable() or " " in token:
+        redact.learn([token], source=f"token for {self.url}")
+        if not _is_one_word(token):
             raise BackendRefused(
                 f"the token for {self.url} is empty or no single word: put an access token of "
                 "Label Studio (Account & Settings) into its Secret"
@@ -111,7 +117,8 @@ class Client:
                 f"{method} {self.url}{path} was not answered in {self._seconds:g} s"
             ) from None
         except httpx.HTTPError as error:
-            why = f"{type(error).__name__}: {error}".rstrip(": ")
+            # The library's own words may be those of a header that it could not send or read.
+            why = redact(f"{type(error).__name__}: {error}").rstrip(": ")
             raise BackendUnavailable(f"{method} {self.url}{path}: no answer ({why})") from None
         except (httpx.InvalidURL, UnicodeError) as error:
             raise BackendRefused(f"url: {self.url!r}: {error}: give Label Studio's own") from None
@@ -149,6 +156,11 @@ def parsed(kind: type[Parsed], content: JsonValue) -> Parsed:
         ) from None
 
 
+def _is_one_word(token: str) -> bool:
+    """What a header can hold."""
+    return bool(token) and token.isascii() and token.isprintable() and " " not in token
+
+
 _NO_JSON: JsonValue = "\0"
 
 
@@ -157,7 +169,7 @@ def _json_of(response: httpx.Response) -> JsonValue:
         return None
     try:
         content: JsonValue = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _NO_JSON
     return content
 
@@ -176,8 +188,16 @@ def _cure(status: int, content: JsonValue) -> str:
     if not _is_own_error(content):
         return ": no Label Studio answers at this address; give the one that people open"
     assert isinstance(content, dict)
-    told = content.get("validation_errors") or content.get("detail")
-    return f": {json.dumps(told, ensure_ascii=False):.500}"
+    return f": {_excerpt(content.get('validation_errors') or content.get('detail'))}"
+
+
+def _excerpt(told: JsonValue) -> str:
+    """The server's own words, which whoever mends it needs. An answer that repeats what it was
+    sent in any form is not shown at all, for nobody knows what else it repeats."""
+    text = json.dumps(told, ensure_ascii=False)
+    if redact.finds(text):
+        return "its answer is not shown, as it repeats the token: look into Label Studio's log"
+    return visible(text)[:_EXCERPT]
 
 
 def _retry_after(response: httpx.Response) -> float | None:
@@ -187,7 +207,7 @@ def _retry_after(response: httpx.Response) -> float | None:
         return float(text)
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Final
 from xml.etree import ElementTree
@@ -9,6 +10,8 @@ from xml.etree import ElementTree
 from evaluation_operator.api.evaluation_options import AnnotationType
 from evaluation_operator.labeling.answers import Sentiment
 from evaluation_operator.labeling.backend import BackendRefused, ProjectSpec
+from evaluation_operator.labeling.label_studio.web import is_web_address
+from evaluation_operator.visible import visible, without_hidden
 
 LABEL: Final = "label"
 BOX: Final = "box"
@@ -19,6 +22,7 @@ IMAGE_KEY: Final = "image"
 TEXT_KEY: Final = "text"
 
 _MANY_LABELS = 25
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
 def is_of_images(kind: AnnotationType) -> bool:
@@ -75,12 +79,17 @@ def _add_choices(view: ElementTree.Element, spec: ProjectSpec) -> None:
             _add(moods, "Choice", value=sentiment.value)
 
 
+def answer_of(label: str) -> str:
+    """What an answer with the label has in its place: what XML cannot hold is written out."""
+    return _NOT_IN_XML.sub(lambda found: visible(found[0]), label)
+
+
 def _named(label: str) -> dict[str, str]:
-    """A dollar sign before a word would name a field of the task's data, so they are parted by a
-    space without width; the answer has the label as it is."""
-    if "$" not in label:
-        return {"value": label}
-    return {"value": label.replace("$", "$\u200b"), "alias": label}
+    """As people see it, and as it is answered. A dollar sign before a word would name a field of
+    the task's data, so they are parted by a space without width. Control characters, and what turns
+    the order of others, are not shown."""
+    shown, answer = without_hidden(label).replace("$", "$\u200b"), answer_of(label)
+    return {"value": answer} if shown == answer else {"value": shown, "alias": answer}
 
 
 def _add(parent: ElementTree.Element, tag: str, **attributes: str) -> ElementTree.Element:
@@ -91,12 +100,11 @@ def instruction_html(spec: ProjectSpec) -> str:
     """What Label Studio shows before the first item; in the job's language, so marked as such."""
     paragraphs = [
         f"<p>{escape(part).replace(chr(10), '<br>')}</p>"
-        for part in spec.instruction.split("\n\n")
+        for part in without_hidden(spec.instruction).split("\n\n")
         if part.strip()
     ]
     if spec.instruction_pdf is not None:
-        address = escape(spec.instruction_pdf)
-        is_link = spec.instruction_pdf.startswith(("http://", "https://"))
-        link = f'<a href="{address}" rel="noopener">{address}</a>'
-        paragraphs.append(f"<p>{link if is_link else address}</p>")
-    return f'<div lang="{escape(spec.language)}">{"".join(paragraphs)}</div>'
+        address = escape(visible(spec.instruction_pdf))
+        link = f'<a href="{address}" rel="noopener noreferrer">{address}</a>'
+        paragraphs.append(f"<p>{link if is_web_address(spec.instruction_pdf) else address}</p>")
+    return f'<div lang="{escape(visible(spec.language))}">{"".join(paragraphs)}</div>'

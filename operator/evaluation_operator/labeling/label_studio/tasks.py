@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Collection
 from typing import Final
 
 from pydantic import JsonValue
@@ -12,6 +13,8 @@ from pydantic import JsonValue
 from evaluation_operator.labeling.answers import Task
 from evaluation_operator.labeling.backend import ProjectSpec
 from evaluation_operator.labeling.label_studio.config import IMAGE_KEY, TEXT_KEY, is_of_images
+from evaluation_operator.labeling.label_studio.web import Origin, is_web_address, origin_of
+from evaluation_operator.visible import visible
 
 ITEM: Final = "evaluation_item"
 """Key of our own id in a task's data: Label Studio's are given out again after deletions."""
@@ -38,13 +41,15 @@ def item_of(key: str, dataset: str) -> str | None:
     return key.removeprefix(prefix) if key.startswith(prefix) else None
 
 
-def task_data(spec: ProjectSpec, dataset: str, task: Task) -> dict[str, JsonValue]:
-    """What is imported as the task; raises CannotBeShown."""
+def task_data(
+    spec: ProjectSpec, dataset: str, task: Task, tool: Collection[Origin] = ()
+) -> dict[str, JsonValue]:
+    """What is imported as the task; raises CannotBeShown. `tool`: where Label Studio itself is."""
     instance: JsonValue = json.loads(task.instance)
     value = _value(spec, instance)
     key = item_key(dataset, task.item_id)
     if is_of_images(spec.annotation_type):
-        return {IMAGE_KEY: _image(value), ITEM: key}
+        return {IMAGE_KEY: _image(value, tool), ITEM: key}
     return {TEXT_KEY: _text(value), ITEM: key}
 
 
@@ -84,25 +89,31 @@ def _text(value: JsonValue) -> str:
     return value.replace("\0", "")
 
 
-def _image(value: JsonValue) -> str:
-    """A data URI, or an address that the browser of whoever labels loads it from."""
+def _image(value: JsonValue, tool: Collection[Origin]) -> str:
+    """A data URI, or an address that the browser of whoever labels loads it from.
+
+    Not one of the tool itself: the browser would ask that with the person's own session, and the
+    data are of anybody who sends requests to the model.
+    """
     value = _unwrapped(value)
     if not isinstance(value, str):
         raise CannotBeShown(
             f"{json.dumps(value):.60} is no image: let data_json_key name its base64, or "
             "reference_json_key its http(s) address"
         )
-    if value.startswith(("http://", "https://")):
-        return value
     scheme, colon, rest = value.partition(":")
-    if colon and scheme == "data":
-        value = rest.partition(",")[2]
-    elif colon:
+    if not colon or scheme == "data":
+        return _data_uri(rest.partition(",")[2] if colon else value)
+    if not is_web_address(value):
         raise CannotBeShown(
-            f"{value:.100}: a browser cannot load {scheme}: addresses: send an http(s) address, "
-            "for example a presigned one, or the image in base64"
+            f"a browser cannot load {visible(scheme):.20}: addresses, nor one without a host or "
+            "with a user: send an http(s) address, say a presigned one, or the image in base64"
         )
-    return _data_uri(value)
+    if origin_of(value) in tool:
+        raise CannotBeShown(
+            "its address is one of the labelling tool itself: send one of the store that it lies in"
+        )
+    return value
 
 
 def _data_uri(text: str) -> str:
