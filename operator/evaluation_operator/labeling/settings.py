@@ -189,7 +189,8 @@ def _entry(path: Path, number: int, entry: object) -> BackendEntry:
         elif fault["type"] == "missing":
             told = f"{place}: not given: write it"
         else:
-            shown = "" if "@" in str(fault["input"]) else f" {fault['input']!r:.200}:"
+            # Elsewhere may stand what somebody took for the place of a token.
+            shown = f" {fault['input']!r:.200}:" if place in ("name", "type") else ""
             told = f"{place}:{shown} {fault['msg']}: change it"
         raise SettingsError(f"{path}: backends[{number}].{told}") from None
 
