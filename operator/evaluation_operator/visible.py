@@ -28,6 +28,11 @@ def visible(text: str, *, keeps_layout: bool = False) -> str:
     return (_HIDDEN_BUT_LAYOUT if keeps_layout else _HIDDEN).sub(_escape, text)
 
 
+def visible_json(document: str) -> str:
+    """A JSON document with the hidden characters of its strings as JSON writes them: `\\u202e`."""
+    return _HIDDEN_BUT_LAYOUT.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+
+
 def without_hidden(text: str) -> str:
     """For pages: hidden characters are dropped, line breaks and tabs stay."""
     return _HIDDEN_BUT_LAYOUT.sub("", text)

@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import typer
-import yaml
-
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.names import ResourceNameError, parse_model_version
 from evaluation_operator.cli.errors import CliError
+from evaluation_operator.cli.output import tell, write_manifests
 from evaluation_operator.domain.logger_slot import needed_annotations, opt_in_command
 from evaluation_operator.domain.naming import ANNOTATION_MODEL_VERSION, SAMPLER_URL
 
@@ -73,13 +71,11 @@ def attach_to(sender: str, body: Mapping[str, Any], url: str | None) -> Attachme
 def print_attachment(attachment: Attachment) -> None:
     """YAML that kubectl takes from a pipe, with the notes as its comments."""
     for note in attachment.notes:
-        typer.echo(f"# {note}")
-    for number, document in enumerate(attachment.documents):
-        if number:
-            typer.echo("---")
-        typer.echo(yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True), nl=False)
+        tell(f"# {note}")
+    write_manifests(attachment.documents)
     if attachment.command is not None:
-        typer.echo(attachment.command)
+        for line in attachment.command.split("\n"):
+            tell(line)
 
 
 def _checked(url: str) -> str:

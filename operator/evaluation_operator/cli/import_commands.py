@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evaluation_operator.cli.options import OutputOption
-from evaluation_operator.cli.output import Output, plural, reports_errors, write
+from evaluation_operator.cli.output import Output, plural, reports_errors, tell, write
 
 if TYPE_CHECKING:
     from evaluation_operator.cli.importing import Imported
@@ -86,9 +86,9 @@ def _show(imported: Imported, noun: str, output: Output) -> None:
     if output is not Output.TABLE:
         write(imported.to_dict(), output)
         return
-    typer.echo(f"imported {plural(imported.imported, noun)} into {imported.table}")
+    tell(f"imported {plural(imported.imported, noun)} into {imported.table}")
     if imported.already_there:
-        typer.echo(f"already there: {plural(imported.already_there, noun)}")
+        tell(f"already there: {plural(imported.already_there, noun)}")
     if imported.ids:
         more = ", …" if imported.imported + imported.already_there > len(imported.ids) else ""
-        typer.echo(f"row ids: {', '.join(imported.ids)}{more}")
+        tell(f"row ids: {', '.join(imported.ids)}{more}")

@@ -13,7 +13,7 @@ from evaluation_operator.cli.options import (
     NamespaceOption,
     OutputOption,
 )
-from evaluation_operator.cli.output import Output, reports_errors, say, write
+from evaluation_operator.cli.output import Output, reports_errors, say, tell, write
 
 
 @reports_errors
@@ -111,7 +111,7 @@ def _set_paused(
         Target(*target), lambda kube, home: jobs.set_paused(kube, home, job, paused=paused)
     )
     if output is Output.TABLE:
-        typer.echo(f"evaluationjob.evaluations.dev/{job} {message}")
+        tell(f"evaluationjob.evaluations.dev/{job} {message}")
     else:
         write(body, output)
     say(

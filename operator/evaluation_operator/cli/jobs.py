@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import typer
-
 from evaluation_operator.api.base import Condition, RpcStatus, format_time
 from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.api.evaluation_job import EvaluationJob, EvaluationJobStatus
@@ -21,6 +19,7 @@ from evaluation_operator.cli.output import (
     print_fields,
     print_table,
     print_title,
+    tell,
 )
 from evaluation_operator.cli.summary import print_evaluation
 from evaluation_operator.kube import (
@@ -88,7 +87,7 @@ async def set_paused(kube: Kube, namespace: str, name: str, *, paused: bool) -> 
 def print_jobs(bodies: Sequence[Body], namespace: str | None) -> None:
     if not bodies:
         where = f"in namespace {namespace}" if namespace else "in any namespace"
-        typer.echo(f"no EvaluationJobs {where}")
+        tell(f"no EvaluationJobs {where}")
         return
     columns = ["NAME", "STATE", "READY", "INTERVAL", "NEXT RUN", "#mAP", "#ACTIVE", "AGE"]
     rows = [_job_line(EvaluationJob.from_dict(body)) for body in bodies]

@@ -2,6 +2,9 @@
 
 Answers go to stdout. An error goes to stderr as a line, or to stdout as an object where the
 caller asked for one, so that a program always reads what it asked for. Progress goes to stderr.
+
+Labels, descriptions and messages in a cluster are anybody's, and a terminal does what characters
+in them say: all that is written goes through `visible`.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import typer
 
 from evaluation_operator.cli.errors import CliError
+from evaluation_operator.visible import is_visible, visible, visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,16 +70,34 @@ def _show_error(error: CliError, output: Output) -> None:
 def write(content: Mapping[str, object], output: Output) -> None:
     """A JSON or YAML document."""
     if output is Output.JSON:
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        typer.echo(visible_json(json.dumps(content, indent=2, ensure_ascii=False)))
         return
+    typer.echo(_yaml(content), nl=False)
+
+
+def write_manifests(documents: Iterable[Mapping[str, object]]) -> None:
+    """YAML that kubectl takes."""
+    typer.echo("---\n".join(map(_yaml, documents)), nl=False)
+
+
+def _yaml(content: Mapping[str, object]) -> str:
+    """Where any character is hidden, all but ASCII is written as escapes."""
     import yaml
 
-    typer.echo(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=_WIDE), nl=False)
+    plain = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=_WIDE)
+    if is_visible(plain.replace("\n", "")):
+        return plain
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=False, width=_WIDE)
 
 
 def say(line: str) -> None:
     """A line for people that is not the answer."""
-    typer.echo(line, err=True)
+    typer.echo(visible(line), err=True)
+
+
+def tell(line: str) -> None:
+    """A line of the answer, for people."""
+    typer.echo(visible(line))
 
 
 def console() -> Console:
@@ -93,7 +115,7 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     last = ""
     for name, value in shown:
         title = "" if name == last else f"{name}:"
-        typer.echo(f"{title:<{width}}{value}")
+        tell(f"{title:<{width}}{value}")
         last = name
 
 
@@ -103,7 +125,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def print_title(title: str) -> None:
-    typer.echo(f"\n{title}:")
+    typer.echo(f"\n{visible(title)}:")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], indent: int = 0) -> None:
@@ -116,5 +138,5 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], indent: i
         justify = "right" if column.startswith("#") else "left"
         table.add_column(column.removeprefix("#"), justify=justify)  # type: ignore[arg-type]
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(visible, row))
     console().print(Padding(table, (0, 0, 0, indent), expand=False))

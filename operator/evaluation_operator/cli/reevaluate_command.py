@@ -14,7 +14,7 @@ from evaluation_operator.cli.options import (
     TimeoutOption,
     parse_timeout,
 )
-from evaluation_operator.cli.output import Output, reports_errors, write
+from evaluation_operator.cli.output import Output, reports_errors, tell, write
 
 
 @reports_errors
@@ -59,7 +59,7 @@ def reevaluate(
         else:
             write(evaluation, output)
     elif output is Output.TABLE:
-        typer.echo(f"evaluationjob.evaluations.dev/{request.job} is to evaluate {run} again")
-        typer.echo(f"Follow it with: kubectl evaluations describe {request.job}")
+        tell(f"evaluationjob.evaluations.dev/{request.job} is to evaluate {run} again")
+        tell(f"Follow it with: kubectl evaluations describe {request.job}")
     else:
         write({"evaluationJob": request.job, "run": run, "request": request.value}, output)

@@ -20,7 +20,7 @@ from evaluation_operator.cli.options import (
     parse_timeout,
     parse_window,
 )
-from evaluation_operator.cli.output import Output, reports_errors, write
+from evaluation_operator.cli.output import Output, reports_errors, tell, write
 
 if TYPE_CHECKING:
     from evaluation_operator.cli.versions import Standing
@@ -96,8 +96,8 @@ def _show_created(standing: Standing, output: Output) -> None:
         write(standing.body, output)
         return
     name, namespace = standing.version.name, standing.version.namespace
-    typer.echo(f"evaluationjobversion.evaluations.dev/{name} created")
-    typer.echo(f"Follow it with: kubectl get evjv {name} -n {namespace} --watch")
+    tell(f"evaluationjobversion.evaluations.dev/{name} created")
+    tell(f"Follow it with: kubectl get evjv {name} -n {namespace} --watch")
 
 
 def _show_ended(standing: Standing, output: Output) -> None:
@@ -113,6 +113,4 @@ def _show_ended(standing: Standing, output: Output) -> None:
     elif standing.evaluation is not None:
         print_evaluation(Evaluation.from_dict(standing.evaluation))
     else:
-        typer.echo(
-            f"EvaluationJobVersion {standing.version.name}: {standing.version.status.message}"
-        )
+        tell(f"EvaluationJobVersion {standing.version.name}: {standing.version.status.message}")

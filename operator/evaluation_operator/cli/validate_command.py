@@ -9,7 +9,7 @@ import typer
 
 from evaluation_operator.cli.errors import EXIT_FAILED, one_line
 from evaluation_operator.cli.options import FilesOption, OutputOption
-from evaluation_operator.cli.output import Output, reports_errors, write
+from evaluation_operator.cli.output import Output, reports_errors, tell, write
 
 
 @reports_errors
@@ -34,9 +34,9 @@ def validate(
     faults = validate_files(files, limits=limits, namespace=namespace)
     if output is Output.TABLE:
         for fault in faults:
-            typer.echo(one_line(str(fault)))
+            tell(one_line(str(fault)))
         if not faults:
-            typer.echo("no faults")
+            tell("no faults")
     else:
         lines = [
             {

@@ -89,6 +89,14 @@ def test_what_is_printed_can_be_piped(sender: str, capsys: pytest.CaptureFixture
     assert documents == [json.loads(json.dumps(it)) for it in attachment.documents]
 
 
+def test_a_shell_takes_the_printed_call(capsys: pytest.CaptureFixture[str]) -> None:
+    found = attach_to("http", job(), None)
+    print_attachment(found)
+    lines = [it for it in capsys.readouterr().out.splitlines() if not it.startswith("# ")]
+    assert found.command is not None
+    assert shlex.split("\n".join(lines)) == shlex.split(found.command)
+
+
 @pytest.mark.parametrize("url", ["sampler", "ftp://sampler/", "http:///path"])
 def test_an_address_that_cannot_be_is_refused(url: str) -> None:
     with pytest.raises(CliError, match="--url"):
