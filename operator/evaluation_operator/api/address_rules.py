@@ -8,6 +8,7 @@ what its name leads to.
 from __future__ import annotations
 
 from .base import Rule
+from .table_address import BUCKET_URI, IPV4, POSTGRESQL_URI
 
 TABLE_MOUNT = "/var/lib/evaluations/table"
 
@@ -18,15 +19,12 @@ _QUOTING = r"\\x00-\\x1f\\x7f-\\x9f\\x22\\x24\\x27\\x5c\\x60"
 _SPECIAL = r"%*?#{}<>|;\u202a-\u202e\u2066-\u2069"
 _PLAIN = f"^[^{_QUOTING}{_SPECIAL}]*$"
 
-_BUCKET = "[a-z0-9]([a-z0-9._-]{0,220}[a-z0-9])?"
-_USER = "([A-Za-z0-9_][A-Za-z0-9_.@-]{0,62}@)?"
-_HOST = "([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[[][0-9A-Fa-f:.]{2,45}[]])?"
-_PORT = "(:[0-9]{1,5})?"
-_DATABASE = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}"
-_TABLE = "([A-Za-z_][A-Za-z0-9_]{0,62}[.])?[A-Za-z_][A-Za-z0-9_]{0,55}"
-_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-
 POSTGRES_FORM = "postgresql://[USER@]HOST[:PORT]/DATABASE/[SCHEMA.]TABLE"
+
+
+def _in_cel(pattern: str) -> str:
+    """A regular expression as the text of a CEL literal, which takes backslashes for its own."""
+    return pattern.replace("\\", "\\\\")
 
 
 def address_rules(field: str, *, optional: bool, schemes: tuple[str, ...]) -> tuple[Rule, ...]:
@@ -39,7 +37,7 @@ def address_rules(field: str, *, optional: bool, schemes: tuple[str, ...]) -> tu
         *(() if not {"s3", "gs"} & {*schemes} else (_bucket(field),)),
         *(() if "postgresql" not in schemes else _database(field)),
     )
-    return tuple(rule for rule in rules) if not optional else tuple(map(_where_given, rules))
+    return tuple(map(_where_given, rules)) if optional else rules
 
 
 def _where_given(rule: Rule) -> Rule:
@@ -109,39 +107,31 @@ def _file(field: str) -> Rule:
 def _bucket(field: str) -> Rule:
     return _rule(
         field,
-        f"!VALUE.matches('^(s3|gs):') || (VALUE.matches('^(s3|gs)://{_BUCKET}(/[^][]*)?$') && "
-        "!VALUE.matches('^(s3|gs)://[0-9.]+(/|$)') && !VALUE.matches('/[.][.]?(/|$)'))",
+        f"!VALUE.matches('^(s3|gs):') || (VALUE.matches('{_in_cel(BUCKET_URI)}') && "
+        f"!VALUE.matches('^(s3|gs)://{IPV4}(/|$)') && "
+        "!VALUE.matches('/[.][.]?(/|$)') && !VALUE.matches('[][]'))",
         "must name a bucket and a folder, like s3://BUCKET/FOLDER: no user, port or IP address",
     )
 
 
 def _database(field: str) -> tuple[Rule, ...]:
-    """The form, and that a host is a name or an IP address as everybody writes it: other ways to
-    write one (2852039166, 0xa9fea9fe) are ways round a list of addresses."""
-    of_host = "^(postgresql|clickhouse)://([^/]*@)?"
-    address = f"{_BYTE}[.]{_BYTE}[.]{_BYTE}[.]{_BYTE}"
     return (
         _rule(
             field,
-            f"!VALUE.startsWith('postgresql:') || VALUE.matches("
-            f"'^postgresql://{_USER}{_HOST}{_PORT}/{_DATABASE}/{_TABLE}$')",
-            f"must have the form {POSTGRES_FORM}; options belong into the Secret",
+            f"!VALUE.startsWith('postgresql:') || VALUE.matches('{_in_cel(POSTGRESQL_URI)}')",
+            f"must have the form {POSTGRES_FORM}, its host a DNS name or an IP address as it is "
+            "always written; options belong into the Secret",
         ),
         _rule(
             field,
             "!VALUE.startsWith('postgresql:') || "
-            "!VALUE.matches('/(pg_[A-Za-z0-9_]*|information_schema)[.][^/]*$')",
+            "!VALUE.matches('/(pg_[A-Za-z0-9_]*|information_schema)([.][^/]*)?$')",
             "must name a table of yours, not one of the database itself",
         ),
         _rule(
             field,
-            f"!VALUE.matches('{of_host}([^/]*[.])?(0[xX][0-9A-Fa-f]*|[0-9]+)(:[0-9]*)?/') || "
-            f"VALUE.matches('{of_host}{address}(:[0-9]*)?/')",
-            "must name its host by a DNS name or an IP address of four decimal numbers",
-        ),
-        _rule(
-            field,
-            f"!VALUE.matches('(?i){of_host}(169[.]254[.]|[[](fe[89ab][0-9a-f]:|::ffff:|fd00:ec2:))')",
+            "!VALUE.matches('(?i)^(postgresql|clickhouse)://([^/]*@)?"
+            "(169[.]254[.]|[[](fe[89ab][0-9a-f]:|::ffff:|fd00:ec2:))')",
             "must not name a link-local address, where clouds keep the credentials of machines",
             forbidden=True,
         ),

@@ -25,7 +25,7 @@ SCHEMA: Final = r"[A-Za-z_][A-Za-z0-9_]{0,62}"
 TABLE: Final = r"[A-Za-z_][A-Za-z0-9_]{0,55}"
 """The database cuts names to 63 bytes; `<table>_labels` and `<table>_halves` must fit."""
 
-BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+BUCKET: Final = r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"
 
 POSTGRESQL_URI: Final = (
     rf"^postgresql://({USER}@)?({HOST}(:{PORT})?)?/{DATABASE}/({SCHEMA}[.])?{TABLE}$"
