@@ -155,7 +155,7 @@ def build_run_job(
     ]
     spec = body["spec"]
     spec["activeDeadlineSeconds"] = _or(
-        template, "active_deadline_seconds", ACTIVE_DEADLINE_SECONDS
+        template, "active_deadline_seconds", _default_deadline_seconds(policy)
     )
     spec["backoffLimit"] = _or(template, "backoff_limit", BACKOFF_LIMIT)
     queue = template.queue_name if template else None
@@ -398,6 +398,13 @@ def _token_volume() -> Body:
         },
     ]
     return {"name": "token", "projected": {"sources": sources}}
+
+
+def _default_deadline_seconds(policy: Policy) -> int:
+    allowances = policy.limits.allowances
+    if allowances is None:
+        return ACTIVE_DEADLINE_SECONDS
+    return min(ACTIVE_DEADLINE_SECONDS, allowances.max_deadline_seconds)
 
 
 def _default_resources() -> Body:

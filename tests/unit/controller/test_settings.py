@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from evaluation_operator.controller.settings import from_environment
+from evaluation_operator.domain.allowances import Allowances
 from evaluation_operator.environment import SettingsError
 
 
@@ -54,7 +56,42 @@ def test_variables_are_read() -> None:
     assert settings.policy.sampler_url == "https://sampler.example/{namespace}"
 
 
+def test_what_jobs_may_ask_for_is_nothing_special_by_default() -> None:
+    allowances = from_environment({}).policy.limits.allowances
+
+    assert allowances == Allowances()
+    assert allowances.priority_classes == allowances.tolerations == ()
+    assert "kubernetes.io/hostname" not in allowances.node_labels
+    assert "nvidia.com/gpu" not in allowances.max_resources
+
+
+def test_the_administrator_says_what_jobs_may_ask_for() -> None:
+    allowances = from_environment(
+        {
+            "EVALUATION_ALLOWED_PRIORITY_CLASSES": "batch-*",
+            "EVALUATION_ALLOWED_TOLERATIONS": "gpu,spot",
+            "EVALUATION_ALLOWED_NODE_LABELS": "pool",
+            "EVALUATION_ALLOWED_PULL_SECRETS": "registry",
+            "EVALUATION_ALLOWED_EMAIL_DOMAINS": "corp.example",
+            "EVALUATION_MAX_RESOURCES": "cpu=500m, nvidia.com/gpu=1",
+            "EVALUATION_MAX_DEADLINE": "1h30m",
+        }
+    ).policy.limits.allowances
+
+    assert allowances == Allowances(
+        priority_classes=("batch-*",),
+        tolerations=("gpu", "spot"),
+        node_labels=("pool",),
+        pull_secrets=("registry",),
+        email_domains=("corp.example",),
+        max_resources={"cpu": Decimal("0.5"), "nvidia.com/gpu": Decimal(1)},
+        max_deadline_seconds=5400,
+    )
+
+
 BAD = {
+    "EVALUATION_MAX_RESOURCES": "cpu=many",
+    "EVALUATION_MAX_DEADLINE": "soon",
     "EVALUATION_WORKERS": "many",
     "EVALUATION_SWEEP_SECONDS": "soon",
     "EVALUATION_LEADER_ELECTION": "yes",

@@ -13,7 +13,9 @@ from evaluation_operator.domain.allowances import (
     is_claim_for_tables,
     job_breaches,
 )
+from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.quantities import parse_quantity
+from evaluation_operator.domain.stalled import Limits
 from tests.builders import ABSENT, Manifest, make_evaluation_job, make_human_job, merged
 from tests.unit.domain.world import JobWorld, VersionWorld
 
@@ -206,6 +208,14 @@ def test_a_job_that_is_not_allowed_goes_on_sampling_and_runs_once_it_is() -> Non
     world.complete_check()
     world.settle()
     assert world.condition("Ready")["status"] == "True"
+
+
+def test_a_job_that_says_nothing_lives_no_longer_than_is_allowed() -> None:
+    limits = Limits(allowances=Allowances(max_deadline_seconds=600))
+    world = JobWorld(policy=Policy(limits=limits))
+    world.at_slot(0)
+
+    assert world.jobs[world.active[0]]["spec"]["activeDeadlineSeconds"] == 600
 
 
 def test_the_claim_of_another_workload_is_not_mounted() -> None:
