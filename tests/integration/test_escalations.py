@@ -10,7 +10,7 @@ from kubernetes import client, config
 
 from evaluation_operator.api.base import GROUP, VERSION
 from evaluation_operator.api.crd import KINDS
-from tests.builders import NAMESPACE
+from tests.builders import merged
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.settings import CHECKOUT
 from tests.escalations import ESCALATIONS, Escalation, Judge
@@ -18,7 +18,8 @@ from tests.escalations import ESCALATIONS, Escalation, Judge
 pytestmark = pytest.mark.integration
 
 PLURALS = {kind.KIND: kind.PLURAL for kind in KINDS}
-USER = "system:serviceaccount:fruit:tenant"
+NAMESPACE = "tenants"
+USER = f"system:serviceaccount:{NAMESPACE}:tenant"
 
 
 class Tenant:
@@ -35,7 +36,7 @@ class Tenant:
                 VERSION,
                 NAMESPACE,
                 PLURALS[case.manifest["kind"]],
-                case.manifest,
+                merged(case.manifest, {"metadata": {"namespace": NAMESPACE}}),
                 dry_run="All",
                 field_validation="Strict",
             )
@@ -52,7 +53,7 @@ def tenant(control_plane: ControlPlane) -> Iterator[Tenant]:
     for role in ("evaluations-edit", "evaluations-view"):
         control_plane.kubectl(
             *("create", "rolebinding", role, "-n", NAMESPACE),
-            *(f"--clusterrole={role}", "--serviceaccount=fruit:tenant"),
+            *(f"--clusterrole={role}", f"--serviceaccount={NAMESPACE}:tenant"),
         )
     api_client = config.new_client_from_config(str(control_plane.kubeconfig))
     api_client.set_default_header("Impersonate-User", USER)
