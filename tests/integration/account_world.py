@@ -24,7 +24,6 @@ from evaluation_operator.domain.plan import (
     TakeClaim,
 )
 from evaluation_operator.kube import (
-    CLAIMS,
     DATASETS,
     EVALUATION_JOB_VERSIONS,
     EVALUATION_JOBS,
@@ -108,7 +107,7 @@ async def live(control_plane: ControlPlane, folder: Path) -> World:
     lab = Lab(kube, control_plane.kubeconfig, HOME)
     world = World(control_plane, lab, folder, [])
     try:
-        await lab.apply(CLAIMS, make_claim())
+        await lab.apply_claim()
         await lab.apply_spec_set()
         await lab.apply(INSTRUCTIONS, make_instruction())
         await lab.apply(INFERENCE_SERVICES, service())
@@ -129,20 +128,6 @@ async def live(control_plane: ControlPlane, folder: Path) -> World:
     finally:
         await kube.close()
     return world
-
-
-def make_claim() -> Manifest:
-    spec = {
-        "accessModes": ["ReadWriteMany"],
-        "resources": {"requests": {"storage": "1Gi"}},
-        "storageClassName": "none",
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "predictions"},
-        "spec": spec,
-    }
 
 
 def make_daily_job() -> Manifest:

@@ -113,6 +113,10 @@ class Lab:
     async def make_ready(self) -> None:
         """What the namespace's component installs, as far as the operator looks for it."""
         await self.apply(SERVICE_ACCOUNTS, _core("ServiceAccount", "evaluation-runner"))
+        await self.apply_claim()
+
+    async def apply_claim(self) -> None:
+        """The volume of the jobs that builders make, as one that they may use."""
         claim = {
             "accessModes": ["ReadWriteMany"],
             "resources": {"requests": {"storage": "1Gi"}},

@@ -118,7 +118,8 @@ def test_nothing_that_a_program_asks_for_is_refused(calls: list[Call]) -> None:
 def test_an_account_has_the_rights_that_its_program_uses_and_no_others(
     account: str, calls: list[Call], granted: list[Role]
 ) -> None:
-    """The operator could `get` versions and runs the status of Datasets, which nothing ever did."""
+    """Runs and the labeler could `get` the status of Datasets, samplers and labelers a single job,
+    which nothing ever did."""
     used = {str(call.right) for call in calls if call.account == account}
     may = {str(right) for role in granted if role.account == account for right in role.rights}
     assert may - used == set(), "rights that nothing uses"
