@@ -6,10 +6,11 @@ should have; anything else in its place is an obstacle that a person has to remo
 
 from __future__ import annotations
 
+import asyncio
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from evaluation_operator.api.base import ObjectMeta, format_time
 from evaluation_operator.controller.claims import Claims
@@ -58,12 +59,15 @@ from evaluation_operator.kube import (
     Kube,
     NotFound,
     Rejected,
+    Transient,
 )
 from evaluation_operator.kube.resources import Resource
 
 KSERVE = "manifests/kserve"
 NO_SUCH_KIND = ("could not find the requested resource", "page not found")
+KSERVE_SECONDS = 5.0
 Body = dict[str, Any]
+T = TypeVar("T")
 Learn = Callable[[Key | None, str, Mapping[str, Any], bool], None]
 """(who knows it already, kind, object as the API server showed it, whether it is gone)"""
 
@@ -265,8 +269,10 @@ class Actor:
         if logger is not None:
             body["spec"] = {"predictor": {"logger": dict(logger)}}
         try:
-            await self._kube.apply(
-                INFERENCE_SERVICES, key.namespace, body, field_manager=FIELD_MANAGER
+            await answered_soon(
+                self._kube.apply(
+                    INFERENCE_SERVICES, key.namespace, body, field_manager=FIELD_MANAGER
+                )
             )
         except ApiError as error:
             raise LoggerRefused(
@@ -317,6 +323,17 @@ def _append(field: str, item: object, is_there: bool) -> Body:
     if is_there:
         return {"op": "add", "path": f"{path}/-", "value": item}
     return {"op": "add", "path": path, "value": [item]}
+
+
+async def answered_soon(call: Awaitable[T]) -> T:
+    """What a call for an InferenceService gives. It goes through webhooks that are not ours, and
+    the job's runs, which come in the same turn, do not wait for those. Raises Transient."""
+    try:
+        async with asyncio.timeout(KSERVE_SECONDS):
+            return await call
+    except TimeoutError as error:
+        text = f"no answer in {KSERVE_SECONDS:g} s: see whether KServe's webhooks work"
+        raise Transient(text) from error
 
 
 def kserve_fault(error: ApiError) -> Told:

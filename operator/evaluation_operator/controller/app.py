@@ -21,9 +21,10 @@ from evaluation_operator.controller.settings import Settings
 from evaluation_operator.controller.store import Store
 from evaluation_operator.controller.sweep import Sweeper
 from evaluation_operator.controller.telemetry import Telemetry
+from evaluation_operator.controller.turns import Turns
 from evaluation_operator.controller.watching import WATCHED, watch_for_ever
 from evaluation_operator.controller.workqueue import WorkQueue
-from evaluation_operator.kube import ApiError, Conflict, Kube
+from evaluation_operator.kube import ApiError, Kube
 from evaluation_operator.kube.leader import lead_for_ever
 
 logger = logging.getLogger(__name__)
@@ -41,10 +42,12 @@ class Operator:
         self.clock = clock
         self.telemetry = telemetry
         self.store = Store()
-        self.queue: WorkQueue[Key] = WorkQueue(clock)
+        self.queue: WorkQueue[Key] = WorkQueue(
+            clock, places=settings.workers, group_of=lambda key: key.namespace
+        )
         self.stop = asyncio.Event()
-        self.leading = asyncio.Event()
         self._heartbeat = Heartbeat()
+        self._parts: list[asyncio.Task[None]] = []
         claims = Claims(kube, self.store)
         self.sweeper = Sweeper(
             kube,
@@ -57,7 +60,7 @@ class Operator:
         self._publisher = EventPublisher(
             kube, clock, self._uid_of, component=settings.identity, on_event=telemetry.told
         )
-        self._reconciler = Reconciler(
+        self.reconciler = Reconciler(
             Gatherer(self.store, kube, claims, settings.policy, self._learn),
             Actor(kube, claims, self._learn),
             self._publisher,
@@ -65,6 +68,17 @@ class Operator:
             settings.policy,
             crowded=lambda: len(self.queue) > settings.workers,
         )
+        self.turns = Turns(
+            self.queue,
+            self.reconciler.reconcile,
+            telemetry,
+            self.stop,
+            seconds=settings.turn_seconds,
+        )
+
+    @property
+    def leading(self) -> asyncio.Event:
+        return self.turns.leading
 
     @classmethod
     async def connect(cls, settings: Settings, clock: Clock | None = None) -> Operator:
@@ -78,25 +92,37 @@ class Operator:
         """Until `stop` is set: then what is being written is finished, and everything closed."""
         server = self._health_server()
         server.start()
-        workers = [asyncio.create_task(self._work()) for _ in range(self.settings.workers)]
-        feeders = [
-            asyncio.create_task(part)
-            for part in (
-                self._heartbeat.run(),
-                self._publisher.run(),
-                self.queue.release_due(),
-                self.sweeper.run(),
-                self._lead(),
-            )
-        ]
+        self.start()
         try:
             await self._watch()
         finally:
-            self.stop.set()
-            await self._finish()
-            await _cancel([*workers, *feeders])
+            await self.close()
             server.stop()
-            await self.kube.close()
+
+    def start(self) -> None:
+        """All but watching; before it, since Kopf cancels tasks that are younger than its own."""
+        feeders = {
+            "heartbeat": self._heartbeat.run(),
+            "publisher of Events": self._publisher.run(),
+            "queue": self.queue.release_due(),
+            "sweeper": self.sweeper.run(),
+        }
+        if self.settings.leader_election:
+            feeders["election"] = self._lead()
+        else:
+            self.turns.lead(True)
+        workers = [self.turns.work(self.sweeper.first) for _ in range(self.queue.most_at_once)]
+        self._parts = [
+            asyncio.create_task(part, name=name)
+            for name, part in [*feeders.items(), *(("worker", work) for work in workers)]
+        ]
+
+    async def close(self) -> None:
+        """Ends what `start` has begun, once turns that are under way have had time to end."""
+        self.stop.set()
+        await self._finish()
+        await _cancel(self._parts)
+        await self.kube.close()
 
     async def _watch(self) -> None:
         """Kopf starts once the first sweep has found all kinds, so it need not scan for them."""
@@ -129,16 +155,9 @@ class Operator:
             await asyncio.sleep(0.2)
 
     async def _lead(self) -> None:
-        if not self.settings.leader_election:
-            self.leading.set()
-            return
-
         def changed(leads: bool) -> None:
             logger.info("this replica %s", "leads" if leads else "stands by")
-            if leads:
-                self.leading.set()
-            else:
-                self.leading.clear()
+            self.turns.lead(leads)
 
         await lead_for_ever(
             self.kube,
@@ -161,49 +180,6 @@ class Operator:
         self.telemetry.restarts.inc()
         self.sweeper.soon()
 
-    async def _work(self) -> None:
-        await self.sweeper.first.wait()
-        while True:
-            await self.leading.wait()
-            key = await self.queue.get()
-            try:
-                if self.stop.is_set() or not self.leading.is_set():
-                    self.queue.add(key)
-                    if self.stop.is_set():
-                        return
-                    continue
-                await self._turn(key)
-            finally:
-                self.queue.done(key)
-
-    async def _turn(self, key: Key) -> None:
-        started = time.perf_counter()
-        try:
-            wake_at = await self._reconciler.reconcile(key)
-        except Conflict as error:
-            logger.debug("%s: decided on what has changed since: %s", key, error)
-            self._ended(key, "conflict", started)
-            self.queue.retry(key)
-        except ApiError as error:
-            delay = self.queue.retry(key, at_least_seconds=error.retry_after_seconds or 0.0)
-            logger.warning("%s: %s; again in %.1f s", key, error.message[:300], delay)
-            self._ended(key, "error", started)
-        except Exception:
-            logger.exception("%s: the decision failed", key)
-            self.queue.retry(key, at_least_seconds=5.0)
-            self._ended(key, "exception", started)
-        else:
-            self.queue.forget(key)
-            self._ended(key, "ok", started)
-            if wake_at is None:
-                self.queue.cancel(key)
-            else:
-                self.queue.add_at(key, wake_at)
-
-    def _ended(self, key: Key, result: str, started: float) -> None:
-        self.telemetry.reconciles.labels(key.kind, result).inc()
-        self.telemetry.duration.labels(key.kind).observe(time.perf_counter() - started)
-
     def _uid_of(self, key: Key) -> str:
         job = key.kind == "EvaluationJob"
         stored = (self.store.jobs if job else self.store.versions).get((key.namespace, key.name))
@@ -219,6 +195,7 @@ class Operator:
         gauges = {
             "queue_depth": lambda: float(len(self.queue)),
             "keys_in_work": lambda: float(self.queue.busy),
+            "keys_in_work_for_long": lambda: float(self.queue.aside),
             "leading": lambda: float(self.leading.is_set()),
             "loop_lag_max_seconds": lambda: self._heartbeat.longest_lag_seconds,
             "events_dropped": lambda: float(self._publisher.dropped),
@@ -237,13 +214,15 @@ class Operator:
         return time.monotonic() - since if since is not None else float("inf")
 
     def _not_live(self) -> str | None:
+        """What only a restart mends. Nothing that a job, a slow list or an API server that is away
+        can bring about: who can fail the probe can stop the operator for everybody."""
         age = self._heartbeat.age_seconds()
         if age > LONGEST_LAG_SECONDS:
             return f"the event loop has not turned for {age:.0f} s"
-        idle = time.monotonic() - self.sweeper.last_attempt
-        if idle > 3 * self.settings.sweep_seconds + 60:
-            return f"no sweep has ended for {idle:.0f} s"
-        return None
+        for task in self._parts:
+            if task.done() and not self.stop.is_set():
+                return f"{task.get_name()} has ended"
+        return self.turns.fault()
 
     def _not_ready(self) -> str | None:
         return None if self.sweeper.first.is_set() else "the first sweep has not ended"

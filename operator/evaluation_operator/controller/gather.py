@@ -16,7 +16,7 @@ from evaluation_operator.api.names import (
     parse_instruction_name,
     parse_model_version,
 )
-from evaluation_operator.controller.act import Learn, kserve_fault
+from evaluation_operator.controller.act import Learn, answered_soon, kserve_fault
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key, job_key
 from evaluation_operator.controller.labelers import Labelers
@@ -168,7 +168,7 @@ class Gatherer:
     async def _logger(self, job: EvaluationJob, service: str) -> LoggerSlot:
         namespace = job.metadata.namespace
         try:
-            body = await self._kube.get(INFERENCE_SERVICES, namespace, service)
+            body = await answered_soon(self._kube.get(INFERENCE_SERVICES, namespace, service))
         except ApiError as error:
             return LoggerSlot(service, problem=kserve_fault(error))
         others = [

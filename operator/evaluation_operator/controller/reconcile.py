@@ -24,7 +24,7 @@ from evaluation_operator.domain.decide_version import decide_version
 from evaluation_operator.domain.logger_slot import LoggerRefusal
 from evaluation_operator.domain.plan import Action, CreateRun, Obstacle, Plan, WriteOutcome
 from evaluation_operator.domain.policy import Policy
-from evaluation_operator.kube import ApiError, Forbidden, NotFound, Rejected
+from evaluation_operator.kube import ApiError, Forbidden, NotFound, Rejected, Transient
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,8 @@ class Reconciler:
     async def reconcile(self, key: Key) -> datetime | None:
         """When to look again without an event; raises Conflict or Transient to be called anew.
 
-        What stands in the way is told, and then tried again.
+        What stands in the way is told, and then tried again. A turn decides once, and once more
+        for each InferenceService whose logger is refused: a job has to do with two at most.
         """
         refusals: tuple[LoggerRefusal, ...] = ()
         while True:
@@ -63,7 +64,7 @@ class Reconciler:
                 return await self._try(key, *decision)
             except LoggerRefused as error:
                 # Decide again without it: nothing but its own condition is to suffer from that.
-                refusals += (error.refusal,)
+                refusals = _with(refusals, error)
 
     async def _try(self, key: Key, turn: Turn, plan: Plan) -> datetime | None:
         try:
@@ -137,3 +138,14 @@ class Reconciler:
         except (ApiError, Obstructed) as error:
             logger.warning("%s: cannot report: %s", key, error)
         return wake_at
+
+
+def _with(refusals: tuple[LoggerRefusal, ...], error: LoggerRefused) -> tuple[LoggerRefusal, ...]:
+    """Raises Transient where the decision has asked again for what it knew to be refused: to
+    decide once more would come to the same, at once and for ever."""
+    service = error.refusal.service
+    if any(refusal.service == service for refusal in refusals):
+        raise Transient(
+            f"the logger of InferenceService {service!r} is asked for after it was refused: {error}"
+        ) from error
+    return (*refusals, error.refusal)

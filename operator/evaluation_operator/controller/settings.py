@@ -9,6 +9,8 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 from evaluation_operator.api.base import parse_duration
+from evaluation_operator.controller.fairness import most_at_once
+from evaluation_operator.controller.turns import TURN_SECONDS
 from evaluation_operator.domain.allowances import DEFAULT_RESOURCES as MOST
 from evaluation_operator.domain.allowances import Allowances
 from evaluation_operator.domain.naming import SAMPLER_URL
@@ -18,6 +20,9 @@ from evaluation_operator.domain.stalled import Limits
 from evaluation_operator.environment import Environment, SettingsError
 
 LONGEST_SETTLE_SECONDS = 3600.0
+WORKERS = 64
+SPARE_CONNECTIONS = 16
+"""For the sweep, Events and the Lease of the leader, which wait for no turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +34,9 @@ class Settings:
     operator_namespace: str = "evaluation-operator"
     identity: str = "evaluation-operator"
     leader_election: bool = True
-    workers: int = 64
-    connections: int = 64
+    workers: int = WORKERS
+    turn_seconds: float = TURN_SECONDS
+    connections: int = most_at_once(WORKERS) + SPARE_CONNECTIONS
     watch_connections: int = 24
     sweep_seconds: float = 300.0
     http_port: int = 8080
@@ -69,8 +75,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         operator_namespace=read.text("POD_NAMESPACE", "evaluation-operator"),
         identity=read.text("POD_NAME", "evaluation-operator"),
         leader_election=read.flag("EVALUATION_LEADER_ELECTION", True),
-        workers=read.number("EVALUATION_WORKERS", 64, int),
-        connections=read.number("EVALUATION_API_CONNECTIONS", 64, int),
+        workers=(workers := read.number("EVALUATION_WORKERS", WORKERS, int)),
+        connections=_connections(read, workers),
         sweep_seconds=read.number("EVALUATION_SWEEP_SECONDS", 300.0, float, least=0.05),
         http_port=read.number("EVALUATION_HTTP_PORT", 8080, int, least=0),
         log_level=read.text("EVALUATION_LOG_LEVEL", "INFO").upper(),
@@ -115,6 +121,19 @@ def _max_deadline_seconds(read: Environment, default: int) -> int:
         return int(parse_duration(text))
     except ValueError as error:
         raise SettingsError(f"EVALUATION_MAX_DEADLINE: {error}") from None
+
+
+def _connections(read: Environment, workers: int) -> int:
+    """Slow turns hold one each; with fewer, they would hold up those of others after all."""
+    needed = most_at_once(workers) + SPARE_CONNECTIONS
+    connections = read.number("EVALUATION_API_CONNECTIONS", needed, int)
+    if connections < needed:
+        raise SettingsError(
+            f"EVALUATION_API_CONNECTIONS={connections}: write {needed} or more (three for each of "
+            f"{workers} workers, and {SPARE_CONNECTIONS}), set fewer EVALUATION_WORKERS, or leave "
+            "it out"
+        )
+    return connections
 
 
 def _settle(read: Environment) -> timedelta:

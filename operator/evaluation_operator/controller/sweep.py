@@ -54,7 +54,6 @@ class Sweeper:
         self._told: dict[str, float] = {}
         self._listing = asyncio.Lock()
         self._unwatched: dict[tuple[Resource, str | None], str] = {}
-        self.last_attempt = time.monotonic()
         self.last_success: float | None = None
 
     def soon(self) -> None:
@@ -89,7 +88,6 @@ class Sweeper:
             except ApiError as error:
                 logger.warning("the sweep failed and is repeated: %s", error.message)
                 pause = RETRY_SECONDS
-            self.last_attempt = time.monotonic()
             try:
                 async with asyncio.timeout(pause):
                     await self._again.wait()

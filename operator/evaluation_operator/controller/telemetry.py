@@ -33,7 +33,7 @@ class Telemetry:
             f"{PREFIX}_reconcile_duration_seconds",
             "How long a turn of the control loop took.",
             ["kind"],
-            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
             registry=self.registry,
         )
         self.writes = Counter(

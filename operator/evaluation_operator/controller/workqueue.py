@@ -1,7 +1,8 @@
 """The work queue of the Go client, in asyncio: one entry a key, never two workers on a key.
 
-Delays are kept as times of day of the operator's clock and looked at every second, so that a
-clock that steps (or a machine that slept) cannot make the queue sleep past a run.
+Which of the ready keys comes next is `fairness`'s to say. Delays are kept as times of day of the
+operator's clock and looked at every second, so that a clock that steps (or a machine that slept)
+cannot make the queue sleep past a run.
 """
 
 from __future__ import annotations
@@ -10,27 +11,47 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections.abc import Hashable
+import time
+from collections.abc import Callable, Hashable
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from evaluation_operator.controller.clock import Clock
+from evaluation_operator.controller.fairness import FairShare, most_at_once
 
 FIRST_BACKOFF_SECONDS = 0.05
 LAST_BACKOFF_SECONDS = 60.0
 LONGEST_NAP_SECONDS = 1.0
+SLOW_SECONDS = 1.0
+"""After so long on one key the next one does not wait for it any more."""
 
 K = TypeVar("K", bound=Hashable)
 
 
 class WorkQueue(Generic[K]):
-    """Keys in, keys out. `get` hands a key to one worker until that worker calls `done`."""
+    """Keys in, keys out. `get` hands a key to one worker until that worker calls `done`.
 
-    def __init__(self, clock: Clock) -> None:
+    `places` are shared among the groups of keys that `group_of` tells apart. Have `most_at_once`
+    workers: so many keys are out at once when much of the work is slow. Whoever works on keys sets
+    `give_up`: it is called with one whose work is to end early, and should not wait for it.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        places: int,
+        group_of: Callable[[K], Hashable],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._clock = clock
-        self._ready: asyncio.Queue[K] = asyncio.Queue()
+        self._now = now
+        self._share = FairShare(places, group_of)
+        self.most_at_once = most_at_once(places)
+        self.give_up: Callable[[K], None] = lambda _: None
+        self._out: asyncio.Queue[K] = asyncio.Queue()  # what a worker may take now
         self._queued: set[K] = set()
-        self._processing: set[K] = set()
+        self._processing: dict[K, asyncio.TimerHandle] = {}
         self._dirty: set[K] = set()
         self._due: dict[K, datetime] = {}
         self._heap: list[tuple[datetime, int, K]] = []
@@ -39,22 +60,32 @@ class WorkQueue(Generic[K]):
         self._sooner = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self.waiting_since: float | None = None
+        """By `now`, since when there has always been a key that waits."""
 
     def __len__(self) -> int:
-        return self._ready.qsize()
+        return len(self._queued)
 
     @property
     def busy(self) -> int:
         """How many keys are being worked on."""
         return len(self._processing)
 
+    @property
+    def aside(self) -> int:
+        """How many of them have been for long, so that others need not wait for them."""
+        return self._share.aside
+
     def add(self, key: K) -> None:
         """Work on the key as soon as a worker is free; once, however often it is added."""
         if key in self._processing:
             self._dirty.add(key)
         elif key not in self._queued:
+            if not self._queued:
+                self.waiting_since = self._now()
             self._queued.add(key)
-            self._ready.put_nowait(key)
+            self._share.add(key)
+            self._hand_out()
 
     def add_at(self, key: K, when: datetime) -> None:
         """Work on the key at that time; replaces an earlier wish for the same key."""
@@ -81,21 +112,36 @@ class WorkQueue(Generic[K]):
         return delay
 
     async def get(self) -> K:
-        """The next key that is ready; waits for one."""
-        key = await self._ready.get()
+        """The next key; waits for one that is ready and may be worked on beside the others."""
+        key = await self._out.get()
         self._queued.discard(key)
-        self._processing.add(key)
+        if not self._queued:
+            self.waiting_since = None
+        loop = asyncio.get_running_loop()
+        self._processing[key] = loop.call_later(SLOW_SECONDS, self._step_aside, key)
         self._idle.clear()
         return key
 
     def done(self, key: K) -> None:
         """The worker is through with the key; news that came meanwhile queue it again."""
-        self._processing.discard(key)
+        self._processing.pop(key).cancel()
         if not self._processing:
             self._idle.set()
+        self._share.done(key)
         if key in self._dirty:
             self._dirty.discard(key)
             self.add(key)
+        self._hand_out()
+
+    def _step_aside(self, key: K) -> None:
+        longest = self._share.step_aside(key, self._now())
+        if longest is not None:
+            self.give_up(longest)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while (key := self._share.take(self._now())) is not None:
+            self._out.put_nowait(key)
 
     async def idle(self) -> None:
         """Waits until no key is being worked on."""

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+import yarl
 from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
 
@@ -71,6 +72,12 @@ class Kube:
     @property
     def server(self) -> str:
         return str(self._api.configuration.host)
+
+    def url(self, path: str, query: Mapping[str, str] | None = None) -> yarl.URL:
+        """Sent as it is: nothing decodes or shortens a path that `Resource.path` has quoted."""
+        return yarl.URL(
+            self.server + path + (f"?{urlencode(query)}" if query else ""), encoded=True
+        )
 
     @property
     def library_client(self) -> kubernetes_client.ApiClient:
@@ -267,7 +274,7 @@ class Kube:
         most_bytes: int | None = None,
     ) -> bytes:
         """The answer's bytes; raises _TooLarge when a good one has more of them."""
-        url = self.server + path + (f"?{urlencode(query)}" if query else "")
+        url = self.url(path, query)
         headers = await self._auth_headers()
         headers |= {"Accept": "application/json", "Content-Type": content_type}
         try:

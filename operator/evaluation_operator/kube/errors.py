@@ -36,7 +36,7 @@ class AlreadyExists(Conflict):
 
 
 class Rejected(ApiError):
-    """The request itself is wrong (400, 422): the same request will never pass."""
+    """The request itself is wrong (400, 422, or it could not even be written): it never passes."""
 
 
 class Forbidden(ApiError):

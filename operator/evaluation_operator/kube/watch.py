@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Set
 from contextlib import aclosing
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 import aiohttp
 
@@ -126,7 +125,7 @@ async def _changes(
         "allowWatchBookmarks": "true",
         "timeoutSeconds": str(STREAM_SECONDS),
     }
-    url = f"{kube.server}{resource.path(namespace)}?{urlencode(query)}"
+    url = kube.url(resource.path(namespace), query)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_SECONDS)
     try:
         async with session.get(url, timeout=timeout) as response:

@@ -14,6 +14,7 @@ from evaluation_operator.controller.workqueue import WorkQueue
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+PLACES = 4
 
 
 class FakeClock:
@@ -32,7 +33,7 @@ def clock() -> FakeClock:
 @pytest_asyncio.fixture
 async def queue(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WorkQueue[str]]:
     monkeypatch.setattr(workqueue, "LONGEST_NAP_SECONDS", 0.005)
-    queue: WorkQueue[str] = WorkQueue(clock)
+    queue: WorkQueue[str] = WorkQueue(clock, places=PLACES, group_of=lambda key: key[0])
     task = asyncio.create_task(queue.release_due())
     yield queue
     task.cancel()
@@ -153,3 +154,63 @@ async def test_idle_waits_for_work_under_way(queue: WorkQueue[str]) -> None:
     queue.done("a")
     async with asyncio.timeout(5):
         await idle
+
+
+async def test_keys_of_others_do_not_wait_for_one_that_is_slow(
+    queue: WorkQueue[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every worker was kept busy by one namespace's jobs, and nobody else's were worked on."""
+    monkeypatch.setattr(workqueue, "SLOW_SECONDS", 0.02)
+    hostile = ["a1", "b1", "c1", "d1"]
+    for key in [*hostile, "honest"]:
+        queue.add(key)
+    assert [await soon(queue) for _ in hostile] == hostile
+
+    assert await soon(queue) == "honest"
+    assert queue.busy == 5
+    assert queue.aside >= 1
+    for key in [*hostile, "honest"]:
+        queue.done(key)
+    assert queue.busy == queue.aside == 0
+
+
+async def test_what_has_gone_on_for_longest_is_given_up_when_all_are_slow(
+    queue: WorkQueue[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workqueue, "SLOW_SECONDS", 0.02)
+    given_up: asyncio.Queue[str] = asyncio.Queue()
+    queue.give_up = given_up.put_nowait
+    slow = [f"{letter}1" for letter in "abcdefghijkl"]
+    for key in slow:
+        queue.add(key)
+    assert [await soon(queue) for _ in slow] == slow
+
+    queue.add("other")
+    assert await soon(queue) == "other", "the places are free again, 12 keys notwithstanding"
+    async with asyncio.timeout(5):
+        assert await given_up.get() in slow[:PLACES]
+
+
+async def test_a_slow_key_that_is_done_is_not_slow_the_next_time(
+    queue: WorkQueue[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workqueue, "SLOW_SECONDS", 0.02)
+    queue.add("a")
+    await soon(queue)
+    queue.done("a")
+    await asyncio.sleep(0.05)
+
+    assert queue.aside == 0
+
+
+async def test_it_is_known_since_when_a_key_waits(queue: WorkQueue[str]) -> None:
+    assert queue.waiting_since is None
+    queue.add("a")
+    since = queue.waiting_since
+    assert since is not None
+    queue.add("b")
+    assert await soon(queue) == "a"
+    assert queue.waiting_since == since, "somebody has always waited since"
+
+    await soon(queue)
+    assert queue.waiting_since is None
