@@ -116,3 +116,12 @@ def test_the_same_rows_are_the_same_in_a_folder(table: Table, tmp_path: Path) ->
     assert read(table) == read(local)
     assert read_ids(table)
     local.close()
+
+
+def test_a_name_is_no_pattern(bucket: pafs.FileSystem, prefix: str, table: Table) -> None:
+    """`[o]ther.parquet` was read as a pattern: the rows of `other.parquet` twice, its own never."""
+    names = ["[o]ther", "other", "*", "?ther", "a%2fb"]
+    for number, name in enumerate(names):
+        rows = foreign_table(make_foreign_row(number, groundtruth=name))
+        pq.write_table(rows, f"{prefix}/{name}.parquet", filesystem=bucket)
+    assert sorted(str(row["groundtruth"]) for row in read(table)) == sorted(names)

@@ -7,10 +7,14 @@ from urllib.parse import unquote, urlsplit
 
 
 def as_uri(text: str) -> str:
-    """The URI of a table or folder; a path without a scheme is one of this machine."""
+    """The URI of a table or folder; a path without a scheme is one of this machine.
+
+    Tables are reached through no link. One that somebody names here is their own choice, so it is
+    told where it leads.
+    """
     if "://" in text:
         return text
-    return Path(text).expanduser().absolute().as_uri()
+    return Path(text).expanduser().resolve().as_uri()
 
 
 def local_path(uri: str) -> Path | None:

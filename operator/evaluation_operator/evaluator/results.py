@@ -106,6 +106,7 @@ class Folder:
         return {value for batch in self.batches(name, [column]) for value in batch[0].to_pylist()}
 
     def exists(self, name: str) -> bool:
+        """Whether the file is there; a link is none, and writing puts the file in its place."""
         try:
             info = self._filesystem.get_file_info(self._at(name))
         except OSError as error:
@@ -138,7 +139,7 @@ class Folder:
         try:
             with self._filesystem.open_input_stream(self._at(name)) as source:
                 parsed: dict[str, Any] = json.loads(source.read())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise self._unavailable(name, error) from error
         return parsed
 
@@ -155,14 +156,14 @@ class Folder:
             raise self._unavailable("delete", error) from error
 
     def _write(self, name: str, chunks: Iterator[bytes]) -> None:
-        local = isinstance(self._filesystem, pafs.LocalFileSystem)
-        place = self._at(f".{name}.{uuid.uuid4().hex}" if local else name)
+        is_local = not isinstance(self._filesystem, pafs.S3FileSystem)
+        place = self._at(f".{name}.{uuid.uuid4().hex}" if is_local else name)
         try:
             self._filesystem.create_dir(self._path, recursive=True)
             with self._filesystem.open_output_stream(place) as target:
                 for chunk in chunks:
                     target.write(chunk)
-            if local:
+            if is_local:
                 self._filesystem.move(place, self._at(name))
         except OSError as error:
             raise self._unavailable(name, error) from error

@@ -288,11 +288,11 @@ def _item(task: Task, opinions: int) -> AskedItem:
 
 def _read_answers(folder: Folder) -> list[JsonValue]:
     """Raises BackendRefused for a file that holds no list of answers: somebody has to mend it."""
-    if not folder.exists(ANSWERS):
-        return []
     try:
         content = folder.read_json(ANSWERS)
     except Unavailable as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return []
         if isinstance(error.__cause__, OSError):
             raise
         content = {}

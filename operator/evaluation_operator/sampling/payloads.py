@@ -105,10 +105,11 @@ def write_payload(
             return
         draft = storage.draft()
         try:
-            draft.write_bytes(file.data)
+            with draft.filesystem.open_output_stream(draft.path) as sink:
+                sink.write(file.data)
             storage.publish(draft, path)
         finally:
-            draft.unlink(missing_ok=True)
+            draft.discard()
 
 
 def _decoded(text: str, bounds: Bounds) -> bytes | None:

@@ -19,6 +19,7 @@ import ibis
 import pyarrow as pa
 
 from evaluation_operator.tables.days import is_wanted
+from evaluation_operator.tables.engine_files import EngineFiles, engine_address
 from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
 from evaluation_operator.tables.parquet import (
     Footer,
@@ -50,7 +51,7 @@ from evaluation_operator.tables.schema import (
     Column,
 )
 from evaluation_operator.tables.storage import list_parquet, open_storage, storage_errors
-from evaluation_operator.tables.wide import Part, open_spool, sliced
+from evaluation_operator.tables.wide import Part, check_widths, open_spool, sliced
 
 _LABELS: Final = "_labels"
 _HALVES: Final = "_halves"
@@ -176,10 +177,8 @@ class FileTable:
         ) as spill:
             engine = ibis.duckdb.connect()
             try:
-                filesystem = self._storage.engine_filesystem()
-                if filesystem is not None:
-                    engine.con.register_filesystem(filesystem)
-                _harden(engine.con, self._storage.address(self._storage.root), spill, self._options)
+                engine.con.register_filesystem(EngineFiles(self._storage.filesystem))
+                _harden(engine.con, engine_address(self._storage.root), spill, self._options)
                 yield engine
             except duckdb.ConversionException as error:
                 raise TableInvalid(f"{self._uri}: {error}") from error
@@ -202,7 +201,7 @@ class FileTable:
             [
                 _fitted(
                     engine.read_parquet(
-                        [self._storage.address(footer.path) for footer in same],
+                        [engine_address(footer.path) for footer in same],
                         table_name=f"{name}_{place}",
                         hive_partitioning=False,
                     ),
@@ -271,20 +270,25 @@ class FileTable:
         """What `keyed` leaves of a file's rows, some at a time."""
         empty = _registered(engine, "slice", footer.schema.empty_table())
         sql = _sql(keyed(_fitted(empty, columns)))
-        for rows in read_slices(self._storage.filesystem, footer.path):
-            engine.con.register("slice", rows)
-            yield engine.con.execute(sql).to_arrow_table()
+        with self._reading(footer.path):
+            for rows in read_slices(self._storage.filesystem, footer.path):
+                engine.con.register("slice", rows)
+                found = engine.con.execute(sql).to_arrow_table()
+                check_widths(found, self._options.memory_limit_bytes // 8, footer.path)
+                yield found
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _reading(self, path: str | None = None) -> Iterator[None]:
+        """`path`: the file that is read, where it is known."""
         try:
             yield
-        except (pa.ArrowException, OSError, sqlite3.Error) as error:
-            raise self._unreadable(error) from error
+        except (pa.ArrowException, OSError, sqlite3.Error, duckdb.Error) as error:
+            raise self._unreadable(error, path) from error
 
-    def _unreadable(self, error: Exception) -> TableUnavailable:
+    def _unreadable(self, error: Exception, path: str | None = None) -> TableUnavailable:
+        where = self._uri if path is None else f'file "{path}"'
         return TableUnavailable(
-            f"{self._uri}: reading failed ({error}); finish or remove a file that is half written, "
+            f"{where}: reading failed ({error}); finish or remove a file that is half written, "
             "or give the engine more memory if it says so"
         )
 

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -15,8 +14,9 @@ import pyarrow.parquet as pq
 
 from evaluation_operator.tables.days import by_day
 from evaluation_operator.tables.errors import SchemaDifference, TableInvalid, TableUnavailable
+from evaluation_operator.tables.plain_files import NotPlainError
 from evaluation_operator.tables.schema import Column, ColumnKind, conform, find_differences
-from evaluation_operator.tables.storage import Storage
+from evaluation_operator.tables.storage import Draft, Storage
 
 _GROUP_ROWS: Final = 65_536
 _GROUP_BYTES: Final = 16 * 2**20
@@ -29,6 +29,9 @@ _VECTOR_ROWS: Final = 2048
 _BUFFER_BYTES: Final = 4 * 2**20
 _FILE_BYTES: Final = 256 * 2**20
 _FOOTER_READERS: Final = 8
+# Some thousand row groups of a few columns; in memory it is six times as large.
+_FOOTER_BYTES: Final = 16 * 2**20
+_FOOTER_END: Final = 8
 _OPEN_FILES: Final = 64
 
 _EXPECTED: Final = {
@@ -64,14 +67,36 @@ def read_footers(filesystem: pafs.FileSystem, paths: Iterable[str]) -> list[Foot
 
 def _read_footer(filesystem: pafs.FileSystem, path: str) -> Footer:
     try:
-        with filesystem.open_input_file(path) as source, pq.ParquetFile(source) as file:
-            metadata = file.metadata
-            return Footer(path, file.schema_arrow, _is_full(metadata, "id"), _wide_bytes(metadata))
+        with filesystem.open_input_file(path) as source:
+            _check_footer_size(source, path)
+            with pq.ParquetFile(source) as file:
+                metadata = file.metadata
+                is_full = _is_full(metadata, "id")
+                return Footer(path, file.schema_arrow, is_full, _wide_bytes(metadata))
+    except FileNotFoundError as error:
+        raise TableUnavailable(
+            f'file "{path}" was there and is gone; leave files in place while they are read'
+        ) from error
+    except NotPlainError as error:
+        raise TableInvalid(f"{error}; put the file itself there") from error
     except (pa.ArrowException, OSError) as error:
         raise TableUnavailable(
             f'file "{path}" is unreadable or half written ({_first_line(error)}); '
             "finish or remove it: its rows are not skipped silently"
         ) from error
+
+
+def _check_footer_size(source: pa.NativeFile, path: str) -> None:
+    """Before it is read, all of it: four bytes at the end of a file say how large it is."""
+    size = source.size()
+    if size < _FOOTER_END:
+        return
+    footer = int.from_bytes(source.read_at(_FOOTER_END, size - _FOOTER_END)[:4], "little")
+    if _FOOTER_BYTES < footer <= size:
+        raise TableInvalid(
+            f'file "{path}" has a footer of {footer} bytes, and {_FOOTER_BYTES} are read at most; '
+            "write it with fewer columns, or with larger row groups"
+        )
 
 
 def _first_line(error: BaseException) -> str:
@@ -191,8 +216,8 @@ class _Drafts:
     def __init__(self, storage: Storage, folder: str) -> None:
         self._storage = storage
         self._folder = folder
-        self._open: dict[str | None, _Draft] = {}
-        self._written: list[tuple[str | None, Path]] = []
+        self._open: dict[str | None, _Open] = {}
+        self._written: list[tuple[str | None, Draft]] = []
 
     def add(self, day: str | None, rows: pa.Table) -> None:
         """Into the day's file; it ends when it is large, or too many others are open."""
@@ -200,9 +225,13 @@ class _Drafts:
         if draft is None:
             if len(self._open) >= _OPEN_FILES:
                 self._open.pop(next(iter(self._open))).writer.close()
-            path = self._storage.draft()
-            self._written.append((day, path))
-            draft = _Draft(pq.ParquetWriter(path, rows.schema, compression="zstd"))
+            file = self._storage.draft()
+            self._written.append((day, file))
+            draft = _Open(
+                pq.ParquetWriter(
+                    file.path, rows.schema, filesystem=file.filesystem, compression="zstd"
+                )
+            )
         draft.writer.write_table(rows)
         draft.size += rows.nbytes
         if draft.size >= _FILE_BYTES:
@@ -212,15 +241,15 @@ class _Drafts:
 
     def publish(self) -> None:
         self._end()
-        for day, path in self._written:
+        for day, file in self._written:
             folder = self._folder if day is None else f"{self._folder}/{day}"
-            self._storage.publish(path, f"{folder}/{_digest(path)}.parquet")
+            self._storage.publish(file, f"{folder}/{_digest(file)}.parquet")
 
     def close(self) -> None:
         """Leave nothing of what was not published."""
         self._end()
-        for _, path in self._written:
-            path.unlink(missing_ok=True)
+        for _, file in self._written:
+            file.discard()
 
     def _end(self) -> None:
         while self._open:
@@ -228,7 +257,7 @@ class _Drafts:
 
 
 @dataclass(slots=True)
-class _Draft:
+class _Open:
     writer: pq.ParquetWriter
     size: int = 0
 
@@ -251,6 +280,6 @@ def _gathered(
         yield pa.Table.from_batches(held)
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+def _digest(draft: Draft) -> str:
+    with draft.filesystem.open_input_stream(draft.path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]

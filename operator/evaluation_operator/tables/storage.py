@@ -8,90 +8,79 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
-import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 import pyarrow.fs as pafs
-from fsspec.implementations.arrow import ArrowFSWrapper  # type: ignore[import-untyped]
 
 from evaluation_operator.api.table_address import BUCKET, IP_LIKE_BUCKET, shown_address
 from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+from evaluation_operator.tables.plain_files import NotPlainError, PlainFiles, create_plain
 from evaluation_operator.tables.protocol import TableOptions
 
 _S3_CONNECT_SECONDS = 10
 _S3_REQUEST_SECONDS = 60
+_DEEPEST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A file that nobody sees yet: to be written, then published or discarded."""
+
+    filesystem: pafs.FileSystem
+    path: str
+
+    def discard(self) -> None:
+        """Nothing if it has been published, or discarded before."""
+        with suppress(FileNotFoundError):
+            self.filesystem.delete_file(self.path)
 
 
 class Storage(Protocol):
-    """`root` and all paths are those of `filesystem`; DuckDB calls them by `address`."""
+    """`root` and all paths are those of `filesystem`."""
 
     filesystem: pafs.FileSystem
     root: str
 
-    def address(self, path: str) -> str: ...
-
     def make(self) -> bool:
         """Make the root; whether it was missing."""
 
-    def draft(self) -> Path:
-        """A new file on this machine's disk, to be written and published."""
+    def draft(self) -> Draft:
+        """A new, empty one; on this machine's disk."""
 
-    def publish(self, draft: Path, path: str) -> None:
+    def publish(self, draft: Draft, path: str) -> None:
         """Let readers see the finished draft, whole, under this path; its folder may be new."""
-
-    def engine_filesystem(self) -> ArrowFSWrapper | None:
-        """What DuckDB needs to read the addresses; None for what it can read itself."""
 
 
 class LocalStorage:
-    """A folder of this machine, most often a mounted volume."""
+    """A folder of this machine, most often a mounted volume. Links are followed neither on the
+    way to it nor below it."""
 
     def __init__(self, root: str) -> None:
-        self.filesystem = pafs.LocalFileSystem()
+        self.filesystem = local_files()
         self.root = root
 
-    def address(self, path: str) -> str:
-        return path
-
     def make(self) -> bool:
-        is_missing = not Path(self.root).exists()
-        Path(self.root).mkdir(parents=True, exist_ok=True)
+        is_missing = self.filesystem.get_file_info(self.root).type is pafs.FileType.NotFound
+        self.filesystem.create_dir(self.root)
         return is_missing
 
-    def draft(self) -> Path:
-        Path(self.root).mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".draft-", suffix=".tmp", dir=self.root)
+    def draft(self) -> Draft:
+        self.filesystem.create_dir(self.root)
+        path = f"{self.root}/.draft-{secrets.token_hex(8)}.tmp"
         # Readers may be other users than the writer, who share the folder by its group.
-        os.fchmod(handle, 0o664)
-        os.close(handle)
-        return Path(name)
+        create_plain(path, 0o664)
+        return Draft(self.filesystem, path)
 
-    def publish(self, draft: Path, path: str) -> None:
-        folder = Path(path).parent
-        _make_shared(folder)
-        _sync(draft)
-        draft.replace(path)
-        _sync(folder)
-
-    def engine_filesystem(self) -> None:
-        return None
-
-
-class _S3ForDuckDB(ArrowFSWrapper):  # type: ignore[misc]
-    """DuckDB's own S3 support is an extension that it would have to download, and asks for as soon
-    as it hears `s3://`; so that it does not, buckets have another name there."""
-
-    protocol = "bucket"
-
-    @classmethod
-    def _strip_protocol(cls, path: str) -> str:
-        return path.removeprefix(f"{cls.protocol}://")
+    def publish(self, draft: Draft, path: str) -> None:
+        self.filesystem.create_dir(path.rpartition("/")[0])
+        self.filesystem.move(draft.path, path)
 
 
 class S3Storage:
@@ -116,9 +105,6 @@ class S3Storage:
         self.root = root
         self._temp_directory = options.temp_directory
 
-    def address(self, path: str) -> str:
-        return f"{_S3ForDuckDB.protocol}://{path}"
-
     def make(self) -> bool:
         """A prefix needs no making, and a bucket is for its owner to make."""
         bucket = self.root.partition("/")[0]
@@ -126,18 +112,23 @@ class S3Storage:
             raise TableInvalid(f'bucket "{bucket}" does not exist; create it, or correct the URI')
         return self.filesystem.get_file_info(self.root).type is pafs.FileType.NotFound
 
-    def draft(self) -> Path:
+    def draft(self) -> Draft:
         handle, name = tempfile.mkstemp(suffix=".tmp", dir=self._temp_directory)
         os.close(handle)
-        return Path(name)
+        return Draft(pafs.LocalFileSystem(), name)
 
-    def publish(self, draft: Path, path: str) -> None:
-        with draft.open("rb") as source, self.filesystem.open_output_stream(path) as sink:
+    def publish(self, draft: Draft, path: str) -> None:
+        with (
+            draft.filesystem.open_input_stream(draft.path) as source,
+            self.filesystem.open_output_stream(path) as sink,
+        ):
             shutil.copyfileobj(source, sink, 8 * 2**20)
-        draft.unlink()
+        draft.discard()
 
-    def engine_filesystem(self) -> ArrowFSWrapper:
-        return _S3ForDuckDB(self.filesystem)
+
+def local_files() -> pafs.FileSystem:
+    """This machine's files, through no link."""
+    return pafs.PyFileSystem(PlainFiles())
 
 
 def open_storage(uri: str, options: TableOptions) -> Storage:
@@ -151,8 +142,8 @@ def open_storage(uri: str, options: TableOptions) -> Storage:
             f"uri: a {parts.scheme}:// table has no user, password, query or fragment; give scheme "
             "and path alone (an @ in a folder's name as %40), and credentials in a Secret"
         )
-    if ".." in path.split("/"):
-        raise TableInvalid(f'uri: "{uri}" holds ".."; give the folder\'s own path')
+    if {".", ".."} & set(path.split("/")):
+        raise TableInvalid(f'uri: "{uri}" holds ".." or "."; give the folder\'s own path')
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost") or not path.startswith("/"):
             raise TableInvalid("uri: it names no folder; write file:///path/of/the/table")
@@ -174,14 +165,34 @@ def list_parquet(
 ) -> Iterator[str]:
     """Every `*.parquet` below the folder, in order, but for what `_` or `.` begins: labels,
     results, drafts. A missing folder holds none. `is_wanted` judges the folders directly below
-    by their names: what it does not want is not even listed."""
+    by their names: what it does not want is not even listed.
+
+    TableInvalid names what could hold rows but is neither file nor folder, such as a link, since
+    rows are not skipped silently; and a folder that lies deeper than any table needs.
+    """
+    yield from _below(filesystem, folder, is_wanted, _DEEPEST)
+
+
+def _below(
+    filesystem: pafs.FileSystem, folder: str, is_wanted: Callable[[str], bool], depth: int
+) -> Iterator[str]:
+    if depth == 0:
+        raise TableInvalid(
+            f'folder "{folder}" lies deeper than {_DEEPEST} folders below the table; move it up, '
+            "or begin its name with _"
+        )
     selector = pafs.FileSelector(folder, allow_not_found=True)
     for info in sorted(filesystem.get_file_info(selector), key=lambda info: str(info.path)):
         if info.base_name.startswith(("_", ".")):
             continue
         if info.type is pafs.FileType.Directory:
             if is_wanted(info.base_name):
-                yield from list_parquet(filesystem, info.path)
+                yield from _below(filesystem, info.path, lambda _: True, depth - 1)
+        elif info.type is pafs.FileType.Unknown:
+            raise TableInvalid(
+                f'"{info.path}" is a symbolic link or a special file, and no rows are read through '
+                "one; put the file or folder itself there, or begin the name with _"
+            )
         elif info.base_name.endswith(".parquet"):
             yield info.path
 
@@ -194,26 +205,9 @@ def storage_errors(uri: str) -> Iterator[None]:
         yield
     except PermissionError as error:
         raise TableInvalid(f"{uri}: {error}; let this user read and write there") from error
+    except NotPlainError as error:
+        raise TableInvalid(f"{uri}: {error}; put the file or folder itself there") from error
     except (NotADirectoryError, FileExistsError) as error:
         raise TableInvalid(f"{uri}: {error}; give a folder") from error
     except OSError as error:
         raise TableUnavailable(f"{uri}: {error}; try again when it can be reached") from error
-
-
-def _make_shared(folder: Path) -> None:
-    """The folder, for the whole group of its parent: whoever writes next may be another user."""
-    if folder.exists():
-        return
-    _make_shared(folder.parent)
-    folder.mkdir(exist_ok=True)
-    with suppress(PermissionError):  # another writer was first, and has done so
-        folder.chmod(folder.stat().st_mode | stat.S_IWGRP)
-    _sync(folder.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

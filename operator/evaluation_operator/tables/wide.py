@@ -17,6 +17,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from evaluation_operator.tables.errors import TableInvalid
 from evaluation_operator.tables.schema import HALF_SCHEMA, ID_DIGITS, ROW_SCHEMA
 
 _KEY: Final = "key"
@@ -120,6 +121,18 @@ def _packed(row: pa.RecordBatch) -> tuple[int, bytes]:
 
 def _unpacked(packed: bytes, size: int, schema: pa.Schema) -> pa.RecordBatch:
     return pa.ipc.read_record_batch(pa.decompress(packed, size, codec=_CODEC), schema)
+
+
+def check_widths(rows: pa.Table, most_bytes: int, path: str) -> None:
+    """TableInvalid if a row alone has more: an engine that joins rows holds a few copies of it."""
+    if rows.nbytes <= most_bytes:
+        return
+    widest = max(row.nbytes for row in _one_by_one(rows))
+    if widest > most_bytes:
+        raise TableInvalid(
+            f'file "{path}" has a row of {widest} bytes, and {most_bytes} fit in memory; keep '
+            "large values as files beside the table"
+        )
 
 
 def sliced(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -161,3 +161,13 @@ def test_labels_need_the_table_that_has_the_rows(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "no such folder" in result.stderr
     assert not (tmp_path / "typo").exists()
+
+
+def test_a_link_that_somebody_names_is_where_it_leads(tmp_path: Path) -> None:
+    """Tables follow no link; who types one has chosen it. The file may be one just as well."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "table").symlink_to(tmp_path / "disk")
+    write_jsonl(tmp_path / "rows-2026.jsonl", make_row(0))
+    (tmp_path / "rows.jsonl").symlink_to(tmp_path / "rows-2026.jsonl")
+    told = imported("rows", str(tmp_path / "rows.jsonl"), tmp_path / "table", *MODEL)
+    assert (told["imported"], told["table"]) == (1, (tmp_path / "disk").as_uri())

@@ -4,6 +4,8 @@ place."""
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -231,3 +233,45 @@ async def test_a_project_is_closed_as_it_says(
         await backend.close_project(project)
     assert bool(await backend.list_projects()) is is_listed
     assert (tmp_path / "uid-1" / RUN / "tasks.json").exists() is is_there
+
+
+def _link_to_answers_elsewhere(path: Path) -> None:
+    elsewhere = path.parents[2] / "elsewhere.json"
+    elsewhere.write_text(json.dumps({"answers": [{"itemId": "a", "annotator": "x"}]}))
+    path.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("put", "why"),
+    [
+        (_link_to_answers_elsewhere, r"answers\.json\" is a symbolic link"),
+        (os.mkfifo, r"answers\.json\" is a FIFO"),
+        (lambda path: path.write_text("[" * 200_000), "holds no list of answers"),
+    ],
+    ids=["a link", "a FIFO", "endless nesting"],
+)
+async def test_answers_are_read_from_a_file_of_that_name_alone(
+    backend: Backend, tmp_path: Path, put: Callable[[Path], object], why: str
+) -> None:
+    """Whoever labels may write to the folder. A link showed what only the labeler may read, a FIFO
+    held its thread for ever, and a file of brackets ended what attended all runs."""
+    project = await backend.open_project(make_spec())
+    await backend.add_tasks(project, RUN, TASKS)
+    put(tmp_path / "uid-1" / RUN / "answers.json")
+    for use in (lambda: backend.read_answers(project, RUN), lambda: backend.count_answers(project)):
+        with pytest.raises((BackendUnavailable, BackendRefused), match=why):
+            await use()
+
+
+async def test_a_project_that_was_swapped_for_a_link_is_written_anew(
+    backend: Backend, tmp_path: Path
+) -> None:
+    await backend.open_project(make_spec())
+    kept = tmp_path / "kept.json"
+    (tmp_path / "uid-1" / "project.json").rename(kept)
+    before = kept.read_text()
+    (tmp_path / "uid-1" / "project.json").symlink_to(kept)
+    assert await backend.list_projects() == []
+    await backend.open_project(make_spec(title="other"))
+    assert len(await backend.list_projects()) == 1
+    assert kept.read_text() == before
