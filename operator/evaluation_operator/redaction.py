@@ -25,6 +25,8 @@ PART: Final = 6
 """Characters: what has so many of a secret in a row is a part of it."""
 _SHORTEST: Final = 3
 _LONG_WORD: Final = 16
+_LONGEST_LINE: Final = 32_768
+"""Characters of a log's entry: to look through one of megabytes would hold up all else."""
 _LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 _TALKATIVE: Final = ("httpx", "httpcore", "aiosmtplib", "urllib3", "kubernetes", "kopf", "hpack")
 """They log requests with headers and bodies, or a line for each event."""
@@ -137,7 +139,7 @@ class _Lines(logging.Formatter):
         return visible(super().formatMessage(record))
 
     def format(self, record: logging.LogRecord) -> str:
-        return visible(redact(super().format(record)), keeps_layout=True)
+        return visible(redact(super().format(record)[:_LONGEST_LINE]), keeps_layout=True)
 
 
 def log_to_stderr(level: str) -> None:

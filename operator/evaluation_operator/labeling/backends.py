@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterable
 
@@ -59,8 +60,8 @@ class Backends:
         return tuple(self._entries)
 
     async def aclose(self) -> None:
-        for backend in tuple(self._made.values()):
-            await backend.aclose()
+        made = tuple(self._made.values())
+        await asyncio.gather(*(it.aclose() for it in made), return_exceptions=True)
 
 
 def make_backend(entry: BackendEntry, options: TableOptions, owner: str) -> Backend:

@@ -87,7 +87,7 @@ def shown_to_all(told: Told) -> Told:
 
 
 def _shown(text: str) -> str:
-    return visible(redact(text))
+    return visible(redact(text[: 2 * MESSAGE_LIMIT]))
 
 
 def status_with(

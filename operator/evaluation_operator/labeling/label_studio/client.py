@@ -194,7 +194,7 @@ def _cure(status: int, content: JsonValue) -> str:
 def _excerpt(told: JsonValue) -> str:
     """The server's own words, which whoever mends it needs. An answer that repeats what it was
     sent in any form is not shown at all, for nobody knows what else it repeats."""
-    text = json.dumps(told, ensure_ascii=False)
+    text = json.dumps(told, ensure_ascii=False)[: 4 * _EXCERPT]
     if redact.finds(text):
         return "its answer is not shown, as it repeats the token: look into Label Studio's log"
     return visible(text)[:_EXCERPT]
