@@ -7,6 +7,8 @@ what its name leads to.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .base import Rule
 from .table_address import BUCKET_URI, IPV4, POSTGRESQL_URI
 
@@ -27,76 +29,66 @@ def _in_cel(pattern: str) -> str:
     return pattern.replace("\\", "\\\\")
 
 
-def address_rules(field: str, *, optional: bool, schemes: tuple[str, ...]) -> tuple[Rule, ...]:
-    """Rules for an address in `field`: its scheme, its form, no password, files below the mount."""
+def address_rules(path: str, *, where: str, schemes: tuple[str, ...]) -> tuple[Rule, ...]:
+    """Rules for the address at `path` below the object: its scheme, its form, no password, files
+    below the mount. `where` is CEL for: there is one."""
     rules = (
-        _scheme(field, schemes),
-        _no_password(field),
-        _plain(field),
-        _file(field),
-        *(() if not {"s3", "gs"} & {*schemes} else (_bucket(field),)),
-        *(() if "postgresql" not in schemes else _database(field)),
+        _scheme(path, schemes),
+        _no_password(path),
+        _plain(path),
+        _file(path),
+        _bucket(path),
+        *(() if "postgresql" not in schemes else _database(path)),
     )
-    return tuple(map(_where_given, rules)) if optional else rules
+    return tuple(replace(rule, rule=f"!({where}) || ({rule.rule})") for rule in rules)
 
 
-def _where_given(rule: Rule) -> Rule:
-    assert rule.field_path is not None, "an address is a field"
-    return Rule(
-        rule=f"!has(self{rule.field_path}) || ({rule.rule})",
-        message=rule.message,
-        field_path=rule.field_path,
-        reason=rule.reason,
-        message_expression=rule.message_expression,
-    )
-
-
-def _rule(field: str, rule: str, what: str, *, forbidden: bool = False) -> Rule:
-    value = f"self.{field}"
+def _rule(path: str, rule: str, what: str, *, forbidden: bool = False) -> Rule:
+    value, field = f"self.{path}", path.rpartition(".")[2]
     shown = f"({value}.matches('[@?#]') ? '' : {value} + ' ')"
     return Rule(
         rule=rule.replace("VALUE", value),
         message=f"{field} {what}",
         message_expression=f"'{field} ' + {shown} + '{what}'",
-        field_path=f".{field}",
+        field_path=f".{path}",
         reason="FieldValueForbidden" if forbidden else "FieldValueInvalid",
     )
 
 
-def _scheme(field: str, schemes: tuple[str, ...]) -> Rule:
+def _scheme(path: str, schemes: tuple[str, ...]) -> Rule:
     named = ", ".join(f"{scheme}://" for scheme in schemes)
     return _rule(
-        field,
+        path,
         f"VALUE.matches('^({'|'.join(schemes)})://.')",
         f"must begin with one of {named}, followed by an address",
     )
 
 
-def _no_password(field: str) -> Rule:
+def _no_password(path: str) -> Rule:
     """Whatever stands in the password: what is between the first `:` and the last `@` is one."""
-    value = f"self.{field}"
+    value, field = f"self.{path}", path.rpartition(".")[2]
     return Rule(
         rule=f"!{value}.matches('^[^/]*//(.|\\n)*:(.|\\n)*@') && "
         f"!{value}.matches('(?i)[?&](password|passwd|pwd|sslpassword|secret|token)=')",
         message=f"{field} holds a password, which everybody who can read the object would see: "
         "take it out, and put it into a Secret named evaluation-… of runTemplate.envFrom",
-        field_path=f".{field}",
+        field_path=f".{path}",
         reason="FieldValueForbidden",
     )
 
 
-def _plain(field: str) -> Rule:
+def _plain(path: str) -> Rule:
     return _rule(
-        field,
+        path,
         f"VALUE.matches('{_PLAIN}')",
         "must have no quotes, line breaks, patterns, queries, fragments or escapes: leave out "
         "characters like % * ? # $ and quotation marks",
     )
 
 
-def _file(field: str) -> Rule:
+def _file(path: str) -> Rule:
     return _rule(
-        field,
+        path,
         f"!VALUE.startsWith('file:') || (VALUE.matches('^file://{TABLE_MOUNT}(/|$)') && "
         "!VALUE.matches('/[.][.]?(/|$)') && !VALUE.matches('[][]'))",
         f"must lie where the volume claim is mounted: write file://{TABLE_MOUNT} or a folder below "
@@ -104,9 +96,9 @@ def _file(field: str) -> Rule:
     )
 
 
-def _bucket(field: str) -> Rule:
+def _bucket(path: str) -> Rule:
     return _rule(
-        field,
+        path,
         f"!VALUE.matches('^(s3|gs):') || (VALUE.matches('{_in_cel(BUCKET_URI)}') && "
         f"!VALUE.matches('^(s3|gs)://{IPV4}(/|$)') && "
         "!VALUE.matches('/[.][.]?(/|$)') && !VALUE.matches('[][]'))",
@@ -114,22 +106,22 @@ def _bucket(field: str) -> Rule:
     )
 
 
-def _database(field: str) -> tuple[Rule, ...]:
+def _database(path: str) -> tuple[Rule, ...]:
     return (
         _rule(
-            field,
+            path,
             f"!VALUE.startsWith('postgresql:') || VALUE.matches('{_in_cel(POSTGRESQL_URI)}')",
             f"must have the form {POSTGRES_FORM}, its host a DNS name or an IP address as it is "
             "always written; options belong into the Secret",
         ),
         _rule(
-            field,
+            path,
             "!VALUE.startsWith('postgresql:') || "
             "!VALUE.matches('/(pg_[A-Za-z0-9_]*|information_schema)([.][^/]*)?$')",
             "must name a table of yours, not one of the database itself",
         ),
         _rule(
-            field,
+            path,
             "!VALUE.matches('(?i)^(postgresql|clickhouse)://([^/]*@)?"
             "(169[.]254[.]|[[](fe[89ab][0-9a-f]:|::ffff:|fd00:ec2:))')",
             "must not name a link-local address, where clouds keep the credentials of machines",

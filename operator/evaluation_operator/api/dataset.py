@@ -29,16 +29,16 @@ from .evaluation_options import (
     BoundingBoxUnits,
     EvaluationConfig,
     ImportKeys,
-    Label,
     ScoreThreshold,
 )
 from .input_config import InputConfig
 from .instruction import InstructionDataType
 from .names import ModelVersion
 
+# As they were when the run began, perhaps before the schema of jobs and labels was as strict as it
+# is: the run goes on. Who sends mail looks again whether an address is one.
+StoredLabel = Annotated[str, Field(min_length=1, max_length=64)]
 StoredEmail = Annotated[str, Field(max_length=320)]
-"""As the job had it when the run began, perhaps before its schema was as strict as it is: who sends
-mail looks again. A run whose address is none is read, and goes on."""
 
 
 class JobReference(Model):
@@ -253,7 +253,7 @@ class DatasetSpec(Model):
         "Default: 0.00 to 0.95 by 0.05, then 0.96 to 0.99.",
         max_length=101,
     )
-    slice_labels: list[Label] = Field(
+    slice_labels: list[StoredLabel] = Field(
         default=[], description="Labels to slice by. Default: every label.", max_length=1000
     )
     bounding_box_units: BoundingBoxUnits | None = Field(
@@ -266,7 +266,7 @@ class DatasetSpec(Model):
         "asked.",
     )
     annotation_spec_set: str = Field(description="Name of the AnnotationSpecSet.", max_length=253)
-    annotation_specs: list[Label] = Field(
+    annotation_specs: list[StoredLabel] = Field(
         description="The labels that the model can give, in the order of the AnnotationSpecSet.",
         min_length=1,
         max_length=1000,

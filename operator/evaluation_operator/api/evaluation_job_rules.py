@@ -147,7 +147,22 @@ def _config_identity_rules() -> tuple[Rule, ...]:
     )
 
 
-CONFIG_RULES = (*_source_rules(), *_type_rules(), *_option_rules(), *_config_identity_rules())
+def _table_rules() -> tuple[Rule, ...]:
+    """Of jobs alone: a Dataset has a copy of what its job had when it was admitted."""
+    return address_rules(
+        "inputConfig.tableSource.inputUri",
+        where="has(self.inputConfig.tableSource)",
+        schemes=("file", "s3", "gs", "postgresql", "clickhouse"),
+    )
+
+
+CONFIG_RULES = (
+    *_source_rules(),
+    *_table_rules(),
+    *_type_rules(),
+    *_option_rules(),
+    *_config_identity_rules(),
+)
 
 
 def _labelling_rules() -> tuple[Rule, ...]:
@@ -208,7 +223,7 @@ def _results_rules() -> tuple[Rule, ...]:
             "results, like s3://BUCKET/FOLDER",
             reason="FieldValueRequired",
         ),
-        *address_rules("resultsUri", optional=True, schemes=("file", "s3", "gs")),
+        *address_rules("resultsUri", where="has(self.resultsUri)", schemes=("file", "s3", "gs")),
         Rule(
             rule=f"{claimed} || !{on_volume}",
             message="evaluationJobConfig.inputConfig.tableSource.persistentVolumeClaimName is "

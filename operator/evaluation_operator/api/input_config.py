@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from pydantic import Field
 
-from .address_rules import TABLE_MOUNT, address_rules
-from .base import LINE, Model, Rule
+from .address_rules import TABLE_MOUNT
+from .base import LINE, Model
 from .evaluation_options import AnnotationType, DataType
 from .run_template import ObjectName
 
@@ -55,10 +53,6 @@ class GcsSource(Model):
 
 class TableSource(Model):
     """A table that is not in BigQuery."""
-
-    RULES: ClassVar[tuple[Rule, ...]] = address_rules(
-        "inputUri", optional=False, schemes=("file", "s3", "gs", "postgresql", "clickhouse")
-    )
 
     input_uri: str = Field(
         description="Address of the table, at most 2,000 characters: "

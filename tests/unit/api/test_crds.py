@@ -101,7 +101,9 @@ def test_the_field_that_a_rule_points_to_exists() -> None:
 
     assert pointing
     for path, field_path, node in pointing:
-        assert field_path.removeprefix(".") in node["properties"], (path, field_path)
+        for name in field_path.removeprefix(".").split("."):
+            assert name in node["properties"], (path, field_path)
+            node = node["properties"][name]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.KIND)
