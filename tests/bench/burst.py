@@ -45,7 +45,7 @@ from tests.cluster.control_plane import ControlPlane
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACES = 4
 CONNECTIONS = 64
-PORT = 18080
+PORT = 18081
 LEAD_SECONDS = 25.0
 """How long before the instant the operator starts, so that it stands ready."""
 
@@ -298,7 +298,7 @@ class _operator:  # noqa: N801
         self._environment = os.environ | {
             "KUBECONFIG": kubeconfig,
             "EVALUATION_LEADER_ELECTION": "false",
-            "EVALUATION_HTTP_PORT": str(PORT),
+            "EVALUATION_HEALTH_PORT": str(PORT),
             "EVALUATION_LOG_LEVEL": "ERROR",
             "EVALUATION_CLOCK_OFFSET_SECONDS": str(offset.total_seconds()),
             "EVALUATION_ALLOW_TEST_CLOCK": "true",

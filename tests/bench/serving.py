@@ -18,9 +18,8 @@ import uvloop
 
 from evaluation_operator.kube import Seen, Synced
 from evaluation_operator.sampling.service import (
-    build_app,
+    build_parts,
     build_sampler,
-    build_server,
     settle_collector,
 )
 from evaluation_operator.sampling.settings import Settings
@@ -53,24 +52,22 @@ async def serve(arguments: argparse.Namespace) -> bool:
         "evaluation-sampler-0",
         folder / "accepted",
         durable=arguments.mode == "durable",
-        host="127.0.0.1",
         flush_seconds=FLUSH_SECONDS,
     )
     sampler = build_sampler(settings)
     await sampler.start()
     sampler.lease_renewed(datetime.now(UTC))
-    app, jobs = build_app(settings, sampler, None)
-    jobs.hear(Seen(make_job(arguments.table, folder, arguments.fraction, arguments.cap)))
-    jobs.hear(Synced())
-    server = build_server(app, settings.host, settings.http_port)
+    parts = build_parts(settings, sampler, None)
+    parts.jobs.hear(Seen(make_job(arguments.table, folder, arguments.fraction, arguments.cap)))
+    parts.jobs.hear(Synced())
     settle_collector()
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    serving = asyncio.create_task(server.serve([listen(arguments.port)]))
+    serving = asyncio.create_task(parts.traffic.serve([listen(arguments.port)]))
     await stopping.wait()
-    await app.stop_taking()
+    await parts.app.stop_taking()
     is_empty = await sampler.drain()
-    server.should_exit = True
+    parts.traffic.should_exit = True
     await serving
     return is_empty
 

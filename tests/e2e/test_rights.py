@@ -112,7 +112,7 @@ def test_probes_and_metrics_answer(live: Live, demo: Demonstration) -> None:
     name = next(
         it["metadata"]["name"] for it in pods if not it["metadata"].get("deletionTimestamp")
     )
-    base = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{name}:8080/proxy"
+    base = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{name}:8081/proxy"
     assert live.kubectl("get", "--raw", f"{base}/healthz") == "ok\n"
     assert live.kubectl("get", "--raw", f"{base}/readyz") == "ok\n"
     assert "evaluation_" in live.kubectl("get", "--raw", f"{base}/metrics")

@@ -33,6 +33,7 @@ from evaluation_operator.kube import (
     NotFound,
     Resource,
 )
+from evaluation_operator.serving.settings import Listening
 from tests.builders import Manifest, make_evaluation_job, make_spec_set, make_version, merged
 from tests.integration.eventually import eventually
 from tests.integration.kubelet import Kubelet, RunProgram
@@ -69,7 +70,7 @@ class Lab:
             operator_namespace=self.namespace,
             leader_election=False,
             workers=8,
-            http_port=0,
+            listening=Listening("127.0.0.1", 0),
             kubeconfig=str(self.kubeconfig),
         )
         telemetry = Telemetry()

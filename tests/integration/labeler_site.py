@@ -191,7 +191,7 @@ class Labeler:
                     "EVALUATION_NAMESPACE": self.site.lab.namespace,
                     "POD_NAME": "evaluation-labeler-0",
                     "EVALUATION_HTTP_HOST": "127.0.0.1",
-                    "EVALUATION_HTTP_PORT": str(self.port),
+                    "EVALUATION_HEALTH_PORT": str(self.port),
                     "EVALUATION_LABELER_BACKENDS_FILE": str(backends),
                     "EVALUATION_LABELER_POLL_SECONDS": "0.2",
                 }

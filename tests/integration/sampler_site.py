@@ -97,6 +97,7 @@ class Replica:
     name: str
     environment: dict[str, str]
     port: int = field(default_factory=lambda: free_ports(1)[0])
+    health_port: int = field(default_factory=lambda: free_ports(1)[0])
     process: Process | None = None
 
     @property
@@ -121,6 +122,7 @@ class Replica:
                     "POD_NAME": self.name,
                     "EVALUATION_HTTP_HOST": "127.0.0.1",
                     "EVALUATION_HTTP_PORT": str(self.port),
+                    "EVALUATION_HEALTH_PORT": str(self.health_port),
                     "EVALUATION_SAMPLER_DIRECTORY": str(self.site.folder / self.name),
                     "EVALUATION_SAMPLER_FLUSH_SECONDS": SOON,
                     "EVALUATION_SAMPLER_SPILL_SECONDS": "0.5",
@@ -134,7 +136,8 @@ class Replica:
         assert self.process.returncode is None, (self.site.folder / f"{self.name}.log").read_text()
         async with httpx.AsyncClient() as client:
             try:
-                return (await client.get(f"{self.url}/readyz")).status_code == 200
+                answer = await client.get(f"http://127.0.0.1:{self.health_port}/readyz")
+                return answer.status_code == 200
             except httpx.TransportError:
                 return False
 

@@ -192,7 +192,7 @@ async def program(lab: Lab, **environment: str) -> AsyncIterator[asyncio.subproc
         "KUBECONFIG": str(lab.kubeconfig),
         "POD_NAMESPACE": lab.namespace,
         "EVALUATION_NAMESPACES": lab.namespace,
-        "EVALUATION_HTTP_PORT": "0",
+        "EVALUATION_HEALTH_PORT": "0",
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -7,25 +7,34 @@ import contextlib
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from evaluation_operator.controller.act import Actor
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.clock import Clock, SystemClock
 from evaluation_operator.controller.gather import Gatherer
-from evaluation_operator.controller.health import LONGEST_LAG_SECONDS, HealthServer, Heartbeat
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.publish import EventPublisher
 from evaluation_operator.controller.reconcile import Reconciler
 from evaluation_operator.controller.settings import Settings
 from evaluation_operator.controller.store import Store
 from evaluation_operator.controller.sweep import Sweeper
-from evaluation_operator.controller.telemetry import Telemetry
+from evaluation_operator.controller.telemetry import PREFIX, Telemetry
 from evaluation_operator.controller.turns import Turns
 from evaluation_operator.controller.watching import WATCHED, watch_for_ever
 from evaluation_operator.controller.workqueue import WorkQueue
 from evaluation_operator.kube import ApiError, Kube
 from evaluation_operator.kube.leader import lead_for_ever
+from evaluation_operator.serving.files import OWN_FILES, share_files
+from evaluation_operator.serving.health import (
+    LONGEST_LAG_SECONDS,
+    ConnectionMetrics,
+    Heartbeat,
+    ThreadedServer,
+    health_pages,
+)
+from evaluation_operator.serving.server import Server, listen
 
 logger = logging.getLogger(__name__)
 
@@ -191,7 +200,7 @@ class Operator:
             async with asyncio.timeout(STOP_SECONDS):
                 await self.queue.idle()
 
-    def _health_server(self) -> HealthServer:
+    def _health_server(self) -> ThreadedServer:
         gauges = {
             "queue_depth": lambda: float(len(self.queue)),
             "keys_in_work": lambda: float(self.queue.busy),
@@ -202,12 +211,13 @@ class Operator:
             "sweep_age_seconds": self._sweep_age,
         }
         self.telemetry.export(self.store, gauges)
-        return HealthServer(
-            self.settings.http_port,
-            self.telemetry.registry,
-            live=self._not_live,
-            ready=self._not_ready,
-        )
+        registry, listening = self.telemetry.registry, self.settings.listening
+        own = self.settings.connections + self.settings.watch_connections + OWN_FILES
+        limits = replace(listening.limits, connections=share_files(own=own).health)
+        pages = health_pages(registry, live=self._not_live, ready=self._not_ready)
+        server = Server(pages, limits)
+        registry.register(ConnectionMetrics(PREFIX, {"health": server}))
+        return ThreadedServer(server, listen(listening.host, listening.health_port))
 
     def _sweep_age(self) -> float:
         since = self.sweeper.last_success

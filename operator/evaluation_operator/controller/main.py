@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 
 from evaluation_operator.controller.app import Operator
 from evaluation_operator.controller.settings import Settings, from_environment
 from evaluation_operator.environment import SettingsError
 from evaluation_operator.redaction import log_to_stderr
+from evaluation_operator.serving.signals import run_until_signalled
 
 
 def main() -> None:
@@ -25,10 +25,7 @@ def main() -> None:
 
 async def _run(settings: Settings) -> None:
     operator = await Operator.connect(settings)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, operator.stop.set)
-    await operator.run()
+    await run_until_signalled(operator.run, operator.stop.set)
 
 
 def _refuse(message: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.quantities import parse_quantity
 from evaluation_operator.domain.stalled import Limits
 from evaluation_operator.environment import Environment, SettingsError
+from evaluation_operator.serving.settings import Listening, read_listening
 
 LONGEST_SETTLE_SECONDS = 3600.0
 WORKERS = 64
@@ -39,7 +40,7 @@ class Settings:
     connections: int = most_at_once(WORKERS) + SPARE_CONNECTIONS
     watch_connections: int = 24
     sweep_seconds: float = 300.0
-    http_port: int = 8080
+    listening: Listening = field(default_factory=Listening)
     log_level: str = "INFO"
     clock_offset: timedelta = timedelta(0)
     kubeconfig: str | None = None
@@ -78,7 +79,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         workers=(workers := read.number("EVALUATION_WORKERS", WORKERS, int)),
         connections=_connections(read, workers),
         sweep_seconds=read.number("EVALUATION_SWEEP_SECONDS", 300.0, float, least=0.05),
-        http_port=read.number("EVALUATION_HTTP_PORT", 8080, int, least=0),
+        listening=read_listening(read),
         log_level=read.text("EVALUATION_LOG_LEVEL", "INFO").upper(),
         clock_offset=read.clock_offset(),
         kubeconfig=read.kubeconfig(),

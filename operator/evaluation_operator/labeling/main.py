@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 
 from evaluation_operator.environment import SettingsError, forget_credentials
 from evaluation_operator.labeling.service import Service
 from evaluation_operator.labeling.settings import from_environment
 from evaluation_operator.redaction import log_to_stderr
+from evaluation_operator.serving.signals import run_until_signalled
 
 
 def main() -> None:
@@ -22,14 +22,8 @@ def main() -> None:
         sys.exit(2)
     log_to_stderr(settings.log_level)
     forget_credentials(os.environ)
-    asyncio.run(_run(Service(settings)))
-
-
-async def _run(service: Service) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, service.stop)
-    await service.run()
+    service = Service(settings)
+    asyncio.run(run_until_signalled(service.run, service.stop))
 
 
 if __name__ == "__main__":

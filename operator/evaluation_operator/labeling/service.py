@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
-import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from evaluation_operator.domain.naming import LABELER_LEASE
 from evaluation_operator.kube import Kube
@@ -24,6 +18,9 @@ from evaluation_operator.kube.leader import lead_for_ever
 from evaluation_operator.labeling.attending import Desk
 from evaluation_operator.labeling.backends import Backends, make_backend
 from evaluation_operator.labeling.settings import Settings
+from evaluation_operator.serving.files import share_files
+from evaluation_operator.serving.health import ConnectionMetrics, health_pages
+from evaluation_operator.serving.server import Server, listen
 
 logger = logging.getLogger(__name__)
 
@@ -51,12 +48,13 @@ class Service:
             lambda entry: make_backend(entry, settings.store_options(), settings.owner),
         )
         desk = Desk(kube, settings, backends, lambda: datetime.now(UTC) + settings.clock_offset)
-        server = _server(self._pages(desk), settings.host, settings.http_port)
+        server = self._server(desk)
+        listening = listen(settings.listening.host, settings.listening.health_port)
         try:
             async with asyncio.TaskGroup() as tasks:
                 leading = tasks.create_task(self._lead(kube))
                 working = tasks.create_task(self._work(desk))
-                serving = tasks.create_task(server.serve())
+                serving = tasks.create_task(server.serve([listening]))
                 await self._stopping.wait()
                 logger.info("stopping")
                 working.cancel()
@@ -101,32 +99,22 @@ class Service:
                     task.cancel()
                 await asyncio.gather(working, lost, return_exceptions=True)
 
-    def _pages(self, desk: Desk) -> Starlette:
+    def _server(self, desk: Desk) -> Server:
+        """The health port's."""
         registry = CollectorRegistry()
         registry.register(_Telemetry(desk))
 
-        async def healthz(request: Request) -> Response:
-            return PlainTextResponse("ok\n")
-
-        async def readyz(request: Request) -> Response:
-            problem = None
+        def problem() -> str | None:
             if not self._leads.is_set():
-                problem = f"the Lease {LABELER_LEASE} is held by another one, or not yet by this"
-            elif not desk.is_synced:
-                problem = "the Datasets of the namespace have not been listed yet"
-            return PlainTextResponse(f"{problem or 'ok'}\n", 503 if problem else 200)
+                return f"the Lease {LABELER_LEASE} is held by another one, or not yet by this"
+            if not desk.is_synced:
+                return "the Datasets of the namespace have not been listed yet"
+            return None
 
-        async def metrics(request: Request) -> Response:
-            page = generate_latest(registry)
-            return Response(page, headers={"content-type": CONTENT_TYPE_LATEST})
-
-        return Starlette(
-            routes=[
-                Route("/healthz", healthz),
-                Route("/readyz", readyz),
-                Route("/metrics", metrics),
-            ]
-        )
+        limits = replace(self._settings.listening.limits, connections=share_files().health)
+        server = Server(health_pages(registry, live=lambda: None, ready=problem), limits)
+        registry.register(ConnectionMetrics(PREFIX, {"health": server}))
+        return server
 
 
 class _Telemetry(Collector):
@@ -150,26 +138,3 @@ class _Telemetry(Collector):
         yield CounterMetricFamily(
             f"{PREFIX}_closed_projects", "Projects whose job was gone.", value=self._desk.closed
         )
-
-
-def _server(app: Starlette, host: str, port: int) -> uvicorn.Server:
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        ws="none",
-        lifespan="off",
-        loop="none",
-        server_header=False,
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=5,
-    )
-    return _Server(config)
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """None: a signal is for the service."""
-        yield

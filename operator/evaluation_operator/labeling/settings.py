@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import getaddresses, parseaddr
 from enum import StrEnum
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from evaluation_operator.environment import SECRETS_FOLDER, Environment, SettingsError
+from evaluation_operator.serving.settings import Listening, read_listening
 from evaluation_operator.tables.credentials import read_secrets
 from evaluation_operator.tables.protocol import TableOptions
 from evaluation_operator.visible import is_visible
@@ -109,8 +110,7 @@ class Settings:
     backends: tuple[BackendEntry, ...]
     poll_seconds: float = 60.0
     longest_pause_seconds: float = 600.0
-    http_port: int = 8080
-    host: str = ""
+    listening: Listening = field(default_factory=Listening)
     log_level: str = "INFO"
     secrets_folder: Path = Path(SECRETS_FOLDER)
     kubeconfig: str | None = None
@@ -134,8 +134,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         backends=read_backends(Path(read.text("EVALUATION_LABELER_BACKENDS_FILE", BACKENDS_FILE))),
         poll_seconds=poll,
         longest_pause_seconds=max(600.0, poll) if poll >= 1 else poll * 10,
-        http_port=read.number("EVALUATION_HTTP_PORT", 8080, int, least=0),
-        host=read.text("EVALUATION_HTTP_HOST", ""),
+        listening=read_listening(read),
         log_level=read.text("EVALUATION_LOG_LEVEL", "INFO").upper(),
         secrets_folder=read.secrets_folder(),
         kubeconfig=read.kubeconfig(),

@@ -1,8 +1,8 @@
 """The HTTP face: events in, an empty 202 out, and nothing in the reply that a broker could take
 for an event.
 
-The path of events is plain ASGI, since senders pay for every microsecond of it; what people and
-probes ask for goes through Starlette.
+The path of events is plain ASGI, since senders pay for every microsecond of it; what people send
+goes through Starlette. Health and metrics are on another port.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ _ACCEPTED: Final = {
 }
 _NO_BODY: Final = {"type": "http.response.body", "body": b""}
 _DOCUMENTS: Final = "application/cloudevents"
-_NOT_FOR_EVENTS: Final = ("/v1/", "/metrics", "/healthz", "/readyz")
+_NOT_FOR_EVENTS: Final = "/v1/"
 _PAUSE_EVERY: Final = 64
 """Events of a batch after which other requests get a turn."""
 
 
 class App:
-    """An ASGI application. `ready_problem` says why the replica is not ready; None: it is."""
+    """An ASGI application."""
 
     def __init__(
         self,
@@ -65,7 +65,6 @@ class App:
         *,
         budget: Budget,
         body_bytes: int,
-        ready_problem: Callable[[], str | None],
         tokens: Tokens | None = None,
     ) -> None:
         self._intake = intake
@@ -73,23 +72,17 @@ class App:
         self._telemetry = telemetry
         self._budget = budget
         self._body_bytes = body_bytes
-        self._ready_problem = ready_problem
         self._tokens = tokens
-        self._is_stopping = False
+        self.is_stopping = False
         self._working = 0
         self._idle = asyncio.Event()
         self._pages = Starlette(
-            routes=[
-                Route("/healthz", self._healthz),
-                Route("/readyz", self._readyz),
-                Route("/metrics", self._metrics),
-                Route("/v1/jobs/{job}/predictions", self._predictions, methods=["POST"]),
-            ]
+            routes=[Route("/v1/jobs/{job}/predictions", self._predictions, methods=["POST"])]
         )
 
     async def stop_taking(self) -> None:
         """Refuse whatever is sent from now on; returns when all before it is answered."""
-        self._is_stopping = True
+        self.is_stopping = True
         if self._working:
             await self._idle.wait()
 
@@ -128,14 +121,14 @@ class App:
     def _finish(self, body: Body, status: int, began: float) -> None:
         body.release()
         self._working -= 1
-        if self._is_stopping and not self._working:
+        if self.is_stopping and not self._working:
             self._idle.set()
         self._telemetry.answered(status, time.perf_counter() - began)
 
     def _admit(self, headers: dict[str, str]) -> None:
         """Raises Refusal for what is refused before its body is read."""
         refusal = None
-        if self._is_stopping:
+        if self.is_stopping:
             refusal = Refusal(503, "this replica is stopping; try another", retry_after=1)
         elif not self._jobs.is_synced:
             refusal = Refusal(503, "the jobs of the namespace are not known yet", retry_after=2)
@@ -162,7 +155,7 @@ class App:
             self._intake.not_an_event(str(error))
             raise Refusal(error.status, str(error)) from None
 
-    # What people and probes ask for.
+    # What people send.
 
     async def _predictions(self, request: Request) -> Response:
         began = time.perf_counter()
@@ -203,17 +196,6 @@ class App:
         if known.why_not or known.job is None:
             raise Refusal(409, f"job {name}: nothing is sampled now: {known.why_not}")
         return known.job
-
-    async def _healthz(self, request: Request) -> Response:
-        return PlainTextResponse("ok\n")
-
-    async def _readyz(self, request: Request) -> Response:
-        problem = "stopping" if self._is_stopping else self._ready_problem()
-        return PlainTextResponse(f"{problem or 'ok'}\n", 503 if problem else 200)
-
-    async def _metrics(self, request: Request) -> Response:
-        text, media_type = self._telemetry.page()
-        return Response(text, headers={"content-type": media_type})
 
 
 async def _offer_all(take: Callable[[T], asyncio.Future[None] | None], things: list[T]) -> None:

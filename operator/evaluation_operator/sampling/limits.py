@@ -1,15 +1,13 @@
-"""Bounds on what a sender can make this process hold: headers, bodies, and all bodies at once."""
+"""Bounds on what a sender can make this process hold: a body, all bodies at once, and its values.
+
+How long a body may take, and how large headers may be, is the server's: see `serving`.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-HEADER_BYTES = 64 * 2**10
-BODY_SECONDS = 30.0
 MOST_DISCARDED_BYTES = 256 * 2**20
 """A body that is refused by its announced length is read to its end and dropped, so that the
 sender sees the answer; with more than this, the connection is closed instead."""
@@ -78,13 +76,7 @@ class Body:
         if message["type"] == "http.request" and not message.get("more_body"):
             self._take(len(chunk))
             return chunk
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                return await self._rest(message, receive)
-        except TimeoutError:
-            raise Refusal(
-                408, f"the body did not come within {BODY_SECONDS:g} seconds", close=True
-            ) from None
+        return await self._rest(message, receive)
 
     def release(self) -> None:
         self._budget.give_back(self._taken)
@@ -134,38 +126,3 @@ def costly(body: bytes) -> str | None:
     if body.count(b",") > MOST_VALUES:
         return f"more than {MOST_VALUES} values in one body: send smaller batches"
     return None
-
-
-class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with a bound on the bytes of a request's line and headers.
-
-    The parser keeps an unfinished header for as long as it grows, and every finished one.
-    """
-
-    _messages = 0
-    _is_in_headers = False
-    _header_bytes = 0
-
-    def on_message_begin(self) -> None:
-        self._messages += 1
-        self._is_in_headers = True
-        self._header_bytes = 0
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        self._is_in_headers = False
-        super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        before = self._messages
-        super().data_received(data)
-        # What came with the end of another message is not counted: it is one read at most.
-        if not self._is_in_headers or before != self._messages or self.transport.is_closing():
-            return
-        self._header_bytes += len(data)
-        if self._header_bytes > HEADER_BYTES:
-            self.transport.write(
-                b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-                b"content-length: 0\r\nconnection: close\r\n\r\n"
-            )
-            self.transport.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 
 import uvloop
@@ -14,6 +13,7 @@ from evaluation_operator.redaction import log_to_stderr
 from evaluation_operator.sampling.auth import TokensError
 from evaluation_operator.sampling.service import Service
 from evaluation_operator.sampling.settings import from_environment
+from evaluation_operator.serving.signals import run_until_signalled
 
 
 def main() -> None:
@@ -26,14 +26,7 @@ def main() -> None:
     log_to_stderr(settings.log_level)
     forget_credentials(os.environ)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(service))
-
-
-async def _run(service: Service) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, service.stop)
-    await service.run()
+        runner.run(run_until_signalled(service.run, service.stop))
 
 
 def _refuse(message: str) -> int:

@@ -7,10 +7,8 @@ import contextlib
 import gc
 import logging
 import random
-from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-
-import uvicorn
 
 from evaluation_operator.kube import ApiError, Kube
 from evaluation_operator.sampling.app import App
@@ -20,11 +18,14 @@ from evaluation_operator.sampling.engine import Sampler
 from evaluation_operator.sampling.intake import Intake
 from evaluation_operator.sampling.jobs import JobTable
 from evaluation_operator.sampling.lease import Earlier, LeaseKeeper
-from evaluation_operator.sampling.limits import BoundedProtocol, Budget
+from evaluation_operator.sampling.limits import Budget
 from evaluation_operator.sampling.options import Mode, SamplerOptions
 from evaluation_operator.sampling.records import SampledJob
 from evaluation_operator.sampling.settings import Settings
-from evaluation_operator.sampling.telemetry import Gauges, Telemetry
+from evaluation_operator.sampling.telemetry import PREFIX, Gauges, Telemetry
+from evaluation_operator.serving.files import share_files
+from evaluation_operator.serving.health import ConnectionMetrics, health_pages
+from evaluation_operator.serving.server import ANSWER_SECONDS, Server, listen
 from evaluation_operator.tables.credentials import read_secrets
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import TableOptions
@@ -34,9 +35,6 @@ logger = logging.getLogger(__name__)
 
 API_CONNECTIONS = 4
 COLLECT_EVERY = 50_000
-KEEP_ALIVE_SECONDS = 75
-ANSWER_SECONDS = 5.0
-"""How long requests that are being worked on may take when the replica stops."""
 
 
 class Service:
@@ -79,24 +77,29 @@ class Service:
         if earlier is None:
             return
         await sampler.start(earlier.floor, earlier.renewed)
-        app, jobs = build_app(settings, sampler, self._tokens)
-        server = build_server(app, settings.host, settings.http_port)
+        parts = build_parts(settings, sampler, self._tokens)
+        host = settings.listening.host
+        traffic = listen(host, settings.http_port)
+        health = listen(host, settings.listening.health_port)
         settle_collector()
         async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(jobs.watch(kube))
+            watching = tasks.create_task(parts.jobs.watch(kube))
             keeping = tasks.create_task(lease.keep())
-            serving = tasks.create_task(server.serve())
+            serving = tasks.create_task(parts.traffic.serve([traffic]))
+            telling = tasks.create_task(parts.health.serve([health]))
             await self._stopping.wait()
             logger.info("stopping: what was accepted is written first")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    await app.stop_taking()
+                    await parts.app.stop_taking()
             is_empty = await sampler.drain()
             watching.cancel()
             keeping.cancel()
             await _leave(lease, is_empty)
-            server.should_exit = True
+            parts.traffic.should_exit = True
             await serving
+            parts.health.should_exit = True
+            await telling
 
     async def _earlier(self, lease: LeaseKeeper) -> Earlier | None:
         """Without it nothing may be stamped, so this waits for the API server; None: stopped."""
@@ -145,8 +148,18 @@ def build_sampler(settings: Settings, clock: Clock | None = None) -> Sampler:
     )
 
 
-def build_app(settings: Settings, sampler: Sampler, tokens: Tokens | None) -> tuple[App, JobTable]:
-    """The application, and the jobs that it samples for once somebody tells them."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a replica answers with, on the port for traffic and on the one for health, and the jobs
+    that it samples for once somebody tells them."""
+
+    app: App
+    jobs: JobTable
+    traffic: Server
+    health: Server
+
+
+def build_parts(settings: Settings, sampler: Sampler, tokens: Tokens | None) -> Parts:
     intake = Intake(sampler, sampler.counts, settings.namespace)
 
     def changed(found: tuple[SampledJob, ...]) -> None:
@@ -154,6 +167,8 @@ def build_app(settings: Settings, sampler: Sampler, tokens: Tokens | None) -> tu
         intake.set_jobs(found)
 
     def problem() -> str | None:
+        if app.is_stopping:
+            return "stopping"
         if not jobs.is_synced:
             return "the EvaluationJobs of the namespace have not been listed yet"
         if tokens is not None and tokens.problem:
@@ -163,45 +178,15 @@ def build_app(settings: Settings, sampler: Sampler, tokens: Tokens | None) -> tu
     jobs = JobTable(settings.namespace, changed)
     budget, telemetry = Budget(settings.inflight_bytes), Telemetry()
     telemetry.export(_gauges(sampler, jobs, budget), sampler.counts.metrics)
-    app = App(
-        intake,
-        jobs,
-        telemetry,
-        budget=budget,
-        body_bytes=settings.body_bytes,
-        ready_problem=problem,
-        tokens=tokens,
-    )
-    return app, jobs
-
-
-def build_server(app: object, host: str, port: int) -> uvicorn.Server:
-    """uvicorn with nothing on the way that is not needed; signals are left to the caller."""
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        host=host,
-        port=port,
-        interface="asgi3",
-        http=BoundedProtocol,
-        ws="none",
-        lifespan="off",
-        loop="none",
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        access_log=False,
-        log_config=None,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=int(ANSWER_SECONDS),
-    )
-    return _Server(config)
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """None: a signal is for the service, which drains before this ends."""
-        yield
+    app = App(intake, jobs, telemetry, budget=budget, body_bytes=settings.body_bytes, tokens=tokens)
+    limits = settings.listening.limits
+    shares = share_files(limits.connections)
+    pages = health_pages(telemetry.registry, live=lambda: None, ready=problem)
+    traffic = Server(app, replace(limits, connections=shares.traffic))
+    health = Server(pages, replace(limits, connections=shares.health))
+    servers = {"http": traffic, "health": health}
+    telemetry.registry.register(ConnectionMetrics(PREFIX, servers))
+    return Parts(app, jobs, traffic, health)
 
 
 def _gauges(sampler: Sampler, jobs: JobTable, budget: Budget) -> Gauges:

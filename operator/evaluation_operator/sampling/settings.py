@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 from evaluation_operator.environment import SECRETS_FOLDER, Environment, SettingsError
+from evaluation_operator.serving.settings import Listening, read_listening
 
 MIB = 2**20
 MODES = ("durable", "fast")
@@ -28,7 +29,7 @@ class Settings:
     directory: Path
     durable: bool = True
     http_port: int = 8080
-    host: str = ""
+    listening: Listening = field(default_factory=Listening)
     body_bytes: int = 16 * MIB
     inflight_bytes: int = 64 * MIB
     memory_bytes: int = 128 * MIB
@@ -57,7 +58,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         directory=Path(read.text("EVALUATION_SAMPLER_DIRECTORY", "/var/lib/evaluations/sampler")),
         durable=mode == "durable",
         http_port=read.number("EVALUATION_HTTP_PORT", 8080, int, least=0),
-        host=read.text("EVALUATION_HTTP_HOST", ""),
+        listening=read_listening(read),
         body_bytes=read.number("EVALUATION_SAMPLER_BODY_BYTES", 16 * MIB, int),
         inflight_bytes=read.number("EVALUATION_SAMPLER_INFLIGHT_BYTES", 64 * MIB, int),
         memory_bytes=read.number("EVALUATION_SAMPLER_MEMORY_BYTES", 128 * MIB, int),

@@ -17,7 +17,6 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 PREFIX: Final = "evaluation_sampler"
@@ -37,8 +36,8 @@ class Telemetry(Collector):
         self._seconds = 0.0
         self._gauges: Gauges = {}
         self._more: Callable[[], Iterator[Metric]] = lambda: iter(())
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
 
     def answered(self, status: int, seconds: float) -> None:
         """A request for events or predictions; 499: its sender had gone."""
@@ -50,10 +49,6 @@ class Telemetry(Collector):
         """What others count."""
         self._gauges = gauges
         self._more = more
-
-    def page(self) -> tuple[bytes, str]:
-        """The text, and its media type."""
-        return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     def collect(self) -> Iterator[Metric]:
         answers = CounterMetricFamily(

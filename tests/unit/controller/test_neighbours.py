@@ -34,12 +34,13 @@ from evaluation_operator.kube import (
     Rejected,
     Transient,
 )
+from evaluation_operator.serving.settings import Listening
 from tests.builders import Manifest, make_evaluation_job, make_spec_set
 from tests.unit.controller.server import MemoryServer
 
 WALK = "../../../../../../api/v1/namespaces/kube-system/serviceaccounts/default"
 HOSTILE = 64
-SETTINGS = Settings(policy=Policy(), leader_election=False, http_port=0)
+SETTINGS = Settings(policy=Policy(), leader_election=False, listening=Listening("127.0.0.1", 0))
 
 
 def job(namespace: str, name: str, **spec: Any) -> Manifest:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
@@ -18,8 +17,10 @@ from evaluation_operator.sampling.app import App
 from evaluation_operator.sampling.auth import Tokens
 from evaluation_operator.sampling.engine import Sampler
 from evaluation_operator.sampling.jobs import JobTable
-from evaluation_operator.sampling.service import build_app, build_sampler, build_server
+from evaluation_operator.sampling.service import build_parts, build_sampler
 from evaluation_operator.sampling.settings import Settings
+from evaluation_operator.serving.server import listen
+from evaluation_operator.serving.settings import Listening
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery
 from tests.builders import ABSENT, Manifest, make_evaluation_job, merged, stored
@@ -30,7 +31,8 @@ PREDICTIONS = b'{"predictions":[{"labels":["ripe"],"scores":[0.9]}]}'
 
 
 def make_settings(folder: Path, **changes: Any) -> Settings:
-    settings = Settings(NAMESPACE, "evaluation-sampler-0", folder / "accepted", host="127.0.0.1")
+    listening = Listening("127.0.0.1")
+    settings = Settings(NAMESPACE, "evaluation-sampler-0", folder / "accepted", listening=listening)
     return replace(settings, **changes)
 
 
@@ -74,12 +76,13 @@ def event_headers(side: str, event_id: str, **changes: str) -> dict[str, str]:
 
 @dataclass
 class Replica:
-    """A replica that serves on loopback, and a client of it."""
+    """A replica that serves on loopback, a client of it, and one of its health port."""
 
     sampler: Sampler
     app: App
     jobs: JobTable
     client: httpx.AsyncClient
+    health: httpx.AsyncClient
     table: Path
     port: int
 
@@ -130,18 +133,27 @@ async def serving(folder: Path, **changes: Any) -> AsyncIterator[Replica]:
     await sampler.start()
     sampler.lease_renewed(datetime.now(UTC))
     tokens = Tokens(settings.tokens_file) if settings.tokens_file else None
-    app, jobs = build_app(settings, sampler, tokens)
-    server = build_server(app, settings.host, 0)
-    with socket.create_server((settings.host, 0)) as listening:
-        port = listening.getsockname()[1]
-        task = asyncio.create_task(server.serve([listening]))
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-            replica = Replica(sampler, app, jobs, client, folder / "table", port)
-            replica.know(make_job(replica.table))
-            try:
-                yield replica
-            finally:
-                await client.aclose()
+    parts = build_parts(settings, sampler, tokens)
+    sockets = [listen(settings.listening.host, 0) for _ in range(2)]
+    traffic, health = (f"http://127.0.0.1:{it.getsockname()[1]}" for it in sockets)
+    port = sockets[0].getsockname()[1]
+    servers = (parts.traffic, parts.health)
+    tasks = [
+        asyncio.create_task(it.serve([listening]))
+        for it, listening in zip(servers, sockets, strict=True)
+    ]
+    async with (
+        httpx.AsyncClient(base_url=traffic, timeout=20) as client,
+        httpx.AsyncClient(base_url=health, timeout=20) as prober,
+    ):
+        replica = Replica(sampler, parts.app, parts.jobs, client, prober, folder / "table", port)
+        replica.know(make_job(replica.table))
+        try:
+            yield replica
+        finally:
+            await client.aclose()
+            await prober.aclose()
+            for server in servers:
                 server.should_exit = True
-                await task
-                await sampler.close()
+            await asyncio.gather(*tasks)
+            await sampler.close()

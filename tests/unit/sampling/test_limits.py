@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import pytest
 
-from evaluation_operator.sampling import limits
 from evaluation_operator.sampling.limits import (
     MOST_CONTAINERS,
     MOST_VALUES,
@@ -96,21 +94,6 @@ async def test_all_bodies_together_are_bounded(budget: Budget) -> None:
 async def test_a_sender_who_leaves_is_not_answered(body: Body, chunks: tuple[bytes, ...]) -> None:
     with pytest.raises(Disconnected):
         await body.read("9", sends(*chunks, ends=False))
-
-
-async def test_a_sender_who_dawdles_is_refused(body: Body, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "BODY_SECONDS", 0.01)
-    first = sends(b"abc", ends=False)
-
-    async def receive() -> MutableMapping[str, Any]:
-        message = await first()
-        if message["type"] == "http.disconnect":
-            await asyncio.Event().wait()
-        return message
-
-    with pytest.raises(Refusal) as raised:
-        await body.read("9", receive)
-    assert raised.value.status == 408
 
 
 @pytest.mark.parametrize(

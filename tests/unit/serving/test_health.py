@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from evaluation_operator.controller import health
-from evaluation_operator.controller.health import HealthServer, Heartbeat
 from evaluation_operator.controller.store import Store
 from evaluation_operator.controller.telemetry import Telemetry
 from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.kube import JOBS
+from evaluation_operator.serving import health
+from evaluation_operator.serving.health import Heartbeat, ThreadedServer, health_pages
+from evaluation_operator.serving.limits import Limits
+from evaluation_operator.serving.server import Server, listen
 from tests.builders import make_evaluation_job, merged, stored
 
 
@@ -43,9 +45,10 @@ class Probed:
 def probed() -> Iterator[Probed]:
     probed = Probed()
     probed.telemetry.export(probed.store, {"queue_depth": lambda: 3.0})
-    server = HealthServer(
-        0, probed.telemetry.registry, live=lambda: probed.live, ready=lambda: probed.ready
+    pages = health_pages(
+        probed.telemetry.registry, live=lambda: probed.live, ready=lambda: probed.ready
     )
+    server = ThreadedServer(Server(pages, Limits()), listen("127.0.0.1", 0))
     server.start()
     probed.port = server.port
     yield probed

@@ -1,0 +1,1 @@
+"""What every program that answers HTTP needs: a server with limits, health, metrics, signals."""
