@@ -6,10 +6,12 @@ import base64
 import html
 import json
 import logging
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 
+import evaluation_operator
 from evaluation_operator.redaction import REDACTED, Redactor, redact
 from tests.canary import Canaries, parts_of
 
@@ -128,3 +130,25 @@ def test_a_canary_that_is_told_is_found() -> None:
     except KeyError as error:
         canaries.note("error", error)
     assert len(canaries.found()) == 3
+
+
+def test_every_program_that_logs_does_so_through_the_one_that_takes_secrets_out() -> None:
+    root = Path(evaluation_operator.__file__).parent
+    texts = {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("*.py")}
+    setting_up = {name for name, text in texts.items() if "basicConfig(" in text}
+    assert setting_up == {"redaction.py"}
+    programs = {name for name, text in texts.items() if "log_to_stderr(" in text}
+    assert programs - setting_up == {
+        f"{part}/main.py" for part in ("controller", "evaluator", "labeling", "sampling")
+    }
+
+
+def test_an_entry_of_megabytes_holds_up_nothing() -> None:
+    """A server that repeats an import of eight megabytes would have the labeler look through it
+    character by character, in the loop that all runs share."""
+    canaries = Canaries({"token": "bD5-nR8xW2q"})
+    redact.learn(["bD5-nR8xW2q"])
+    with canaries.listening():
+        logging.getLogger("evaluation_operator.x").warning("%s", "x" * 10_000_000 + "bD5-nR8xW2q")
+    [(_, line)] = canaries.texts
+    assert len(line) < 40_000
