@@ -299,6 +299,7 @@ class _operator:  # noqa: N801
             "KUBECONFIG": kubeconfig,
             "EVALUATION_LEADER_ELECTION": "false",
             "EVALUATION_HEALTH_PORT": str(PORT),
+            "EVALUATION_MAX_ACTIVE_RUNS": "0",
             "EVALUATION_LOG_LEVEL": "ERROR",
             "EVALUATION_CLOCK_OFFSET_SECONDS": str(offset.total_seconds()),
             "EVALUATION_ALLOW_TEST_CLOCK": "true",

@@ -200,7 +200,7 @@ async def come_back(world: World) -> None:
     lab, store = world.lab, Store()
     async with world.acting(OPERATOR) as kube:
         claims = Claims(kube, store)
-        actor = Actor(kube, claims, lambda *news: None)
+        actor = Actor(kube, claims, store.places, lambda *news: None)
         body = await lab.kube.get(EVALUATION_JOBS, HOME, "ripeness")
         job = EvaluationJob.from_dict(body)
         turn = Turn(job_key(HOME, "ripeness"), job.metadata)

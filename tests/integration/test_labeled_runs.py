@@ -26,6 +26,7 @@ from evaluation_operator.controller.act import Actor, Turn
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import job_key
 from evaluation_operator.controller.labelers import Labelers
+from evaluation_operator.controller.places import Places
 from evaluation_operator.controller.store import Store
 from evaluation_operator.domain.facts import DatasetFacts, Outcome, Result
 from evaluation_operator.domain.naming import LABELER_LEASE, evaluate_job_name
@@ -335,6 +336,7 @@ async def test_a_run_that_has_gone_on_is_not_failed_by_what_was_seen_before(bare
     actor = Actor(
         bare_lab.kube,
         Claims(bare_lab.kube, Store()),
+        Places(),
         lambda key, kind, body, gone: learned.append(body),
     )
     turn = Turn(job_key(bare_lab.namespace, "ripeness"), dataset.metadata)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from evaluation_operator.api.base import ObjectMeta, format_time
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key
+from evaluation_operator.controller.places import Places
 from evaluation_operator.controller.stored import trimmed_metadata
 from evaluation_operator.domain.conditions import Told
 from evaluation_operator.domain.facts import (
@@ -112,9 +113,10 @@ class Actor:
     object was written for this key; this key too, when it was found there.
     """
 
-    def __init__(self, kube: Kube, claims: Claims, learn: Learn) -> None:
+    def __init__(self, kube: Kube, claims: Claims, places: Places, learn: Learn) -> None:
         self._kube = kube
         self._claims = claims
+        self._places = places
         self._learn = learn
 
     async def perform(self, turn: Turn, action: Action) -> list[EventRecord]:
@@ -125,13 +127,16 @@ class Actor:
         key = turn.key
         match action:
             case CreateRun(dataset, job):
-                return await self._create_run(key, dataset, job)
+                with self._places.taken(key, job["metadata"]["name"]):
+                    return await self._create_run(key, dataset, job)
             case CreateRevision(root, revision):
                 return await self._create_revision(key, root, revision)
             case CreateRunJob(dataset_facts, job):
-                await self._create_job(key, job, dataset_facts.uid)
+                with self._places.taken(key, job["metadata"]["name"]):
+                    await self._create_job(key, job, dataset_facts.uid)
             case CreateTableCheck(job):
-                await self._create_check(key, job)
+                with self._places.taken(key, job["metadata"]["name"]):
+                    await self._create_check(key, job)
             case WriteOutcome(dataset_facts, outcome):
                 await self._write_outcome(key, dataset_facts, outcome)
             case TakeClaim(lease):

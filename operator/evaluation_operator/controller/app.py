@@ -15,6 +15,7 @@ from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.clock import Clock, SystemClock
 from evaluation_operator.controller.gather import Gatherer
 from evaluation_operator.controller.keys import Key
+from evaluation_operator.controller.places import Places
 from evaluation_operator.controller.publish import EventPublisher
 from evaluation_operator.controller.reconcile import Reconciler
 from evaluation_operator.controller.settings import Settings
@@ -50,10 +51,11 @@ class Operator:
         self.kube = kube
         self.clock = clock
         self.telemetry = telemetry
-        self.store = Store()
         self.queue: WorkQueue[Key] = WorkQueue(
             clock, places=settings.workers, group_of=lambda key: key.namespace
         )
+        places = Places(settings.policy.max_active_runs, self.queue.add)
+        self.store = Store(places)
         self.stop = asyncio.Event()
         self._heartbeat = Heartbeat()
         self._parts: list[asyncio.Task[None]] = []
@@ -71,8 +73,9 @@ class Operator:
         )
         self.reconciler = Reconciler(
             Gatherer(self.store, kube, claims, settings.policy, self._learn),
-            Actor(kube, claims, self._learn),
+            Actor(kube, claims, places, self._learn),
             self._publisher,
+            places,
             clock,
             settings.policy,
             crowded=lambda: len(self.queue) > settings.workers,
@@ -205,6 +208,7 @@ class Operator:
             "queue_depth": lambda: float(len(self.queue)),
             "keys_in_work": lambda: float(self.queue.busy),
             "keys_in_work_for_long": lambda: float(self.queue.aside),
+            "keys_without_place": lambda: float(self.store.places.waiting),
             "leading": lambda: float(self.leading.is_set()),
             "loop_lag_max_seconds": lambda: self._heartbeat.longest_lag_seconds,
             "events_dropped": lambda: float(self._publisher.dropped),

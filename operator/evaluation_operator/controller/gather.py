@@ -112,6 +112,7 @@ class Gatherer:
             replicas=await self._replicas_for(job, now),
             loggers=await self._loggers(job),
             logger_refusals=refusals,
+            free_places=self._store.places.free_for(key),
         )
 
     async def version(self, key: Key, obstacle: Obstacle | None) -> VersionSnapshot | None:
@@ -132,6 +133,7 @@ class Gatherer:
             labels=await self._labels(job) if job is not None else None,
             source_dataset_found=self._source_found(version, job),
             obstacle=obstacle,
+            free_places=self._store.places.free_for(key),
         )
 
     async def _job(self, key: Key, name: str) -> EvaluationJob | None:

@@ -18,6 +18,7 @@ from evaluation_operator.controller.act import (
 from evaluation_operator.controller.clock import Clock
 from evaluation_operator.controller.gather import Gatherer
 from evaluation_operator.controller.keys import Key
+from evaluation_operator.controller.places import Places
 from evaluation_operator.controller.publish import EventPublisher
 from evaluation_operator.domain.decide_job import decide_job
 from evaluation_operator.domain.decide_version import decide_version
@@ -37,6 +38,7 @@ class Reconciler:
         gatherer: Gatherer,
         actor: Actor,
         publisher: EventPublisher,
+        places: Places,
         clock: Clock,
         policy: Policy,
         *,
@@ -45,6 +47,7 @@ class Reconciler:
         self._gatherer = gatherer
         self._actor = actor
         self._publisher = publisher
+        self._places = places
         self._clock = clock
         self._policy = policy
         self._crowded = crowded
@@ -55,6 +58,10 @@ class Reconciler:
         What stands in the way is told, and then tried again. A turn decides once, and once more
         for each InferenceService whose logger is refused: a job has to do with two at most.
         """
+        with self._places.turn(key):
+            return await self._reconcile(key)
+
+    async def _reconcile(self, key: Key) -> datetime | None:
         refusals: tuple[LoggerRefusal, ...] = ()
         while True:
             decision = await self._decide(key, None, refusals)
@@ -114,6 +121,8 @@ class Reconciler:
         for action in plan.final_actions:
             await self._perform(turn, action)
         self._publisher.publish(turn.key, plan.events)
+        if plan.waits_since is not None:
+            self._places.ask(turn.key, plan.waits_since)
         return plan.wake_at
 
     async def _perform(self, turn: Turn, action: Action) -> None:

@@ -67,6 +67,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         table_check_retry=timedelta(
             seconds=read.number("EVALUATION_TABLE_CHECK_RETRY_SECONDS", 60.0, float, least=0.05)
         ),
+        max_active_runs=read.number(
+            "EVALUATION_MAX_ACTIVE_RUNS", defaults.max_active_runs, int, least=0
+        ),
         settle=_settle(read),
         sampler_url=_sampler_url(read),
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from evaluation_operator.controller.collection import Collection, Known, Name
 from evaluation_operator.controller.keys import Key, job_key, version_key
+from evaluation_operator.controller.places import Places
 from evaluation_operator.controller.stored import StoredObject
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
 from evaluation_operator.domain.naming import LABEL_JOB, LABEL_TABLE, LABEL_VERSION
@@ -21,7 +22,8 @@ from evaluation_operator.domain.naming import LABEL_JOB, LABEL_TABLE, LABEL_VERS
 class Store:
     """Everything that the operator knows, and which keys a change concerns."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Places | None = None) -> None:
+        self.places = places or Places()
         self.jobs: Collection[StoredObject] = Collection()
         self.versions: Collection[StoredObject] = Collection()
         self.spec_sets: Collection[StoredObject] = Collection()
@@ -102,6 +104,9 @@ class Store:
     def _changed(self, kind: str, name: Name, meta: Mapping[str, Any]) -> set[Key]:
         """Whoever stood beside the object before, or stands there now."""
         keys = self._concerned(kind, name, meta)
+        if kind == "Job":
+            job = self.batch_jobs.get(name)
+            self.places.note(*name, is_active=job is not None and not job.finished)
         if kind in ("EvaluationJob", "EvaluationJobVersion"):
             self._index(kind, name)
             keys |= self._concerned(kind, name, meta)

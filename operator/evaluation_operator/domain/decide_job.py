@@ -6,7 +6,8 @@ two writes harmless.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from evaluation_operator.api.evaluation_job import (
@@ -18,22 +19,18 @@ from evaluation_operator.api.evaluation_job import (
 )
 from evaluation_operator.domain import naming
 from evaluation_operator.domain.conditions import clip
-from evaluation_operator.domain.cover import Window, plan_runs, subtract, uncovered
+from evaluation_operator.domain.cover import Window, subtract
 from evaluation_operator.domain.draft import JobDraft
-from evaluation_operator.domain.facts import DatasetFacts, Result
+from evaluation_operator.domain.due_runs import MAX_ACTIVE_RUNS, follow_schedule
+from evaluation_operator.domain.facts import Result
 from evaluation_operator.domain.families import families, prune
 from evaluation_operator.domain.faults import listed
-from evaluation_operator.domain.flushing import (
-    SAMPLER_BEHIND,
-    judge_flushing,
-    sampler_behind,
-)
 from evaluation_operator.domain.logger_slot import follow_logger, release_logger
 from evaluation_operator.domain.manifests import build_dataset, build_run_job
 from evaluation_operator.domain.plan import (
     AddFinalizer,
-    CreateRun,
     CreateRunJob,
+    CreateTableCheck,
     DeleteJob,
     EventRecord,
     Plan,
@@ -43,10 +40,10 @@ from evaluation_operator.domain.plan import (
 )
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.progress import (
-    HELD_BY_QUEUE,
     Phase,
     Progress,
     never_created,
+    no_place,
     observe,
 )
 from evaluation_operator.domain.readiness import Readiness, judge
@@ -55,59 +52,64 @@ from evaluation_operator.domain.recording import (
     is_recorded,
     record,
     record_missing,
-    retry_windows,
     windows_of,
 )
 from evaluation_operator.domain.reporting import report
 from evaluation_operator.domain.revisions import MAX_ACTIVE_REVISIONS, due_revisions
-from evaluation_operator.domain.schedule import (
-    next_run_time,
-    parse_schedule,
-)
-from evaluation_operator.domain.slots import due_slot, promised_time
 from evaluation_operator.domain.snapshot import JobSnapshot, Run
 from evaluation_operator.domain.stalled import pod_faults
-from evaluation_operator.domain.steps import Step, StepJob, step_job, step_of
+from evaluation_operator.domain.steps import StepJob, begun_at, step_job, step_of
 
-MAX_RUNS_PER_SLOT = 10
-MAX_ACTIVE_RUNS = 20
 MAX_PAUSED_SPANS = 50
-LABEL_FASTER = (
-    "if that goes on, set spec.labeling.deadline, lower exampleCount, or choose a longer schedule"
-)
 TABLE_REASONS = frozenset({Reason.TABLE_INVALID, Reason.TABLE_UNAVAILABLE})
 
 
 def decide_job(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Plan:
     """Gathered facts in, plan out; never raises on anything that the API server admits."""
     job = snapshot.job
-    draft = JobDraft(job.status)
+    draft = JobDraft(job.status, snapshot.free_places)
     if job.metadata.deletion_timestamp is not None:
         return _stop(draft, snapshot)
     if naming.FINALIZER not in job.metadata.finalizers:
         draft.actions.append(AddFinalizer())
     draft.update(create_time=job.metadata.creation_timestamp)
     _follow_runs(draft, snapshot, now, policy)
-    readiness = judge(snapshot, now, policy)
-    if readiness.action is not None:
-        draft.actions.append(readiness.action)
-        if isinstance(readiness.action, TakeClaim):
-            # Nothing is to be told before the job holds its model version: save a write.
-            return Plan(actions=tuple(draft.actions), wake_at=now)
+    readiness = _with_place(draft, snapshot, judge(snapshot, now, policy), policy)
+    draft.actions.extend(readiness.actions)
+    if any(isinstance(action, TakeClaim) for action in readiness.actions):
+        # Nothing is to be told before the job holds its model version: save a write.
+        return Plan(actions=tuple(draft.actions), wake_at=now)
     if readiness.retry_at is not None:
         draft.wake_times.append(readiness.retry_at)
     if readiness.table_digest is not None and not _table_failed(draft, snapshot):
         draft.update(table_digest=readiness.table_digest)
     if not readiness.stalled:
         _follow_pauses(draft, job, now)
-        _follow_schedule(draft, snapshot, readiness, now, policy)
+        follow_schedule(draft, snapshot, readiness, now, policy)
         if readiness.ready:
             _follow_late_labels(draft, snapshot, now)
         prune(draft, snapshot)
         if snapshot.obstacle is None:
             follow_logger(draft, job, snapshot.loggers, snapshot.logger_refusals, now, policy)
     report(draft, snapshot, readiness, now)
+    if draft.waits_since is not None:
+        draft.wake_times.append(now + policy.place_retry)
     return draft.plan(job)
+
+
+def _with_place(
+    draft: JobDraft, snapshot: JobSnapshot, readiness: Readiness, policy: Policy
+) -> Readiness:
+    """A check of a table takes a place like a run; what the last one found stands until then."""
+    if not any(isinstance(action, CreateTableCheck) for action in readiness.actions):
+        return readiness
+    check, job = snapshot.table_check, snapshot.job
+    if draft.take_place(check.job.create_time if check is not None else job.created):
+        return readiness
+    if readiness.reason is not Reason.TABLE_CHECKING:
+        return replace(readiness, actions=())
+    message = f"{readiness.message}: {no_place(job.namespace, policy)}"
+    return replace(readiness, actions=(), reason=Reason.TOO_MANY_RUNS, message=message)
 
 
 def _stop(draft: JobDraft, snapshot: JobSnapshot) -> Plan:
@@ -151,10 +153,7 @@ def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: 
             or never_created(run, snapshot.obstacle, now, policy)
         )
         if outcome is None:
-            if run.job is None and (held := _held_back(snapshot.job, progress, policy)):
-                progress = held
-            else:
-                _ensure_job(draft, snapshot, run, policy)
+            progress = _with_job(draft, snapshot, run, progress, policy)
             active.append(_active_run(run, progress))
             continue
         if run.dataset.outcome is None:
@@ -185,19 +184,22 @@ def _active_run(run: Run, progress: Progress) -> ActiveRun:
     )
 
 
-def _held_back(job: EvaluationJob, progress: Progress, policy: Policy) -> Progress | None:
-    """The template may have been edited since the run began: it is judged for each pod anew."""
-    faults = pod_faults(job.spec.run_template, policy.limits)
-    if not faults or progress.reason is Reason.LABELING:
-        return None
-    return Progress(Phase.QUEUING, Reason.NOT_ALLOWED, listed(faults), is_held_up=True)
+def _with_job(
+    draft: JobDraft, snapshot: JobSnapshot, run: Run, progress: Progress, policy: Policy
+) -> Progress:
+    """Create the Job of the run's step where it lacks, or tell what keeps it from being there.
 
-
-def _ensure_job(draft: JobDraft, snapshot: JobSnapshot, run: Run, policy: Policy) -> None:
-    step = step_job(run.dataset.name, step_of(run.dataset))
-    if step is not None and run.job is None and not run.dataset.deleting:
-        body = _job_body_for(snapshot.job, run, step, policy)
-        draft.actions.append(CreateRunJob(run.dataset, body))
+    The template may have been edited since the run began: it is judged for each pod anew.
+    """
+    job, step = snapshot.job, step_job(run.dataset.name, step_of(run.dataset))
+    if step is None or run.job is not None or run.dataset.deleting:
+        return progress
+    if faults := pod_faults(job.spec.run_template, policy.limits):
+        return Progress(Phase.QUEUING, Reason.NOT_ALLOWED, listed(faults), is_held_up=True)
+    if not draft.take_place(begun_at(run.dataset)):
+        return replace(progress, message=no_place(job.namespace, policy), is_held_up=True)
+    draft.actions.append(CreateRunJob(run.dataset, _job_body_for(job, run, step, policy)))
+    return progress
 
 
 def _job_body_for(job: EvaluationJob, run: Run, step: StepJob, policy: Policy) -> dict[str, Any]:
@@ -235,153 +237,6 @@ def _follow_pauses(draft: JobDraft, job: EvaluationJob, now: datetime) -> None:
         if span.end_time is None or subtract((Window(span.start_time, span.end_time),), cover)
     ]
     draft.update(paused_spans=kept[-MAX_PAUSED_SPANS:])
-
-
-def _follow_schedule(
-    draft: JobDraft, snapshot: JobSnapshot, readiness: Readiness, now: datetime, policy: Policy
-) -> None:
-    """Keep the promise of `status.nextRunTime`, then make the next one."""
-    job = snapshot.job
-    schedule = parse_schedule(job.spec.schedule)
-    promise = promised_time(job, schedule, now)
-    draft.update(
-        interval_days=schedule.interval_days,
-        schedule_explanation=clip(schedule.explanation, 512),
-        schedule_warnings=[clip(text, 512) for text in schedule.warnings][:10],
-    )
-    if job.spec.is_paused:
-        draft.update(next_run_time=None)
-        return
-    if promise <= now and readiness.ready:
-        # Of the job, not of the draft: a turn that was cut off in this slot is to be completed.
-        slot = due_slot(job, now)
-        if slot is not None:
-            look_again = _held_until(draft, snapshot, slot, now, policy)
-            if look_again is not None:
-                draft.update(next_run_time=promise)
-                draft.wake_times.append(look_again)
-                return
-            _start_runs(draft, snapshot, slot, policy)
-        promise = next_run_time(job.created, schedule.interval_days, now)
-    draft.update(next_run_time=promise)
-    if promise > now:
-        draft.wake_times.append(promise)
-
-
-def _held_until(
-    draft: JobDraft, snapshot: JobSnapshot, slot: datetime, now: datetime, policy: Policy
-) -> datetime | None:
-    """When to look again whether the rows up to the slot are all there; None: start its runs.
-
-    Runs of a slot that has begun are completed without another look: what it waited for has
-    been.
-    """
-    if not _begun(snapshot, slot):
-        if now < slot + policy.settle:
-            return slot + policy.settle
-        if judge_flushing(snapshot.replicas, slot, now).waits_for:
-            return now + policy.flush_retry
-    without = judge_flushing(snapshot.replicas, slot, now).goes_without
-    known = any(item.type == SAMPLER_BEHIND for item in snapshot.job.status.conditions)
-    if without or known:
-        draft.told[SAMPLER_BEHIND] = sampler_behind(without)
-    return None
-
-
-def _begun(snapshot: JobSnapshot, slot: datetime) -> list[DatasetFacts]:
-    """The runs of the slot that exist. Slots are days apart, so minutes tell them apart."""
-    until = slot + timedelta(minutes=MAX_RUNS_PER_SLOT)
-    return [
-        run.dataset
-        for run in snapshot.runs
-        if slot <= run.dataset.scheduled_time < until and run.dataset.revision is None
-    ]
-
-
-def _start_runs(draft: JobDraft, snapshot: JobSnapshot, slot: datetime, policy: Policy) -> None:
-    """Create the runs of a slot, or those of them that a turn which was cut off did not."""
-    job = snapshot.job
-    begun = _begun(snapshot, slot)
-    room = min(MAX_RUNS_PER_SLOT - len(begun), MAX_ACTIVE_RUNS - len(draft.status.active))
-    runs = plan_runs(_pieces(draft, snapshot, slot, [w for it in begun for w in it.windows]))
-    if not begun:
-        _tell_why_none(draft, job, slot, runs, room)
-        _tell_people_are_behind(draft, snapshot)
-    active = list(draft.status.active)
-    # A minute's offset gives runs of one slot names of their own.
-    first = max((it.scheduled_time for it in begun), default=slot - timedelta(minutes=1))
-    for index, windows in enumerate(runs[: max(room, 0)]):
-        time = first + timedelta(minutes=index + 1)
-        dataset = build_dataset(
-            job, time, windows, labels=snapshot.labels or (), instruction=snapshot.instruction
-        )
-        name = dataset["metadata"]["name"]
-        draft.actions.append(
-            CreateRun(dataset, build_run_job(dataset, job, job.spec.run_template, policy))
-        )
-        active.append(_new_run(job, name, time))
-        draft.update(last_run_time=time)
-    draft.update(active=active)
-
-
-def _new_run(job: EvaluationJob, name: str, time: datetime) -> ActiveRun:
-    """A Job for a queue is created suspended: known at once, it costs no write of its own."""
-    if job.spec.run_template is None or not job.spec.run_template.queue_name:
-        return ActiveRun(name=name, scheduled_time=time)
-    return ActiveRun(name=name, scheduled_time=time, phase=RunPhase.QUEUING, message=HELD_BY_QUEUE)
-
-
-def _pieces(
-    draft: JobDraft, snapshot: JobSnapshot, slot: datetime, begun: list[Window]
-) -> tuple[Window, ...]:
-    running = {item.name for item in draft.status.active}
-    active = [
-        w for run in snapshot.runs if run.dataset.name in running for w in run.dataset.windows
-    ]
-    return uncovered(
-        snapshot.job.created,
-        slot - timedelta(seconds=snapshot.job.spec.label_delay_seconds),
-        cover=windows_of(draft.status.cover),
-        active=(*active, *begun),
-        retry=retry_windows(draft.status),
-    )
-
-
-def _tell_why_none(
-    draft: JobDraft,
-    job: EvaluationJob,
-    slot: datetime,
-    runs: tuple[tuple[Window, ...], ...],
-    room: int,
-) -> None:
-    if not runs:
-        waits = slot - timedelta(seconds=job.spec.label_delay_seconds) <= job.created
-        message = (
-            "labelDelay leaves no rows to cover yet"
-            if waits
-            else "every row up to now is covered by other runs"
-        )
-        draft.events.append(EventRecord(Reason.NOTHING_TO_COVER, message))
-    elif room <= 0:
-        message = f"{MAX_ACTIVE_RUNS} runs have not ended; the next one takes the rows of this slot"
-        if job.spec.label_missing_ground_truth:
-            message = f"{message}; {LABEL_FASTER}"
-        draft.events.append(EventRecord(Reason.TOO_MANY_RUNS, message, warning=True))
-
-
-def _tell_people_are_behind(draft: JobDraft, snapshot: JobSnapshot) -> None:
-    """Runs may overlap, and nothing is lost; but whoever asks should know that it piles up."""
-    running = {item.name for item in draft.status.active}
-    waiting = [
-        run.dataset
-        for run in snapshot.runs
-        if run.dataset.name in running and step_of(run.dataset) is Step.LABEL
-    ]
-    if not waiting:
-        return
-    count = "1 earlier run waits" if len(waiting) == 1 else f"{len(waiting)} earlier runs wait"
-    message = f"{count} for people to label while the next is due; {LABEL_FASTER}"
-    draft.events.append(EventRecord(Reason.LABELING_BEHIND, message, warning=True))
 
 
 def _follow_late_labels(draft: JobDraft, snapshot: JobSnapshot, now: datetime) -> None:

@@ -34,10 +34,18 @@ from evaluation_operator.domain.plan import (
     WriteOutcome,
 )
 from evaluation_operator.domain.policy import Policy
-from evaluation_operator.domain.progress import CANCELLED, Phase, Progress, never_created, observe
+from evaluation_operator.domain.progress import (
+    CANCELLED,
+    Phase,
+    Progress,
+    never_created,
+    no_place,
+    observe,
+)
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Run, VersionSnapshot
 from evaluation_operator.domain.stalled import pod_faults, stalled_version_faults
+from evaluation_operator.domain.steps import begun_at
 
 INVALID_ARGUMENT = 3
 MESSAGE_BYTES = 512
@@ -56,6 +64,13 @@ class _Draft:
     actions: list[Action] = field(default_factory=list)
     events: list[EventRecord] = field(default_factory=list)
     wake_at: datetime | None = None
+    waits_since: datetime | None = None
+
+    def wait_for_place(self, due: datetime, policy: Policy) -> str:
+        """What to say of that."""
+        self.waits_since = due
+        self.wake_at = self.now + policy.place_retry
+        return no_place(self.version.namespace, policy)
 
     def update(self, **changes: object) -> None:
         self.status = self.status.model_copy(update=changes)
@@ -67,6 +82,7 @@ class _Draft:
             status=self.status.to_dict() if changed else None,
             events=tuple(self.events),
             wake_at=self.wake_at,
+            waits_since=self.waits_since,
         )
 
 
@@ -138,11 +154,14 @@ def _create(draft: _Draft, snapshot: VersionSnapshot, number: int | None, policy
         draft.update(partial_failures=[failure])
         _end(draft, VersionState.FAILED, Reason.UNKNOWN_LABEL, message)
         return
+    if snapshot.free_places == 0:
+        message = draft.wait_for_place(draft.version.created, policy)
+        _report(draft, VersionState.CREATING, Reason.TOO_MANY_RUNS, message)
+        return
     dataset = build_version_dataset(draft.version, job, number, draft.now, labels=labels)
     template = _template(draft.version, job)
     draft.actions.append(CreateRun(dataset, build_run_job(dataset, job, template, policy)))
-    name = dataset["metadata"]["name"]
-    draft.update(dataset=name)
+    draft.update(dataset=dataset["metadata"]["name"])
     _report(draft, VersionState.CREATING, Reason.STARTING, "the run is being created")
 
 
@@ -199,6 +218,9 @@ def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Poli
     if run.job is None and snapshot.job is not None:
         if faults := pod_faults(_template(draft.version, snapshot.job), policy.limits):
             reason, message = Reason.NOT_ALLOWED, listed(faults)
+        elif snapshot.free_places == 0:
+            reason = Reason.TOO_MANY_RUNS
+            message = draft.wait_for_place(begun_at(run.dataset), policy)
         else:
             _ensure_job(draft, snapshot.job, run, policy)
         if snapshot.obstacle is not None:

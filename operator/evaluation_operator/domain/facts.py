@@ -14,6 +14,7 @@ from typing import Any
 
 from evaluation_operator.domain.cover import Window
 from evaluation_operator.domain.naming import (
+    ANNOTATION_FAILED_CHECKS,
     LABEL_DATASET,
     LABEL_JOB,
     LABEL_TABLE,
@@ -151,6 +152,8 @@ class DatasetFacts:
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
+    """`failed_checks`: of a table check, how many failed before it in a row; else 0."""
+
     namespace: str
     name: str
     uid: str
@@ -164,6 +167,7 @@ class JobFacts:
     message: str
     deleting: bool
     create_time: datetime
+    failed_checks: int = 0
 
     @property
     def finished(self) -> bool:
@@ -187,6 +191,7 @@ class JobFacts:
             message=str(ended.get("message", ""))[:_MESSAGE_LENGTH],
             deleting="deletionTimestamp" in meta,
             create_time=parse_time(meta["creationTimestamp"]),
+            failed_checks=_failed_checks(meta),
         )
 
 
@@ -241,6 +246,12 @@ class PodFacts:
 def _own_labels(meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     labels = meta.get("labels") or {}
     return tuple((key, labels[key]) for key in _OWN_LABELS if key in labels)
+
+
+def _failed_checks(meta: Mapping[str, Any]) -> int:
+    """0 also where somebody has written there what is no such number."""
+    text = (meta.get("annotations") or {}).get(ANNOTATION_FAILED_CHECKS, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
 
 
 def controller_uid(meta: Mapping[str, Any]) -> str:

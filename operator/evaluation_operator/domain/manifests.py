@@ -32,7 +32,8 @@ API_VERSION = "evaluations.dev/v1beta1"
 ACTIVE_DEADLINE_SECONDS = 6 * 3600
 BACKOFF_LIMIT = 2
 CHECK_DEADLINE_SECONDS = 600
-CHECK_TTL_SECONDS = 3600
+CHECK_TTL_SECONDS = 3 * 3600
+"""A failed check is remembered by its Job, so this is longer than the longest wait for the next."""
 USER_ID = 65532
 SECRET_MODE = 0o440
 """For the pod's own group, which is its fsGroup."""
@@ -183,8 +184,11 @@ def _asks(dataset: Body) -> bool:
     return "labeling" in dataset["spec"]
 
 
-def build_table_check(job: EvaluationJob, policy: Policy) -> Body:
-    """The check of a table: shared by every job of the namespace that reads the same one."""
+def build_table_check(job: EvaluationJob, policy: Policy, failed_checks: int = 0) -> Body:
+    """The check of a table: shared by every job of the namespace that reads the same one.
+
+    `failed_checks` of the same table went before it, in a row.
+    """
     source = table_source(job)
     name = naming.table_check_name(source.digest)
     labels = {
@@ -193,6 +197,8 @@ def build_table_check(job: EvaluationJob, policy: Policy) -> Body:
         naming.LABEL_TABLE: source.digest[:16],
     }
     body = _job(job.metadata.namespace, name, labels)
+    if failed_checks:
+        body["metadata"]["annotations"] = {naming.ANNOTATION_FAILED_CHECKS: str(failed_checks)}
     spec = body["spec"]
     spec["activeDeadlineSeconds"] = CHECK_DEADLINE_SECONDS
     spec["backoffLimit"] = 1

@@ -19,6 +19,9 @@ LABEL_TABLE = "evaluations.dev/table"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 
+ANNOTATION_FAILED_CHECKS = "evaluations.dev/failed-checks"
+"""On the Job of a table check: how many checks of the same table failed before it, in a row."""
+
 ANNOTATION_REEVALUATE = "evaluations.dev/reevaluate"
 """On an EvaluationJob: the run that is to be evaluated again with the labels that there are now,
 and, after a space, anything that tells one request from the next."""

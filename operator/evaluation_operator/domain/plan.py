@@ -134,7 +134,8 @@ class EventRecord:
 class Plan:
     """`actions` come before the status, `final_actions` after it; then the key sleeps.
 
-    A status of None is not written. A plan without `wake_at` waits for an event.
+    A status of None is not written. A plan without `wake_at` waits for an event. `waits_since`: it
+    would have created a Job, which has been due since then, but for want of a place.
     """
 
     actions: tuple[Action, ...] = ()
@@ -142,6 +143,7 @@ class Plan:
     final_actions: tuple[Action, ...] = ()
     events: tuple[EventRecord, ...] = ()
     wake_at: datetime | None = None
+    waits_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,10 @@ from evaluation_operator.domain.stalled import Limits
 class Policy:
     """`image` is that of run pods; `limits` say what a runTemplate may ask for instead.
 
+    `table_check_retry`: how long after a failed check of a table comes the next; twice as long
+    after each further one, up to `table_check_longest_retry`.
+    `max_active_runs`: how many Jobs of runs, checks and versions a namespace has at once, 0 for any
+    number; `place_retry`: how often what waits for a place looks again, should nobody wake it.
     `settle`: how long after its time a run starts at the earliest, for rows that are under way
     to a table which others fill. `flush_retry`: how often a run that waits for the sampler looks
     again. `sampler_url`: what `{namespace}` is put into to get the sampler of a namespace.
@@ -27,6 +31,9 @@ class Policy:
     allow_terminate_running: bool = False
     retry: timedelta = timedelta(seconds=15)
     table_check_retry: timedelta = timedelta(seconds=60)
+    table_check_longest_retry: timedelta = timedelta(hours=1)
+    max_active_runs: int = 50
+    place_retry: timedelta = timedelta(minutes=1)
     settle: timedelta = timedelta(0)
     flush_retry: timedelta = timedelta(seconds=3)
     sampler_url: str = SAMPLER_URL

@@ -88,6 +88,14 @@ def observe(
     return _from_pods(pods)
 
 
+def no_place(namespace: str, policy: Policy) -> str:
+    """Why a Job is not created for now."""
+    return (
+        f"{policy.max_active_runs} Jobs of namespace {namespace!r} have not ended, and "
+        "EVALUATION_MAX_ACTIVE_RUNS allows no more at once: it starts when one of them ends"
+    )
+
+
 def never_created(
     run: Run, obstacle: Obstacle | None, now: datetime, policy: Policy
 ) -> Outcome | None:

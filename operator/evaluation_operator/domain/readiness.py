@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_instruction_name
@@ -25,7 +25,7 @@ from evaluation_operator.domain.tables import SCHEMES, table_source
 class Readiness:
     """`stalled`: nothing happens before the spec changes or a claim is freed.
 
-    Not ready and not stalled: something is missing that may still come; `action` fetches it,
+    Not ready and not stalled: something is missing that may still come; `actions` fetch it,
     `retry_at` says when to look again without an event.
     """
 
@@ -33,7 +33,7 @@ class Readiness:
     reason: Reason
     message: str
     stalled: bool = False
-    action: Action | None = None
+    actions: tuple[Action, ...] = ()
     retry_at: datetime | None = None
     table_digest: str | None = None
 
@@ -56,11 +56,10 @@ def judge(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness:
 def _missing(
     reason: Reason,
     message: str,
-    *,
-    action: Action | None = None,
+    *actions: Action,
     retry_at: datetime | None = None,
 ) -> Readiness:
-    return Readiness(False, reason, message, action=action, retry_at=retry_at)
+    return Readiness(False, reason, message, actions=actions, retry_at=retry_at)
 
 
 def _invalid_spec(snapshot: JobSnapshot, policy: Policy) -> Readiness | None:
@@ -85,7 +84,7 @@ def _model_version_claim(snapshot: JobSnapshot) -> Readiness | None:
     return _missing(
         Reason.PROGRESSING,
         "claiming the model version",
-        action=TakeClaim(lease_for_model_version(job, version)),
+        TakeClaim(lease_for_model_version(job, version)),
     )
 
 
@@ -168,38 +167,55 @@ def _table(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness:
     )
     if job.status.table_digest == digest or (check is not None and check.job.complete):
         return good
-    if check is None or check.job.deleting:
-        action = None if check else CreateTableCheck(build_table_check(job, policy))
-        return _checking(job, (), action)
+    if check is None:
+        return _checking(job, (), CreateTableCheck(build_table_check(job, policy)))
+    if check.job.deleting:
+        return _checking(job, ())
     if not check.job.failed:
-        return _checking(job, check.pods, None)
-    return _failed_check(check, now, policy)
+        return _checking(job, check.pods)
+    return _failed_check(job, check, now, policy)
 
 
-def _checking(job: EvaluationJob, pods: Sequence[PodFacts], action: Action | None) -> Readiness:
+def _checking(job: EvaluationJob, pods: Sequence[PodFacts], *actions: Action) -> Readiness:
     """What the last check of this very spec found stands until the next has ended."""
     last = next((item for item in job.status.conditions if item.type == "Ready"), None)
     if last is not None and last.observed_generation == job.metadata.generation:
         for reason in (Reason.TABLE_INVALID, Reason.TABLE_UNAVAILABLE):
             if last.reason == reason:
-                return _missing(reason, last.message, action=action)
+                return _missing(reason, last.message, *actions)
     trouble = next((pod.trouble or pod.unschedulable for pod in pods), "")
     message = f"checking the table {table_source(job).uri}"
     message = f"{message}: {trouble}" if trouble else message
-    return _missing(Reason.TABLE_CHECKING, message, action=action)
+    return _missing(Reason.TABLE_CHECKING, message, *actions)
 
 
-def _failed_check(check: TableCheck, now: datetime, policy: Policy) -> Readiness:
-    """Say why, and check again after a while: a table is repaired without telling anybody."""
+def _failed_check(
+    job: EvaluationJob, check: TableCheck, now: datetime, policy: Policy
+) -> Readiness:
+    """Say why, and check again after a while: a table is repaired without telling anybody.
+
+    The longer it is not, the rarer: each check takes a pod. The next one is made in the place of
+    the one that failed, and so knows how many did before.
+    """
     ended = sorted(
         (pod for pod in check.pods if pod.finish_time is not None),
         key=lambda pod: (pod.finish_time, pod.name),
     )
     reason, message = _verdict_of(ended[-1] if ended else None, check)
     finished = ended[-1].finish_time if ended else None
-    retry_at = (finished or check.job.create_time) + policy.table_check_retry
-    again = DeleteJob(check.job) if retry_at <= now else None
-    return _missing(reason, message, action=again, retry_at=retry_at)
+    failed = check.job.failed_checks + 1
+    retry_at = (finished or check.job.create_time) + _pause_after(failed, policy)
+    if retry_at > now:
+        return _missing(reason, message, retry_at=retry_at)
+    again = CreateTableCheck(build_table_check(job, policy, failed))
+    return _missing(reason, message, DeleteJob(check.job), again)
+
+
+def _pause_after(failed_checks: int, policy: Policy) -> timedelta:
+    """From the end of a check to the next."""
+    pause = policy.table_check_retry * (1 << min(failed_checks - 1, 20))
+    longest = max(policy.table_check_retry, policy.table_check_longest_retry)
+    return min(pause, longest)
 
 
 def _verdict_of(pod: PodFacts | None, check: TableCheck) -> tuple[Reason, str]:

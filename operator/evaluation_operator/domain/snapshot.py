@@ -39,6 +39,7 @@ class JobSnapshot:
     namespace's sampler; they are looked at only when runs are due. `loggers` are those of the
     InferenceServices, by name, that the job manages or has to give back. `has_labeler`: somebody
     in the namespace brings its tasks to people; looked at only where a job needs that.
+    `free_places`: how many Jobs may be created for it now; None: any number.
     """
 
     job: EvaluationJob
@@ -54,6 +55,7 @@ class JobSnapshot:
     replicas: tuple[Replica, ...] = ()
     loggers: Mapping[str, LoggerSlot] = field(default_factory=dict)
     logger_refusals: tuple[LoggerRefusal, ...] = ()
+    free_places: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Sibling:
 
 @dataclass(frozen=True, slots=True)
 class VersionSnapshot:
-    """An EvaluationJobVersion, its job and its only run."""
+    """An EvaluationJobVersion, its job and its only run. `free_places` as in JobSnapshot."""
 
     version: EvaluationJobVersion
     job: EvaluationJob | None = None
@@ -76,3 +78,4 @@ class VersionSnapshot:
     labels: tuple[str, ...] | None = None
     source_dataset_found: bool = False
     obstacle: Obstacle | None = None
+    free_places: int | None = None

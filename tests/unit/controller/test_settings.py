@@ -20,6 +20,7 @@ def test_an_empty_environment_gives_what_is_documented() -> None:
     assert settings.policy.limits.allowed_service_accounts == ("evaluation-runner",)
     assert settings.clock_offset == timedelta(0)
     assert settings.policy.settle == timedelta(seconds=60)
+    assert settings.policy.max_active_runs == 50
 
 
 def test_variables_are_read() -> None:
@@ -36,6 +37,7 @@ def test_variables_are_read() -> None:
             "EVALUATION_LEADER_ELECTION": " false ",
             "EVALUATION_TABLE_CHECK_RETRY_SECONDS": "5",
             "EVALUATION_SETTLE_SECONDS": "2.5",
+            "EVALUATION_MAX_ACTIVE_RUNS": "0",
             "EVALUATION_SAMPLER_URL": "https://sampler.example/{namespace}",
             "POD_NAME": "operator-0",
         }
@@ -47,6 +49,7 @@ def test_variables_are_read() -> None:
     assert settings.policy.limits.strict_schedule is True
     assert settings.policy.allow_terminate_running is True
     assert settings.policy.table_check_retry == timedelta(seconds=5)
+    assert settings.policy.max_active_runs == 0
     assert settings.workers == 8
     assert settings.sweep_seconds == 1.5
     assert settings.log_level == "DEBUG"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
@@ -208,6 +209,62 @@ def test_a_failed_check_is_told_and_repeated_after_a_while(check: FailedCheck) -
     world.complete_check()
     world.settle()
     assert world.condition("Ready")["status"] == "True"
+
+
+def fail_check(world: JobWorld) -> timedelta:
+    """The check that goes on fails; how long after it the next one comes."""
+    world.fail(world.check_name, "connection refused", reason="TableUnavailable")
+    plan = world.settle()
+    assert plan.wake_at is not None
+    return plan.wake_at - world.now
+
+
+def test_the_longer_a_table_is_wrong_the_rarer_it_is_checked() -> None:
+    """A table that nobody mended made a pod a minute, for ever."""
+    world = JobWorld(checked=False, paused=True)
+    world.settle()
+    pauses = []
+    for _ in range(9):
+        pauses.append(fail_check(world))
+        world.now += pauses[-1]
+        world.settle()
+    minutes = [pause / timedelta(minutes=1) for pause in pauses]
+
+    assert minutes == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert world.condition("Ready")["message"] == "connection refused", "while it is checked again"
+
+
+def test_how_often_a_table_was_wrong_is_forgotten_when_it_is_right_or_another() -> None:
+    world = JobWorld(checked=False)
+    world.settle()
+    for want in (1, 2):
+        pause = fail_check(world)
+        assert pause == want * world.policy.table_check_retry
+        world.now += pause
+        world.settle()
+    another_table(world)
+    world.settle()
+    assert fail_check(world) == world.policy.table_check_retry, "another one"
+
+    world.now += world.policy.table_check_retry
+    world.settle()
+    world.complete_check()
+    world.settle()
+    another_table(world)
+    world.edit(runTemplate={"envFrom": [{"secretRef": {"name": "evaluation-other"}}]})
+    world.settle()
+    assert fail_check(world) == world.policy.table_check_retry, "after one that was right"
+
+
+@pytest.mark.parametrize("text", ["-1", "many", "1e9", "9" * 400, "\u0663"])
+def test_a_count_of_checks_that_somebody_else_wrote_does_no_harm(text: str) -> None:
+    world = JobWorld(checked=False)
+    world.settle()
+    annotations = {"evaluations.dev/failed-checks": text}
+    name = world.check_name
+    world.jobs[name] = merged(world.jobs[name], {"metadata": {"annotations": annotations}})
+
+    assert fail_check(world) == world.policy.table_check_retry
 
 
 def test_a_check_that_left_no_word_is_told_by_its_job() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evaluation_operator.domain.decide_job import MAX_ACTIVE_RUNS
+from evaluation_operator.domain.due_runs import MAX_ACTIVE_RUNS
 from evaluation_operator.domain.naming import LABEL_DATASET, run_name
 from evaluation_operator.domain.plan import CreateRevision, CreateRunJob, WriteOutcome
 from evaluation_operator.domain.reasons import Reason

@@ -90,6 +90,7 @@ class World:
         self.lease: Manifest | None = None
         self.obstacle: Obstacle | None = None
         self.crowded = False
+        self.free_places: int | None = None
         self.deleted_jobs: list[str] = []
         self.events: list[EventRecord] = []
         self.writes = 0
@@ -443,6 +444,7 @@ class JobWorld(World):
             table_check=TableCheck(check, self._pod_facts(check.name)) if check else None,
             obstacle=self.obstacle,
             replicas=self.replicas,
+            free_places=self.free_places,
         )
 
     def _claim(self) -> Claim | None:
@@ -515,6 +517,7 @@ class VersionWorld(World):
             labels=self.labels,
             source_dataset_found=self.source_dataset_found,
             obstacle=self.obstacle,
+            free_places=self.free_places,
         )
 
     def decide(self) -> Plan:
