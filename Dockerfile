@@ -1,12 +1,15 @@
 # The programs' images, one target each: `docker build --target operator .`
 #
 # Nothing is fetched while an image is built: `make images` puts the locked wheels of each program
-# into build/wheels first. The base is Docker's, or one of the same name made of Debian's packages
-# where no registry can be reached; both have Python 3.11 as `python3`.
+# into build/wheels first. The base is Docker's, by its digest, or one made of Debian's packages where
+# no registry can be reached; both have Python 3.11 as `python3`. To renew the digest, which is that of
+# the index of all platforms (Python 3.11.16, September 2026), here and in manifests/demo:
+#
+#   docker buildx imagetools inspect python:3.11-slim-bookworm --format '{{.Manifest.Digest}}'
 #
 # Files that decide what a step does are copied and only the wheels, which the lock names, are
 # mounted: buildah repeats a step when a copied file changes, but not when a mounted one does.
-ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
+ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 FROM ${PYTHON_IMAGE} AS program
 ENV PATH=/opt/evaluation/bin:/usr/local/bin:/usr/bin:/bin \

@@ -1,4 +1,7 @@
-"""The images' base where no registry can be reached: Debian's Python under the usual name."""
+"""The images' base where no registry can be reached: Debian's Python under the usual name.
+
+Without a digest, since it is not Docker's image: images are built with it as PYTHON_IMAGE.
+"""
 
 from __future__ import annotations
 

@@ -85,7 +85,8 @@ def build_images(settings: Settings, programs: Iterable[str], *, docker: bool) -
     with locked(settings.cache_dir / "images.lock"):
         for program in programs:
             image = IMAGES[program]
-            key = _key(image, BASE_IMAGE if docker else BASE_KEY)
+            # Docker takes the base that the Dockerfile names, which is hashed with it.
+            key = _key(image, "docker" if docker else BASE_KEY)
             archives[program] = settings.cache_dir / "images" / f"{image.name}-{key}.tar"
         missing = {it: archive for it, archive in archives.items() if not archive.exists()}
         if any(IMAGES[program].sources for program in missing):
@@ -133,6 +134,7 @@ def _build_by_buildah(settings: Settings, image: Image, archive: Path) -> None:
     run(
         [
             *(*buildah, "build", "--isolation", "chroot", "--pull-never", "--layers"),
+            *("--build-arg", f"PYTHON_IMAGE={BASE_IMAGE}"),
             *("--file", image.dockerfile, "--target", image.target, "--tag", tag, CHECKOUT),
         ]
     )
