@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from tests.cluster.host import free_ports, is_root, need_packages, run, succeeds, wait_until
+from tests.cluster.pki import Credentials
 from tests.cluster.processes import Processes, as_user, with_descendants
 from tests.cluster.server import Server
 
@@ -28,11 +29,21 @@ class PostgreSQL(Server):
     """A server with an empty database in a temporary directory, which goes when it ends.
 
     `listen` is the address that it answers on, besides loopback: give `settings.BRIDGE_ADDRESS`
-    for pods of the local cluster to reach it. Nobody gets in without its password.
+    for pods of the local cluster to reach it. Nobody gets in without its password, which it asks
+    for as `auth` says, a method of pg_hba.conf. With a certificate it speaks TLS to who wants it.
     """
 
-    def __init__(self, *, listen: str = "127.0.0.1", port: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        listen: str = "127.0.0.1",
+        port: int | None = None,
+        auth: str = "scram-sha-256",
+        certificate: Credentials | None = None,
+    ) -> None:
         self.host = listen
+        self._auth = auth
+        self._certificate = certificate
         self.port = port or free_ports(1)[0]
         self.password = secrets.token_urlsafe(12)
         # It refuses to run as root; this user, who owns nothing else, runs it then. The data lie
@@ -75,7 +86,7 @@ class PostgreSQL(Server):
             [
                 *(_programs() / "postgres", "-D", self.directory / "data", "-p", str(self.port)),
                 *("-c", f"listen_addresses={addresses}"),
-                *("-c", "unix_socket_directories=", "-c", "fsync=off"),
+                *("-c", "unix_socket_directories=", "-c", "fsync=off", *self._tls()),
             ],
             user=self._user,
         )
@@ -103,6 +114,22 @@ class PostgreSQL(Server):
                     os.kill(pid, signal.SIGKILL)
         self._processes.kill(_SERVER)
 
+    def _tls(self) -> list[str | Path]:
+        """The key must be the server's own."""
+        if self._certificate is None:
+            return []
+        certificate, key = self.directory / "server.crt", self.directory / "server.key"
+        shutil.copy(self._certificate.certificate, certificate)
+        shutil.copy(self._certificate.key, key)
+        key.chmod(0o600)
+        if self._user:
+            for path in (certificate, key):
+                shutil.chown(path, self._user)
+        return [
+            *("-c", "ssl=on", "-c", f"ssl_cert_file={certificate}"),
+            *("-c", f"ssl_key_file={key}"),
+        ]
+
     def _initialise(self) -> None:
         data, password = self.directory / "data", self.directory / "password"
         data.mkdir(mode=0o700)
@@ -117,12 +144,12 @@ class PostgreSQL(Server):
                 *(as_user(self._user) if self._user else []),
                 *(_programs() / "initdb", "--pgdata", data, "--no-sync", "--encoding", "UTF8"),
                 *("--locale", "C.UTF-8", "--username", USER, "--pwfile", password),
-                *("--auth", "scram-sha-256"),
+                *("--auth", self._auth),
             ]
         )
         password.unlink()
         with (data / "pg_hba.conf").open("a") as rules:
-            rules.write("host all all all scram-sha-256\n")
+            rules.write(f"host all all all {self._auth}\n")
 
 
 def _programs() -> Path:
