@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
-import struct
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -22,6 +18,7 @@ from evaluation_operator.tables.protocol import Table, TableOptions
 from evaluation_operator.tables.storage import open_storage
 from tests.cluster.pki import Authority
 from tests.cluster.postgres import DATABASE, USER, PostgreSQL
+from tests.servers.impostor import Impostor, postgres_impostor
 from tests.stores import plain_secret, write_secret
 
 pytestmark = pytest.mark.integration
@@ -123,51 +120,10 @@ def test_nothing_of_the_process_decides_on_a_connection(
     opened(tmp_path, secret_of(server, **trusted(authority))).ensure()
 
 
-@dataclass
-class Impostor:
-    """A server of an attacker's: it speaks no TLS and asks for the password in clear."""
-
-    port: int
-    heard: list[bytes] = field(default_factory=list)
-
-
 @pytest.fixture
 def impostor() -> Iterator[Impostor]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    found = Impostor(listener.getsockname()[1])
-    threading.Thread(target=_impersonate, args=(listener, found.heard), daemon=True).start()
-    yield found
-    listener.close()
-
-
-def _impersonate(listener: socket.socket, heard: list[bytes]) -> None:
-    while True:
-        try:
-            connection, _ = listener.accept()
-        except OSError:
-            return
-        with connection, as_they_go():
-            while True:
-                (length,) = struct.unpack("!i", connection.recv(4))
-                message = connection.recv(length - 4)
-                heard.append(message)
-                if message[:4] in (struct.pack("!i", 80877103), struct.pack("!i", 80877104)):
-                    connection.sendall(b"N")
-                    continue
-                connection.sendall(b"R" + struct.pack("!ii", 8, 3))
-                heard.append(connection.recv(1000))
-                said = b"SFATAL\0C28P01\0Mno " + heard[-1][5:-1] + b"\0\0"
-                connection.sendall(b"E" + struct.pack("!i", 4 + len(said)) + said)
-                break
-
-
-@contextmanager
-def as_they_go() -> Iterator[None]:
-    """A client that goes away in the middle is what an impostor lives with."""
-    try:
-        yield
-    except (OSError, struct.error):
-        return
+    with postgres_impostor() as running:
+        yield running
 
 
 def test_an_author_s_own_host_hears_nothing_from_a_check(
