@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from evaluation_operator.api.base import API_VERSION
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.domain.tables import table_source
 
 Manifest = dict[str, Any]
 
@@ -57,6 +59,13 @@ def stored(manifest: Mapping[str, Any], **metadata: Any) -> Manifest:
         "creationTimestamp": CREATE_TIME,
     }
     return merged(manifest, {"metadata": given | metadata})
+
+
+def found_good(job: Mapping[str, Any]) -> Manifest:
+    """The job as the operator leaves it once a check of its table has passed."""
+    source = table_source(EvaluationJob.from_dict(stored(job)))
+    digests = {"tableDigest": source.digest, "sampledTableDigest": source.place_digest}
+    return merged(job, {"status": digests})
 
 
 def make_evaluation_job(name: str = "ripeness", **changes: Any) -> Manifest:

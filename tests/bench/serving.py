@@ -24,7 +24,7 @@ from evaluation_operator.sampling.service import (
 )
 from evaluation_operator.sampling.settings import Settings
 from tests.bench.loopback import listen
-from tests.builders import ABSENT, Manifest, make_evaluation_job, merged, stored
+from tests.builders import ABSENT, Manifest, found_good, make_evaluation_job, merged, stored
 
 NAMESPACE = "fruit"
 JOB_UID = "uid-of-ripeness"
@@ -41,7 +41,7 @@ def make_job(table: str, folder: Path, fraction: float, cap: int) -> Manifest:
     }
     changes = {"evaluationJobConfig": config, "resultsUri": f"file://{folder}/results"}
     job = stored(make_evaluation_job(spec=changes), uid=JOB_UID, creationTimestamp=CREATED)
-    return merged(job, {"status": {"state": "SCHEDULED", "intervalDays": 1000}})
+    return found_good(merged(job, {"status": {"state": "SCHEDULED", "intervalDays": 1000}}))
 
 
 async def serve(arguments: argparse.Namespace) -> bool:

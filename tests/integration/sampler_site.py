@@ -18,7 +18,7 @@ import httpx
 from evaluation_operator.kube import EVALUATION_JOBS, LEASES
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery
-from tests.builders import ABSENT, Manifest, make_evaluation_job, merged
+from tests.builders import ABSENT, Manifest, found_good, make_evaluation_job, merged
 from tests.cluster.host import free_ports
 from tests.cluster.settings import CHECKOUT
 from tests.integration.eventually import eventually
@@ -62,7 +62,7 @@ class Site:
         }
         manifest = make_evaluation_job(name, spec={"evaluationJobConfig": config})
         body = await self.lab.apply(EVALUATION_JOBS, merged(manifest, {"spec": spec}))
-        body["status"] = {"state": "SCHEDULED", "intervalDays": 1}
+        body = found_good(body | {"status": {"state": "SCHEDULED", "intervalDays": 1}})
         await self.lab.kube.replace_status(EVALUATION_JOBS, self.lab.namespace, body)
 
     @asynccontextmanager

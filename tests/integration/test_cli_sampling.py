@@ -21,14 +21,14 @@ from evaluation_operator.sampling.counts import Counts
 from evaluation_operator.sampling.jobs import read_job
 from evaluation_operator.sampling.lease import format_mark
 from evaluation_operator.sampling.records import Reason
-from tests.builders import CREATE_TIME, Manifest, make_evaluation_job, stored
+from tests.builders import CREATE_TIME, Manifest, found_good, make_evaluation_job, stored
 from tests.cluster.control_plane import ControlPlane
 from tests.integration.test_cli import Namespace
 from tests.unit.cli.running import json_of
 
 pytestmark = pytest.mark.integration
 
-SAMPLED = {"state": "SCHEDULED", "intervalDays": 2}
+SAMPLED = found_good(make_evaluation_job())["status"] | {"state": "SCHEDULED", "intervalDays": 2}
 SINCE = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 

@@ -387,6 +387,12 @@ class EvaluationJobStatus(Model):
         description="Digest of the table's definition when it was last found good.",
         max_length=128,
     )
+    sampled_table_digest: str | None = Field(
+        default=None,
+        description="Digest of the table that samplers write to, since a check found it good. "
+        "Later outages of the table leave it, so that predictions are still taken in.",
+        max_length=128,
+    )
     model_version_lease: str | None = Field(
         default=None, description="Lease that says who evaluates the model version.", max_length=253
     )

@@ -59,6 +59,7 @@ from evaluation_operator.domain.revisions import MAX_ACTIVE_REVISIONS, due_revis
 from evaluation_operator.domain.snapshot import JobSnapshot, Run
 from evaluation_operator.domain.stalled import pod_faults
 from evaluation_operator.domain.steps import StepJob, begun_at, step_job, step_of
+from evaluation_operator.domain.tables import is_found_good, table_source
 
 MAX_PAUSED_SPANS = 50
 TABLE_REASONS = frozenset({Reason.TABLE_INVALID, Reason.TABLE_UNAVAILABLE})
@@ -81,8 +82,7 @@ def decide_job(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Plan:
         return Plan(actions=tuple(draft.actions), wake_at=now)
     if readiness.retry_at is not None:
         draft.wake_times.append(readiness.retry_at)
-    if readiness.table_digest is not None and not _table_failed(draft, snapshot):
-        draft.update(table_digest=readiness.table_digest)
+    _follow_table(draft, snapshot, readiness)
     if not readiness.stalled:
         _follow_pauses(draft, job, now)
         follow_schedule(draft, snapshot, readiness, now, policy)
@@ -216,6 +216,18 @@ def _check_table_again(draft: JobDraft, snapshot: JobSnapshot, now: datetime) ->
     check = snapshot.table_check
     if check is not None and check.job.complete and not check.job.deleting:
         draft.actions.append(DeleteJob(check.job))
+
+
+def _follow_table(draft: JobDraft, snapshot: JobSnapshot, readiness: Readiness) -> None:
+    """Runs wait for a table that has failed until a check has found it good again; samplers, who
+    can hold what they took in, begin with the first such check and go on ever after."""
+    job, is_good = snapshot.job, readiness.table_digest is not None
+    if is_good and not _table_failed(draft, snapshot):
+        draft.update(table_digest=readiness.table_digest)
+    # Of an earlier version, which had no such field, a run says that its table was good once.
+    had_runs = job.status.sampled_table_digest is None and bool(job.status.total_attempts)
+    if is_good or is_found_good(job) or had_runs:
+        draft.update(sampled_table_digest=table_source(job).place_digest)
 
 
 def _table_failed(draft: JobDraft, snapshot: JobSnapshot) -> bool:

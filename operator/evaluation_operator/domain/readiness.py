@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_instruction_name
+from evaluation_operator.api.table_address import shown_address
 from evaluation_operator.domain.allowances import claim_breach, job_breaches
 from evaluation_operator.domain.facts import PodFacts
 from evaluation_operator.domain.faults import Fault, listed
@@ -113,8 +114,8 @@ def _unsupported(snapshot: JobSnapshot) -> Readiness | None:
     source = table_source(job)
     if source.scheme not in SCHEMES:
         message = (
-            f"no backend for {source.scheme}:// tables in this version ({source.uri}); "
-            f"use tableSource with one of {', '.join(SCHEMES)}"
+            f"no backend for {source.scheme}:// tables in this version "
+            f"({shown_address(source.uri)}); use tableSource with one of {', '.join(SCHEMES)}"
         )
         return _missing(Reason.BACKEND_UNAVAILABLE, message)
     return None
@@ -184,7 +185,7 @@ def _checking(job: EvaluationJob, pods: Sequence[PodFacts], *actions: Action) ->
             if last.reason == reason:
                 return _missing(reason, last.message, *actions)
     trouble = next((pod.trouble or pod.unschedulable for pod in pods), "")
-    message = f"checking the table {table_source(job).uri}"
+    message = f"checking the table {shown_address(table_source(job).uri)}"
     message = f"{message}: {trouble}" if trouble else message
     return _missing(Reason.TABLE_CHECKING, message, *actions)
 

@@ -30,6 +30,19 @@ class TableSource:
     def digest(self) -> str:
         return table_digest(self.uri, self.results_uri, self.volume_claim or "", *self.secrets)
 
+    @property
+    def place_digest(self) -> str:
+        """Of what a sampler writes to, whatever Secrets runs reach it with."""
+        return table_digest(self.uri, self.results_uri, self.volume_claim or "")
+
+
+def is_found_good(job: EvaluationJob) -> bool:
+    """Whether a check of the table, as the spec has it now, has passed at some time."""
+    source, status = table_source(job), job.status
+    return source.place_digest == status.sampled_table_digest or (
+        source.digest == status.table_digest
+    )
+
 
 def table_source(job: EvaluationJob) -> TableSource:
     """The job's table; a `bq://` one has no default place for results, so that stays empty."""

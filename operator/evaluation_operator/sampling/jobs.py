@@ -11,7 +11,9 @@ from pydantic import ValidationError
 
 from evaluation_operator.api.evaluation_job import EvaluationJob, JobState
 from evaluation_operator.api.names import ResourceNameError, parse_model_version
-from evaluation_operator.domain.tables import SCHEMES, TableSource, table_source
+from evaluation_operator.api.table_address import shown_address
+from evaluation_operator.domain.conditions import message_of
+from evaluation_operator.domain.tables import SCHEMES, TableSource, is_found_good, table_source
 from evaluation_operator.kube import EVALUATION_JOBS, Gone, Kube, News, Seen, Synced, follow
 from evaluation_operator.sampling.records import ImportKeys, SampledJob
 
@@ -96,8 +98,8 @@ def _writable(uri: str, name: str, schemes: tuple[str, ...]) -> str:
     if uri.partition("://")[0] not in schemes:
         known = ", ".join(f"{scheme}://" for scheme in schemes)
         raise CannotSample(
-            f"{name}: {uri!r}: the sampler cannot write there; use one of {known}, or let "
-            "somebody else fill the table"
+            f"{name}: {shown_address(uri)}: the sampler cannot write there; use one of {known}, "
+            "or let somebody else fill the table"
         )
     return uri
 
@@ -112,6 +114,12 @@ def _why_not(job: EvaluationJob) -> str:
         return (
             f"status.state: {state or 'not set'}: nothing is sampled until it is SCHEDULED or "
             "RUNNING; the job's conditions say what is missing"
+        )
+    if not is_found_good(job):
+        said = message_of(job.status.conditions, "Ready") or "the operator has not said yet"
+        return (
+            "status.sampledTableDigest: not that of the spec's table: nothing is sampled before a "
+            f"check has found it good; condition Ready says: {said}"
         )
     return ""
 

@@ -8,8 +8,10 @@ from datetime import timedelta
 
 import pytest
 
+from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.domain.plan import CreateTableCheck, DeleteJob, Obstacle
 from evaluation_operator.domain.reasons import Reason
+from evaluation_operator.domain.tables import is_found_good
 from tests.builders import ABSENT, make_detection_job, merged
 from tests.unit.domain.world import DAY, FIRST_RUN, JobWorld
 
@@ -265,6 +267,47 @@ def test_a_count_of_checks_that_somebody_else_wrote_does_no_harm(text: str) -> N
     world.jobs[name] = merged(world.jobs[name], {"metadata": {"annotations": annotations}})
 
     assert fail_check(world) == world.policy.table_check_retry
+
+
+def test_samplers_begin_with_the_first_check_that_passes_and_go_on_in_outages() -> None:
+    """A table was written to that no check had found good; one that is away stops no intake."""
+    world = JobWorld(checked=False)
+    world.settle()
+    assert "sampledTableDigest" not in world.status
+    world.complete_check()
+    world.settle()
+    sampled = world.status["sampledTableDigest"]
+
+    world.at_slot(0)
+    world.fail(world.active[0], "connection refused", reason="TableUnavailable")
+    world.turn()
+    assert "tableDigest" not in world.status, "runs wait for a check"
+    assert world.status["sampledTableDigest"] == sampled, "samplers do not"
+
+
+def test_another_table_is_not_sampled_into_before_its_check() -> None:
+    world = JobWorld()
+    world.edit(resultsUri="s3://elsewhere/results")
+    world.jobs.clear()
+    world.settle()
+    assert world.condition("Ready")["reason"] == Reason.TABLE_CHECKING
+    assert not is_found_good(EvaluationJob.from_dict(world.own))
+    world.complete_check()
+    world.settle()
+    assert is_found_good(EvaluationJob.from_dict(world.own))
+
+
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_a_job_of_an_earlier_version_is_sampled_without_a_gap(has_failed: bool) -> None:
+    """It knew one digest alone, which an outage takes away until a check passes."""
+    world = JobWorld()
+    world.status["totalAttempts"] = 3
+    del world.status["sampledTableDigest"]
+    if has_failed:
+        del world.status["tableDigest"]
+        world.jobs.clear()
+    world.turn()
+    assert is_found_good(EvaluationJob.from_dict(world.own))
 
 
 def test_a_check_that_left_no_word_is_told_by_its_job() -> None:

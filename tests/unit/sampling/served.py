@@ -23,7 +23,7 @@ from evaluation_operator.serving.server import listen
 from evaluation_operator.serving.settings import Listening
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery
-from tests.builders import ABSENT, Manifest, make_evaluation_job, merged, stored
+from tests.builders import ABSENT, Manifest, found_good, make_evaluation_job, merged, stored
 
 NAMESPACE = "fruit"
 INSTANCES = b'{"instances":[{"image":"a.png"}]}'
@@ -53,7 +53,7 @@ def make_job(
         status={"state": "SCHEDULED", "intervalDays": 1},
     )
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    return merged(stored(manifest, creationTimestamp=created), changes)
+    return merged(found_good(stored(manifest, creationTimestamp=created)), changes)
 
 
 def event_headers(side: str, event_id: str, **changes: str) -> dict[str, str]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from evaluation_operator.kube import Gone, Seen, Synced
 from evaluation_operator.sampling.jobs import JobTable, read_job
 from evaluation_operator.sampling.records import SampledJob
-from tests.builders import ABSENT, MOUNT, Manifest, make_evaluation_job, merged, stored
+from tests.builders import ABSENT, MOUNT, Manifest, found_good, make_evaluation_job, merged, stored
 
 
 def make_job(name: str = "ripeness", *, uid: str | None = None, **changes: Any) -> Manifest:
-    """A job that the operator has accepted."""
+    """A job that the operator has accepted, and whose table it has found good."""
     accepted = {"status": {"state": "SCHEDULED", "intervalDays": 1}}
     job = stored(merged(make_evaluation_job(name), accepted), uid=uid or f"uid-{name}")
+    with suppress(ValidationError):
+        job = found_good(merged(job, {"spec": changes.get("spec", {})}))
     return merged(job, changes)
 
 
@@ -93,14 +97,48 @@ def test_other_jobs_are_known_and_not_sampled(changes: Manifest, why: str) -> No
     assert why in known.why_not
 
 
+NEVER_CHECKED = {"tableDigest": ABSENT, "sampledTableDigest": ABSENT}
+
+
+def test_nothing_is_written_to_a_table_that_no_check_has_passed() -> None:
+    """A job named any table, and the sampler opened it with the namespace's credentials."""
+    said = {"type": "Ready", "status": "False", "reason": "TableInvalid", "message": "no Secret"}
+    condition = said | {"lastTransitionTime": "2026-03-02T08:00:00Z", "observedGeneration": 1}
+    known = read_job(make_job(status=NEVER_CHECKED | {"conditions": [condition]}))
+
+    assert known.job is not None
+    assert not known.job.is_sampling
+    assert "no Secret" in known.why_not
+
+
+def test_a_table_that_fails_later_is_still_sampled_into() -> None:
+    assert sampled(status={"tableDigest": ABSENT}).is_sampling
+
+
+def test_a_job_of_an_operator_that_tells_no_more_is_sampled() -> None:
+    assert sampled(status={"sampledTableDigest": ABSENT}).is_sampling
+
+
+def test_another_table_is_checked_before_anything_is_written_to_it() -> None:
+    checked = make_job()["status"]
+    moved = make_job(spec={"resultsUri": "s3://elsewhere/results"}, status=checked)
+    assert "nothing is sampled before a check" in read_job(moved).why_not
+
+
+def test_other_secrets_of_runs_change_nothing_for_a_sampler() -> None:
+    checked = make_job()["status"]
+    template = {"envFrom": [{"secretRef": {"name": "evaluation-other"}}]}
+    assert read_job(make_job(spec={"runTemplate": template}, status=checked)).why_not == ""
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({"status": {"intervalDays": ABSENT}}, "status.intervalDays"),
         ({"spec": {"modelVersion": "projects/other/models/m/versions/1"}}, "spec.modelVersion"),
         ({"spec": {"evaluationJobConfig": ABSENT}}, "evaluationJobConfig"),
-        ({"spec": in_database("gs://bucket/x")}, "spec.resultsUri: 'gs://"),
-        ({"spec": BIGQUERY}, "inputUri: 'bq://p/d/t'"),
+        ({"spec": in_database("gs://bucket/x")}, "spec.resultsUri: gs://bucket/x:"),
+        ({"spec": BIGQUERY}, "inputUri: bq://…:"),
     ],
 )
 def test_a_job_that_cannot_be_sampled_says_why(changes: Manifest, why: str) -> None:
