@@ -7,12 +7,15 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+SCANNER := $(VENV)/scanner
 # Two processes: the cluster's tests mostly wait. In the order of directories theirs is the first, so
 # that they begin at once.
 PYTEST := $(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 CLUSTER := $(PYTHON) tests/cluster/cluster.py
 
-.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images crds bench bench-sampler bench-detection clean
+PROGRAMS := operator evaluator sampler labeler
+
+.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds bench bench-sampler bench-detection clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -31,13 +34,23 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(INSTALLED)
 
+# Apart from everything else, see requirements-scan.in.
+$(SCANNER)/.installed: requirements-scan.lock $(INSTALLED)
+	@echo "==> installing the scanner of manifests into $(SCANNER) (about a minute)"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SCANNER)
+	@$(BIN)/uv pip install --quiet --python $(SCANNER)/bin/python --require-hashes -r requirements-scan.lock
+	@touch $@
+
 lock: $(INSTALLED) ## Renew the hash-locked requirements of every program
-	@for program in operator evaluator sampler labeler dev; do \
+	@for program in $(PROGRAMS) dev; do \
 	  echo "==> requirements-$$program.lock"; \
 	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 \
 	    --no-emit-index-url --no-header --no-emit-package evaluation-operator \
 	    --extra $$program pyproject.toml --output-file requirements-$$program.lock; \
 	done
+	@echo "==> requirements-scan.lock"
+	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 \
+	  --no-emit-index-url --no-header requirements-scan.in --output-file requirements-scan.lock
 	@echo "==> manifests/demo/requirements-server.lock"
 	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 \
 	  --no-emit-index-url --no-header manifests/demo/requirements-server.in \
@@ -50,11 +63,13 @@ lock: $(INSTALLED) ## Renew the hash-locked requirements of every program
 crds: $(INSTALLED) ## Generate crds/ from the models
 	@$(BIN)/python crds/generate.py
 
-verify: $(INSTALLED) ## Check style, types, imports and generated files
+verify: $(INSTALLED) $(SCANNER)/.installed ## Check style, types, imports, generated files and what scanners find
 	@echo "==> ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "==> mypy"; $(BIN)/mypy
 	@echo "==> import-linter"; $(BIN)/lint-imports
 	@echo "==> generated files"; $(BIN)/python crds/generate.py --check
+	@echo "==> checkov"; $(SCANNER)/bin/checkov --config-file .checkov.yaml
+	@echo "==> bandit"; $(BIN)/bandit --quiet --configfile pyproject.toml --recursive operator manifests crds
 
 test-unit: $(INSTALLED) ## Run the tests that need no cluster (some minutes)
 	@$(PYTEST) tests/unit
@@ -70,6 +85,14 @@ cluster-down: ## Stop the cluster and remove its state
 
 images: $(INSTALLED) cluster ## Build the images and load them into the cluster
 	@$(CLUSTER) images
+
+sbom: $(INSTALLED) ## Say what is in each image, as CycloneDX in build/sbom
+	@mkdir -p build/sbom
+	@for program in $(PROGRAMS); do \
+	  $(BIN)/python -W ignore -m cyclonedx_py requirements requirements-$$program.lock --pyproject pyproject.toml \
+	    --mc-type application --output-reproducible --output-file build/sbom/$$program.json; \
+	  echo "build/sbom/$$program.json"; \
+	done
 
 demo: $(INSTALLED) cluster images ## From nothing to two Evaluations of real predictions
 	@$(BIN)/python manifests/demo/demo.py

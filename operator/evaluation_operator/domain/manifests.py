@@ -315,6 +315,7 @@ def _pod_spec(
 ) -> Body:
     wanted = template.to_dict() if template else {}
     volumes: list[Body] = [{"name": "scratch", "emptyDir": {}}]
+    # A volume of the pod's own, which nobody else can write to.
     mounts: list[Body] = [{"name": "scratch", "mountPath": "/tmp"}]  # noqa: S108
     if source.volume_claim:
         claim = {"claimName": source.volume_claim}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 from typing import Final
-from xml.etree import ElementTree
+from xml.etree import ElementTree  # nosec B405 # it only writes: nothing is parsed
 
 from evaluation_operator.api.evaluation_options import AnnotationType
 from evaluation_operator.labeling.answers import Sentiment
