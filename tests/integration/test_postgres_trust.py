@@ -203,6 +203,10 @@ def test_a_name_that_leads_to_a_metadata_service_is_refused(
     secret = {"PGHOST": "innocent.example", "PGUSER": "u", "PGPASSWORD": CANARY}
     with pytest.raises(TableInvalid, match="leads to a link-local or metadata address"):
         opened(tmp_path, secret).ensure()
+    write_secret(tmp_path, "evaluation-bucket", {"AWS_ENDPOINT_URL": "https://innocent.example"})
+    options = TableOptions(credentials=read_secrets(tmp_path))
+    with pytest.raises(TableInvalid, match="leads to a link-local or metadata address"):
+        open_storage("s3://fruit/p", options)
 
 
 def test_a_name_is_resolved_once_and_its_address_connected_to(

@@ -124,7 +124,7 @@ class EvaluationSecretReference(Model):
 
 
 class EnvFromSource(Model):
-    """A Secret all of whose keys become environment variables of the run."""
+    """A Secret that the run's pod has as a folder, a file for each key."""
 
     secret_ref: EvaluationSecretReference = Field(
         description="The Secret, with the table's address and credentials."
@@ -175,9 +175,9 @@ class RunTemplate(Model):
     )
     env_from: list[EnvFromSource] = Field(
         default=[],
-        description="Secrets of this namespace, named `evaluation-…`, whose keys become "
-        "environment variables: a database's address and credentials, or those of an object "
-        "store.",
+        description="Secrets of this namespace, named `evaluation-…`, each mounted apart: a "
+        "database's address and credentials, or those of an object store. What a Secret holds "
+        "goes only to the server, service and buckets that the same Secret names.",
         max_length=16,
     )
     active_deadline_seconds: int | None = Field(

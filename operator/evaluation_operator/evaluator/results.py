@@ -17,8 +17,8 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from evaluation_operator.api.table_address import shown_address
-from evaluation_operator.evaluator.errors import InvalidRun, Unavailable
-from evaluation_operator.tables.errors import TableError
+from evaluation_operator.evaluator.errors import InvalidRun, TableInvalid, Unavailable
+from evaluation_operator.tables import errors as table_errors
 from evaluation_operator.tables.protocol import TableOptions
 from evaluation_operator.tables.storage import open_storage
 
@@ -54,7 +54,11 @@ class Folder:
 
     @classmethod
     def open(cls, uri: str, options: TableOptions) -> Folder:
-        """A folder of `file://` or `s3://`; nothing is created before it is written to."""
+        """A folder of `file://` or `s3://`; nothing is created before it is written to.
+
+        Raises InvalidRun for another scheme, TableInvalid for an address that is not well formed
+        or has no credentials, Unavailable where its host is not known now.
+        """
         scheme = uri.partition("://")[0]
         if scheme not in SCHEMES:
             known = " or ".join(f"{it}://" for it in SCHEMES)
@@ -64,8 +68,10 @@ class Folder:
             )
         try:
             storage = open_storage(uri, options)
-        except (TableError, OSError) as error:
-            raise InvalidRun(f"resultsUri: {error}") from error
+        except table_errors.TableInvalid as error:
+            raise TableInvalid(f"resultsUri: {error}") from error
+        except (table_errors.TableError, OSError) as error:
+            raise Unavailable(f"resultsUri: {error}") from error
         return cls(storage.filesystem, storage.root, uri)
 
     def child(self, *names: str) -> Folder:

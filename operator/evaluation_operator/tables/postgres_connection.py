@@ -6,7 +6,6 @@ files of the process, but for a user's own on the command line.
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +15,9 @@ import psycopg
 from psycopg import errors as pg_errors
 from psycopg.conninfo import make_conninfo
 
-from evaluation_operator.api.table_address import is_forbidden_ip
 from evaluation_operator.tables.credentials import CA_FILE, PostgresLogin
 from evaluation_operator.tables.errors import TableError, TableInvalid, TableUnavailable
+from evaluation_operator.tables.hosts import resolve
 from evaluation_operator.tables.postgres_address import PostgresAddress
 from evaluation_operator.tables.postgres_columns import Connection
 
@@ -85,7 +84,7 @@ def _parameters(address: PostgresAddress, login: PostgresLogin) -> dict[str, str
 def _bound(login: PostgresLogin) -> dict[str, str | None]:
     """What decides to whom a password goes, and how."""
     assert login.host is not None, "a Secret without PGHOST makes no login"
-    addresses = _resolved(login.host, login.port)
+    addresses = resolve(login.host, login.port)
     return {
         # The name stays, since the certificate has it; where it leads is settled and was checked.
         "host": ",".join([login.host] * len(addresses)),
@@ -97,23 +96,6 @@ def _bound(login: PostgresLogin) -> dict[str, str | None]:
         "sslcertmode": "disable",
         "gssencmode": "disable",
     }
-
-
-def _resolved(host: str, port: int | None) -> list[str]:
-    """The host's addresses; TableInvalid if it leads to where no table can be."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    except OSError:
-        raise TableUnavailable(
-            f'host "{host}" is not known to the name service; try again, or correct its name'
-        ) from None
-    addresses = list(dict.fromkeys(str(place[4][0]) for place in found))
-    if any(map(is_forbidden_ip, addresses)):
-        raise TableInvalid(
-            f'host "{host}" leads to a link-local or metadata address, where no table can lie; '
-            "name the database's own host"
-        )
-    return addresses
 
 
 def _roots(login: PostgresLogin) -> str | None:

@@ -21,6 +21,7 @@ import pyarrow.fs as pafs
 
 from evaluation_operator.api.table_address import BUCKET, IP_LIKE_BUCKET, shown_address
 from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+from evaluation_operator.tables.hosts import resolve
 from evaluation_operator.tables.plain_files import NotPlainError, PlainFiles, create_plain
 from evaluation_operator.tables.protocol import TableOptions
 
@@ -91,6 +92,9 @@ class S3Storage:
 
     def __init__(self, root: str, options: TableOptions) -> None:
         access = options.credentials.for_bucket(root.partition("/")[0])
+        if access.endpoint is not None and not access.is_ambient:
+            place = urlsplit(access.endpoint)
+            resolve(place.hostname or "", place.port)
         self.filesystem = pafs.S3FileSystem(
             access_key=access.access_key,
             secret_key=access.secret_key,
