@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,12 +39,12 @@ from evaluation_operator.kube import (
     SERVICE_ACCOUNTS,
     Kube,
 )
+from tests.bench.operator_process import OperatorProcess
 from tests.cluster.control_plane import ControlPlane
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACES = 4
 CONNECTIONS = 64
-PORT = 18081
 LEAD_SECONDS = 25.0
 """How long before the instant the operator starts, so that it stands ready."""
 
@@ -156,9 +155,9 @@ async def _settle(kube: Kube, kubeconfig: str, count: int) -> float:
     async with _operator(kubeconfig, timedelta(0)) as process:
         await _until(lambda: _finish_checks(kube), 300)
         await _until(lambda: _all_ready(kube, count), 600)
-        before = await _writes(process)
+        before = await process.writes()
         await asyncio.sleep(10)
-        return await _writes(process) - before
+        return await process.writes() - before
 
 
 async def _finish_checks(kube: Kube) -> bool:
@@ -258,12 +257,12 @@ async def _operator_burst(
     offset = instant - datetime.now(UTC) - timedelta(seconds=LEAD_SECONDS)
     fired = time.monotonic() + LEAD_SECONDS
     async with _operator(kubeconfig, offset) as process:
-        await _until(lambda: _ready(process), 20)
-        before, memory = await _writes(process), _memory(process)
+        await _until(process.is_ready, 20)
+        before, memory = await process.writes(), process.memory()
         times = await _watch_jobs(kube, len(jobs), fired)
         await _until(lambda: _all_running(kube, len(jobs)), 120)
-        writes = await _writes(process) - before
-        peak = _memory(process, peak=True)
+        writes = await process.writes() - before
+        peak = process.memory(peak=True)
     return Burst(max(times) - min(times), tuple(times)), (memory, peak), writes
 
 
@@ -291,65 +290,14 @@ async def _all_running(kube: Kube, count: int) -> bool:
     return running == count
 
 
-class _operator:  # noqa: N801
-    """The operator as a process of its own, with its clock set."""
-
-    def __init__(self, kubeconfig: str, offset: timedelta) -> None:
-        self._environment = os.environ | {
-            "KUBECONFIG": kubeconfig,
-            "EVALUATION_LEADER_ELECTION": "false",
-            "EVALUATION_HEALTH_PORT": str(PORT),
-            "EVALUATION_MAX_ACTIVE_RUNS": "0",
-            "EVALUATION_LOG_LEVEL": "ERROR",
-            "EVALUATION_CLOCK_OFFSET_SECONDS": str(offset.total_seconds()),
-            "EVALUATION_ALLOW_TEST_CLOCK": "true",
-        }
-
-    async def __aenter__(self) -> subprocess.Popen[bytes]:
-        module = "evaluation_operator.controller.main"
-        self._process = subprocess.Popen([sys.executable, "-m", module], env=self._environment)
-        return self._process
-
-    async def __aexit__(self, *_: object) -> None:
-        self._process.terminate()
-        await asyncio.to_thread(self._process.wait, 30)
-
-
-async def _ready(process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, "the operator ended"
-    try:
-        await asyncio.to_thread(_read, "/readyz")
-    except OSError:
-        return False
-    return True
-
-
-async def _writes(process: subprocess.Popen[bytes]) -> float:
-    """Writes to the API server so far, Events apart."""
-    assert process.poll() is None, "the operator ended"
-    text = await asyncio.to_thread(_read, "/metrics")
-    lines = [
-        line for line in text.splitlines() if line.startswith("evaluation_operator_api_writes")
-    ]
-    return sum(
-        float(line.rpartition(" ")[2])
-        for line in lines
-        if "_total" in line and 'resource="events"' not in line
+def _operator(kubeconfig: str, offset: timedelta) -> OperatorProcess:
+    """The operator with its clock set."""
+    return OperatorProcess(
+        kubeconfig,
+        EVALUATION_CLOCK_OFFSET_SECONDS=str(offset.total_seconds()),
+        EVALUATION_ALLOW_TEST_CLOCK="true",
+        EVALUATION_MAX_ACTIVE_RUNS="0",
     )
-
-
-def _read(path: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{PORT}{path}", timeout=10) as response:
-        return str(response.read().decode())
-
-
-def _memory(process: subprocess.Popen[bytes], *, peak: bool = False) -> float:
-    """Resident memory in MB."""
-    field = "VmHWM" if peak else "VmRSS"
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith(field):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"no {field}")
 
 
 async def _until(condition: Any, seconds: float) -> None:

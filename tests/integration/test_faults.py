@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from evaluation_operator.controller import turns
 from evaluation_operator.controller.clock import SystemClock
 from evaluation_operator.kube import (
     DATASETS,
@@ -63,6 +64,20 @@ class DeafKube(Kube):
         return answer
 
 
+class HangingKube(Kube):
+    """A connection on which the answer to every other write never comes: it is carried out."""
+
+    written = 0
+
+    async def _call(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        answer = await super()._call(method, path, **more)
+        if is_write(method, path):
+            self.written += 1
+            if self.written % 2:
+                await asyncio.Event().wait()
+        return answer
+
+
 def is_write(method: str, path: str) -> bool:
     return method != "GET" and not path.endswith("/events")
 
@@ -108,6 +123,23 @@ async def test_every_other_answer_is_lost(lab: Lab) -> None:
         name = await play(lab)
         await lab.job(holds=state("SCHEDULED"))
     assert kube.written >= 9
+    await assert_one_run(lab, name)
+
+
+async def test_turns_that_are_cancelled_within_a_write_do_nothing_twice(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn that hangs is ended wherever it is. The next one finds what was written."""
+    monkeypatch.setattr(turns, "PAUSE_SECONDS", 0.1)
+    await lab.apply_job()
+    kube = await HangingKube.connect(str(lab.kubeconfig))
+    assert isinstance(kube, HangingKube)
+    async with lab.operator(kube, turn_seconds=1.0) as operator:
+        name = await play(lab)
+        await lab.job(holds=state("SCHEDULED"))
+        cancelled = operator.telemetry.reconciles.labels("EvaluationJob", "cancelled")
+        assert count_of(cancelled) >= 4
+    assert kube.written >= 8
     await assert_one_run(lab, name)
 
 

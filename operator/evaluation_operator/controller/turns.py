@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 TURN_SECONDS = 30.0
 CANCELLING_SECONDS = 60.0
 STANDSTILL_SECONDS = 90.0
+CANCELLED = "cancelled"
 PAUSE_SECONDS = 5.0
 """At least so long after a turn that was cancelled, or that ended by a fault of the program."""
 
@@ -70,13 +71,14 @@ class Turns:
         while not self._stop.is_set():
             await self.leading.wait()
             key = await self._queue.get()
+            result = ""
             try:
                 if self._stop.is_set() or not self.leading.is_set():
                     self._queue.add(key)
                 else:
-                    await self._turn(key)
+                    result = await self._turn(key)
             finally:
-                self._queue.done(key)
+                self._queue.done(key, cut_short=result == CANCELLED)
 
     def fault(self) -> str | None:
         """What a restart would mend: a turn that does not end even when it is cancelled, or keys
@@ -95,7 +97,7 @@ class Turns:
             return f"keys wait, and no turn has ended for {standstill:.0f} s"
         return None
 
-    async def _turn(self, key: Key) -> None:
+    async def _turn(self, key: Key) -> str:
         begun = self._begun[key] = self._now()
         limit = self._limits[key] = asyncio.timeout(self._seconds)
         try:
@@ -105,6 +107,7 @@ class Turns:
             self._progress = self._now()
         self._telemetry.reconciles.labels(key.kind, result).inc()
         self._telemetry.duration.labels(key.kind).observe(self._progress - begun)
+        return result
 
     def _give_up(self, key: Key) -> None:
         """So many turns are slow that this one, the longest, is cancelled before its time."""
@@ -132,7 +135,7 @@ class Turns:
                 taken = self._now() - self._begun[key]
                 text = "%s: the turn was cancelled after %.0f s; again in %.1f s"
                 logger.warning(text, key, taken, delay)
-                return "cancelled"
+                return CANCELLED
             case Conflict():
                 logger.debug("%s: decided on what has changed since: %s", key, error)
                 self._queue.retry(key)

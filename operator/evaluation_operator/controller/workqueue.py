@@ -122,25 +122,26 @@ class WorkQueue(Generic[K]):
         self._idle.clear()
         return key
 
-    def done(self, key: K) -> None:
-        """The worker is through with the key; news that came meanwhile queue it again."""
+    def done(self, key: K, *, cut_short: bool = False) -> None:
+        """The worker is through with the key, or was `cut_short`; news that came meanwhile queue
+        it again."""
         self._processing.pop(key).cancel()
         if not self._processing:
             self._idle.set()
-        self._share.done(key)
+        self._share.done(key, cut_short=cut_short)
         if key in self._dirty:
             self._dirty.discard(key)
             self.add(key)
         self._hand_out()
 
     def _step_aside(self, key: K) -> None:
-        longest = self._share.step_aside(key, self._now())
+        longest = self._share.step_aside(key)
         if longest is not None:
             self.give_up(longest)
         self._hand_out()
 
     def _hand_out(self) -> None:
-        while (key := self._share.take(self._now())) is not None:
+        while (key := self._share.take()) is not None:
             self._out.put_nowait(key)
 
     async def idle(self) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from evaluation_operator.controller.settings import from_environment
+from evaluation_operator.controller.settings import SPARE_CONNECTIONS, from_environment
 from evaluation_operator.domain.allowances import Allowances
 from evaluation_operator.environment import SettingsError
 
@@ -57,6 +57,15 @@ def test_variables_are_read() -> None:
     assert settings.identity == "operator-0"
     assert settings.policy.settle == timedelta(seconds=2.5)
     assert settings.policy.sampler_url == "https://sampler.example/{namespace}"
+
+
+def test_slow_turns_leave_connections_for_everything_else() -> None:
+    """64 requests that hung once took all 64 connections, the leader's own included."""
+    assert from_environment({}).connections == 3 * 64 + SPARE_CONNECTIONS
+    assert from_environment({"EVALUATION_WORKERS": "8"}).connections == 24 + SPARE_CONNECTIONS
+    assert from_environment({"EVALUATION_API_CONNECTIONS": "500"}).connections == 500
+    with pytest.raises(SettingsError, match=r"EVALUATION_API_CONNECTIONS=64: write 208 or more"):
+        from_environment({"EVALUATION_API_CONNECTIONS": "64"})
 
 
 def test_what_jobs_may_ask_for_is_nothing_special_by_default() -> None:
