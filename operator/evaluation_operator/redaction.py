@@ -45,6 +45,7 @@ class Redactor:
         self._read: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
         self._known: frozenset[str] = frozenset()
         self._parts: frozenset[str] = frozenset()
+        self._lengths: tuple[int, ...] = ()
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str], source: str = "") -> None:
@@ -58,7 +59,9 @@ class Redactor:
                 return
             self._read[source] = (told, now) if source else (now | told, before)
             self._known = frozenset(it for both in self._read.values() for it in both[0] | both[1])
-            self._parts = frozenset(part for it in self._known for part in _parts(it))
+            parts = frozenset(part for it in self._known for part in _parts(it))
+            self._lengths = tuple(sorted({len(it) for it in parts}))
+            self._parts = parts
 
     def __call__(self, text: str) -> str:
         """The text with `[redacted]` in each place of a secret or a part of one."""
@@ -75,10 +78,10 @@ class Redactor:
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
         """Where secrets begin and end; those that overlap or touch are one."""
-        parts, folded = self._parts, text.translate(_LOWER)
+        parts, lengths, folded = self._parts, self._lengths, text.translate(_LOWER)
         begin = stop = 0
         for place in range(len(folded) if parts else 0):
-            for length in range(_SHORTEST, PART + 1):
+            for length in lengths:
                 if folded[place : place + length] in parts:
                     if place > stop:
                         if self._is_told(text, begin, stop):
