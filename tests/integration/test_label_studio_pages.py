@@ -155,3 +155,31 @@ async def test_a_text_gets_several_labels_and_a_sentiment(backend: LabelStudio, 
     answer = await submitted(backend, page, project, "labeling-text-sentiment.png")
     assert answer.labels == ("food", "price: < $20")
     assert answer.sentiment is Sentiment.POSITIVE
+
+
+ACTING = "<img src=x onerror=\"document.body.dataset.acted='yes'\">"
+STYLING = '"/><Style>*{display:none}</Style><View x="'
+
+
+async def test_nothing_that_others_wrote_acts_in_the_page(backend: LabelStudio, page: Page) -> None:
+    """Whoever writes jobs names the labels, and anybody who sends requests to the model writes the
+    text: in the browser of who labels, who is logged in, neither may be more than text."""
+    spec = replace(
+        SPEC,
+        job_uid="acting",
+        annotation_type=AnnotationType.TEXT_CLASSIFICATION,
+        labels=(ACTING, STYLING, "a\x00b\x1bc", "\u202egnp.exe"),
+        instruction=f"Choose what it is. {ACTING}",
+    )
+    project = await opened(backend, page, spec, f"The text. {ACTING}<script>alert(1)</script>")
+    await page.get_by_text(f"The text. {ACTING}<script>alert(1)</script>").wait_for()
+    for name in (ACTING, STYLING, "gnp.exe"):
+        await page.get_by_role("checkbox", name=name).wait_for()
+    assert await page.locator("img[src='x']").count() == 0
+    assert await page.locator("body[data-acted]").count() == 0
+
+    await page.get_by_role("checkbox", name="abc").check()
+    await submit(page)
+
+    answers = await eventually(lambda: backend.read_answers(project, "ds"))
+    assert [it.labels for it in answers["item"].answers] == [("a\x00b\x1bc",)]
