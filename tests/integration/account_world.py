@@ -131,7 +131,10 @@ async def live(control_plane: ControlPlane, folder: Path) -> World:
 
 
 def make_daily_job() -> Manifest:
-    return make_evaluation_job(spec={"schedule": "every 1 days", "manageLogger": True})
+    """With a Secret of its own, which nobody but its pods will read."""
+    template = {"envFrom": [{"secretRef": {"name": "evaluation-store"}}]}
+    spec = {"schedule": "every 1 days", "manageLogger": True, "runTemplate": template}
+    return make_evaluation_job(spec=spec)
 
 
 async def sample(world: World) -> None:

@@ -213,7 +213,8 @@ JOB_LABELS = "with its own labels alone"
 NODE = "share nothing with their node"
 CONTAINERS = "have no privilege"
 VOLUMES = "and nothing else"
-VARIABLES = "from no Secret but those"
+PARTS = "of the sampler or the labeler"
+VARIABLES = "no variable from a Secret"
 OWN_RUN = "its own Dataset and its own Evaluation"
 OWN_LEASE = "the Lease of its own name alone"
 
@@ -257,8 +258,14 @@ DENIED = [
     Denied(OPERATOR, "another's Secret by projection", VOLUMES,
            volume(projected={"sources": [{"secret": {"name": "payments"}}]})),
     Denied(OPERATOR, "another's configuration", VOLUMES, volume(configMap={"name": "payments"})),
+    Denied(OPERATOR, "the sampler's tokens", PARTS,
+           volume(secret={"secretName": "evaluation-sampler-tokens"})),
+    Denied(OPERATOR, "what a sampler has not written yet", PARTS,
+           volume(persistentVolumeClaim={"claimName": "accepted-evaluation-sampler-0"})),
     Denied(OPERATOR, "another's Secret as variables", VARIABLES,
-           container(envFrom=[{"secretRef": {"name": "payments"}}])),
+           container(envFrom=[{"secretRef": {"name": "evaluation-payments"}}])),
+    Denied(OPERATOR, "another's configuration as variables", VARIABLES,
+           container(envFrom=[{"configMapRef": {"name": "payments"}}])),
     Denied(OPERATOR, "another's Secret as a variable", VARIABLES,
            container(env=[{"name": "P", "valueFrom": {
                "secretKeyRef": {"name": "payments", "key": "password"}}}])),
