@@ -216,7 +216,11 @@ def table_problems() -> Iterator[None]:
     """Errors of tables, as runs speak of them."""
     try:
         yield
-    except (table_errors.TableInvalid, table_errors.BackendUnavailable) as error:
+    except (
+        table_errors.TableInvalid,
+        table_errors.AccessRefused,
+        table_errors.BackendUnavailable,
+    ) as error:
         raise TableInvalid(str(error)) from error
     except table_errors.TableError as error:
         raise Unavailable(str(error)) from error

@@ -68,7 +68,7 @@ class Folder:
             )
         try:
             storage = open_storage(uri, options)
-        except table_errors.TableInvalid as error:
+        except (table_errors.TableInvalid, table_errors.AccessRefused) as error:
             raise TableInvalid(f"resultsUri: {error}") from error
         except (table_errors.TableError, OSError) as error:
             raise Unavailable(f"resultsUri: {error}") from error

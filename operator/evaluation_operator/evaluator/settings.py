@@ -66,7 +66,7 @@ def _credentials(environment: Mapping[str, str]) -> SecretCredentials:
     read = Environment(environment)
     try:
         return read_secrets(read.secrets_folder(), read.words("EVALUATION_SECRETS"))
-    except table_errors.TableInvalid as error:
+    except table_errors.AccessRefused as error:
         raise TableInvalid(str(error)) from error
 
 

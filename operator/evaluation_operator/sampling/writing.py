@@ -17,7 +17,7 @@ from evaluation_operator.tables.storage import Storage
 @dataclass(frozen=True, slots=True)
 class Writer:
     """`read` gives the record of what is kept. Its methods raise TableInvalid when the table will
-    take nothing at all, TableUnavailable when it may do so later."""
+    take nothing at all, AccessRefused and TableUnavailable when it may do so later."""
 
     open_table: Callable[[str], Table]
     open_storage: Callable[[str], Storage]

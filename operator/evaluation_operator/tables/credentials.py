@@ -16,7 +16,7 @@ from typing import Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from evaluation_operator.redaction import redact
-from evaluation_operator.tables.errors import TableInvalid
+from evaluation_operator.tables.errors import AccessRefused, TableInvalid
 from evaluation_operator.tables.postgres_address import (
     DEFAULT_PORT,
     PostgresAddress,
@@ -99,7 +99,7 @@ class BucketAccess:
 
 
 class Credentials(Protocol):
-    """Who may enter what; else TableInvalid, with the cure, before anything is sent."""
+    """Who may enter what; else AccessRefused, with the cure, before anything is sent."""
 
     def for_database(self, address: PostgresAddress) -> PostgresLogin:
         """The login of the server that the address names."""
@@ -123,13 +123,13 @@ class SecretCredentials:
     def for_database(self, address: PostgresAddress) -> PostgresLogin:
         login = self._login(address)
         if address.user is not None and login.user not in (None, address.user):
-            raise TableInvalid(
+            raise AccessRefused(
                 f"uri: its user is not PGUSER of {login.source}: leave the user out of the URI"
             )
         if login.user is None and address.user is None:
-            raise TableInvalid(f"{login.source}: PGUSER: is not there: add the user's name")
+            raise AccessRefused(f"{login.source}: PGUSER: is not there: add the user's name")
         if login.database not in (None, address.database):
-            raise TableInvalid(
+            raise AccessRefused(
                 f"uri: its database is not PGDATABASE of {login.source}: name that one, or remove "
                 "PGDATABASE from the Secret"
             )
@@ -146,7 +146,7 @@ class SecretCredentials:
         login = _the_one(fitting, where, "a host and port in the URI")
         if login is None:
             self._blame_faults()
-            raise TableInvalid(
+            raise AccessRefused(
                 f"uri: no Secret is for {where}, and nothing was sent: give a Secret of "
                 "spec.runTemplate.envFrom (and evaluation-sampler-stores, where predictions are "
                 "sampled) PGHOST of this very server, and PGPORT where that is not 5432, beside "
@@ -163,14 +163,14 @@ class SecretCredentials:
         if not self.accesses:
             return BucketAccess("the pod's own identity", is_ambient=True)
         known = " and ".join(it.source for it in self.accesses)
-        raise TableInvalid(
+        raise AccessRefused(
             f"uri: bucket {bucket!r} is not among EVALUATION_BUCKETS of {known}: add it there, "
             "or name a bucket that is"
         )
 
     def _blame_faults(self) -> None:
         if self.faults:
-            raise TableInvalid(self.faults[0])
+            raise AccessRefused(self.faults[0])
 
 
 NO_CREDENTIALS: Final = SecretCredentials()
@@ -198,7 +198,7 @@ class AmbientCredentials:
 def read_secrets(folder: Path, names: Iterable[str] | None = None) -> SecretCredentials:
     """The Secrets mounted below the folder, each in a folder of its name, read anew.
 
-    `names`: those that must be there, or TableInvalid is raised; None takes all that are, and
+    `names`: those that must be there, or AccessRefused is raised; None takes all that are, and
     none where there is no folder. What is wrong with one is told once it is wanted.
     """
     read = SecretCredentials()
@@ -207,7 +207,7 @@ def read_secrets(folder: Path, names: Iterable[str] | None = None) -> SecretCred
         try:
             files = _files(folder / name)
             if not files and names is not None:
-                raise TableInvalid(
+                raise AccessRefused(
                     f"{source} of runTemplate.envFrom does not exist or is empty: apply it, or "
                     "take it out of the list"
                 )
@@ -252,7 +252,7 @@ def _texts(files: Mapping[str, Path], source: str) -> dict[str, str]:
         raise _FaultySecret(f"{source}: cannot be read: write its values as text") from None
 
 
-class _FaultySecret(TableInvalid):
+class _FaultySecret(AccessRefused):
     """A Secret that cannot be used as it is."""
 
 
@@ -347,7 +347,7 @@ def _host(text: str, keys: _Keys, key: str) -> str:
 def _the_one(fitting: list[T], what: str, keys: str) -> T | None:
     if len(fitting) > 1:
         several = " and ".join(it.source for it in fitting)
-        raise TableInvalid(
+        raise AccessRefused(
             f"uri: {several} are both for {what}: leave one of them, or let {keys} tell them apart"
         )
     return fitting[0] if fitting else None

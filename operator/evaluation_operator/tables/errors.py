@@ -2,6 +2,7 @@
 
     TableError
     ├── TableInvalid         the URI, schema or content is wrong: not again until it is changed
+    ├── AccessRefused        nobody here may enter it: not before a Secret or its server is changed
     ├── TableUnavailable     unreachable, or half written: again later
     ├── BackendUnavailable   no backend here for such a table
     └── ImportInvalid        a file to import has bad lines, and nothing of it was imported
@@ -43,6 +44,11 @@ class TableInvalid(TableError):
     def __init__(self, message: str, differences: Sequence[SchemaDifference] = ()) -> None:
         self.differences = tuple(differences)
         super().__init__(": ".join((message, "; ".join(map(str, differences)))).removesuffix(": "))
+
+
+class AccessRefused(TableError):
+    """No credentials are for this store, or its server is not as they demand; no password or key
+    was sent. The table itself may be as good as ever, so what is to be written can wait."""
 
 
 class TableUnavailable(TableError):

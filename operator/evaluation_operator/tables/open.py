@@ -17,7 +17,8 @@ def open_table(uri: str, *, options: TableOptions | None = None) -> Table:
     """The table behind the URI, which is not touched before its first call.
 
     Raises BackendUnavailable for a kind of table that this program cannot serve, TableInvalid
-    for a URI that is not well formed. To be closed, as by `contextlib.closing`.
+    for a URI that is not well formed, AccessRefused if no credentials are for its store. To be
+    closed, as by `contextlib.closing`.
     """
     scheme, separator, _ = uri.partition("://")
     known = ", ".join(f"{name}://" for name in AVAILABLE)

@@ -16,7 +16,12 @@ from psycopg import errors as pg_errors
 from psycopg.conninfo import make_conninfo
 
 from evaluation_operator.tables.credentials import CA_FILE, PostgresLogin
-from evaluation_operator.tables.errors import TableError, TableInvalid, TableUnavailable
+from evaluation_operator.tables.errors import (
+    AccessRefused,
+    TableError,
+    TableInvalid,
+    TableUnavailable,
+)
 from evaluation_operator.tables.hosts import resolve
 from evaluation_operator.tables.postgres_address import PostgresAddress
 from evaluation_operator.tables.postgres_columns import Connection
@@ -57,8 +62,9 @@ _REFUSALS: Final = (
 
 @contextmanager
 def connect(address: PostgresAddress, login: PostgresLogin) -> Iterator[Connection]:
-    """One session. Raises TableInvalid where a person has to change something, TableUnavailable
-    where the same call may succeed later; also for what goes wrong in the body."""
+    """One session. Raises AccessRefused where the server is not as the login demands, TableInvalid
+    where a person has to change the table, TableUnavailable where the same call may succeed later;
+    the latter two also for what goes wrong in the body."""
     try:
         parameters = make_conninfo(_KEEPALIVE, **_parameters(address, login))
         with psycopg.connect(parameters, autocommit=True) as connection:
@@ -115,7 +121,7 @@ def _told(error: psycopg.Error, address: PostgresAddress, login: PostgresLogin) 
     text = str(error).strip().partition("\n")[0]
     for sign, cure in _REFUSALS:
         if sign in str(error):
-            return TableInvalid(f"{where}: {text}; {cure.format(source=login.source)}")
+            return AccessRefused(f"{where}: {text}; {cure.format(source=login.source)}")
     if isinstance(
         error, (psycopg.OperationalError, psycopg.InterfaceError, pg_errors.InternalError_)
     ):

@@ -81,7 +81,8 @@ class TableOptions:
 
 
 class Table(Protocol):
-    """Rows and labels behind one URI. Every method may raise TableInvalid and TableUnavailable."""
+    """Rows and labels behind one URI. Every method may raise TableInvalid, AccessRefused
+    and TableUnavailable."""
 
     def ensure(self) -> TableState:
         """Make the table if it is missing; raise TableInvalid if its columns will not do."""

@@ -136,8 +136,8 @@ def local_files() -> pafs.FileSystem:
 
 
 def open_storage(uri: str, options: TableOptions) -> Storage:
-    """The storage behind a `file://` or `s3://` URI; TableInvalid if it is not well formed, or
-    if no credentials are for its bucket."""
+    """The storage behind a `file://` or `s3://` URI; TableInvalid if it is not well formed,
+    AccessRefused if no credentials are for its bucket."""
     parts = urlsplit(uri)
     path = unquote(parts.path).rstrip("/")
     if "?" in uri or "#" in uri or "@" in uri:
@@ -147,7 +147,9 @@ def open_storage(uri: str, options: TableOptions) -> Storage:
             "and path alone (an @ in a folder's name as %40), and credentials in a Secret"
         )
     if {".", ".."} & set(path.split("/")):
-        raise TableInvalid(f'uri: "{uri}" holds ".." or "."; give the folder\'s own path')
+        raise TableInvalid(
+            f'uri: {shown_address(uri)} holds ".." or "."; give the folder\'s own path'
+        )
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost") or not path.startswith("/"):
             raise TableInvalid("uri: it names no folder; write file:///path/of/the/table")

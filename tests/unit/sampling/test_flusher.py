@@ -108,6 +108,21 @@ async def test_one_table_that_is_away_stops_no_other(tmp_path: Path) -> None:
         assert replica.sampler.ready_problem() is None
 
 
+async def test_rows_wait_for_the_secret_that_lets_them_in(tmp_path: Path) -> None:
+    """What is wrong with credentials is nothing that is wrong with predictions: after an upgrade,
+    a Secret that did not name its server must not cost any."""
+    job = make_job(tmp_path)
+    async with running(tmp_path / "wal", [job]) as replica:
+        replica.faults.closed.add(job.table_uri)
+        await replica.give(whole("e"))
+        await replica.go_on(seconds=31)
+        told = orjson.loads(replica.sampler.summary())
+        assert told["tableErrors"] == {"roses": f"no Secret is for {job.table_uri}"}
+        replica.faults.closed.clear()
+        await replica.go_on(seconds=60)
+    assert [row["id"] for row in written_by(job)] == ["e/0"]
+
+
 async def test_a_table_that_others_fill_loses_its_rows_and_holds_nobody_up(tmp_path: Path) -> None:
     theirs, ours = make_job(tmp_path, "theirs"), make_job(tmp_path, "ours")
     async with running(tmp_path / "wal", [theirs, ours]) as replica:

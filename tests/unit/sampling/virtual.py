@@ -17,7 +17,7 @@ from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.engine import Sampler
 from evaluation_operator.sampling.options import SamplerOptions
 from evaluation_operator.sampling.records import Half, ImportKeys, Json, SampledJob
-from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+from evaluation_operator.tables.errors import AccessRefused, TableInvalid, TableUnavailable
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery, Table, TableState
 from evaluation_operator.tables.sample import item_priority
@@ -49,6 +49,7 @@ class Faults:
 
     away: set[str] = field(default_factory=set)
     invalid: set[str] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)  # nobody here may enter
     forgetful: set[str] = field(default_factory=set)
     poison: set[str] = field(default_factory=set)  # row ids that no table takes
     appends: int = 0
@@ -97,6 +98,8 @@ class FaultyTable:
             raise TableUnavailable(f"{self._uri} does not answer")
         if self._uri in self._faults.invalid:
             raise TableInvalid(f"{self._uri}: others fill it")
+        if self._uri in self._faults.closed:
+            raise AccessRefused(f"no Secret is for {self._uri}")
 
     def _append(
         self, append: Callable[[Iterable[pa.RecordBatch]], None], batches: list[pa.RecordBatch]

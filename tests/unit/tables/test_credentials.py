@@ -11,7 +11,7 @@ from evaluation_operator.tables.credentials import (
     SecretCredentials,
     read_secrets,
 )
-from evaluation_operator.tables.errors import TableInvalid
+from evaluation_operator.tables.errors import AccessRefused
 from evaluation_operator.tables.postgres_address import parse_postgres_uri
 from tests.stores import write_secret
 
@@ -47,7 +47,7 @@ def test_a_password_goes_to_the_host_of_its_own_secret_alone(folder: Path) -> No
     assert database_at(credentials, "postgresql://writer@db.prod.svc:5432/x/t")
     assert database_at(credentials, "postgresql:///x/t") == "canary-prod-4711"
     for elsewhere in ("attacker.example", "db.prod.svc:6432", "127.0.0.1", "db.prod.svc.evil"):
-        with pytest.raises(TableInvalid, match=r"no Secret is for .* PGHOST") as refused:
+        with pytest.raises(AccessRefused, match=r"no Secret is for .* PGHOST") as refused:
             database_at(credentials, f"postgresql://{elsewhere}/x/t")
         assert "canary" not in str(refused.value)
 
@@ -60,7 +60,7 @@ def test_keys_of_two_secrets_are_never_mixed(folder: Path) -> None:
 
     assert database_at(credentials, "postgresql://a.example/x/t") is None
     assert database_at(credentials, "postgresql://db.prod.svc/x/t") == "canary-prod-4711"
-    with pytest.raises(TableInvalid, match=r"'evaluation-a' and Secret 'evaluation-b' are both"):
+    with pytest.raises(AccessRefused, match=r"'evaluation-a' and Secret 'evaluation-b' are both"):
         database_at(credentials, "postgresql:///x/t")
 
 
@@ -70,7 +70,7 @@ def test_a_port_that_the_uri_leaves_out_is_the_secret_s(folder: Path) -> None:
 
     login = credentials.for_database(parse_postgres_uri("postgresql://db.prod.svc/x/t"))
     assert (login.port, login.user) == (6432, "writer")
-    with pytest.raises(TableInvalid, match=r"no Secret is for db\.prod\.svc:5432"):
+    with pytest.raises(AccessRefused, match=r"no Secret is for db\.prod\.svc:5432"):
         database_at(credentials, "postgresql://db.prod.svc:5432/x/t")
 
 
@@ -111,7 +111,7 @@ def test_a_secret_of_no_use_says_which_key_and_what_to_do(
     folder: Path, changes: dict[str, str], uri: str, why: str
 ) -> None:
     write_secret(folder, "evaluation-db", DATABASE | changes)
-    with pytest.raises(TableInvalid, match=why) as refused:
+    with pytest.raises(AccessRefused, match=why) as refused:
         database_at(read_secrets(folder), uri)
     assert "canary" not in str(refused.value)
     assert "evaluation-db" in str(refused.value)
@@ -126,7 +126,9 @@ def test_a_secret_that_the_job_lists_and_nobody_made_is_named(folder: Path) -> N
     """An optional volume of a Secret that does not exist is an empty folder."""
     (folder / "evaluation-gone").mkdir()
     for name in ("evaluation-gone", "evaluation-unmounted"):
-        with pytest.raises(TableInvalid, match=f"{name}' of runTemplate.envFrom does not exist or"):
+        with pytest.raises(
+            AccessRefused, match=f"{name}' of runTemplate.envFrom does not exist or"
+        ):
             read_secrets(folder, (name,))
     assert read_secrets(folder) == SecretCredentials(), "others need not be there"
     assert read_secrets(folder / "nothing") == SecretCredentials()
@@ -138,7 +140,7 @@ def test_what_is_wrong_with_one_secret_does_not_keep_others_from_serving(folder:
     credentials = read_secrets(folder)
 
     assert credentials.for_bucket("any").secret_key == "canary-s3-77aa"
-    with pytest.raises(TableInvalid, match=r"'evaluation-broken': PGHOST: is not there"):
+    with pytest.raises(AccessRefused, match=r"'evaluation-broken': PGHOST: is not there"):
         database_at(credentials, "postgresql://db/x/t")
 
 
@@ -156,14 +158,14 @@ def test_keys_go_to_the_endpoint_and_buckets_of_their_own_secret(folder: Path) -
         assert (access.access_key, access.endpoint) == ("AKIA81", "https://minio.prod.svc:9000")
     theirs = credentials.for_bucket("cats")
     assert (theirs.access_key, theirs.endpoint) == ("AKIA2", None), "Amazon's own"
-    with pytest.raises(TableInvalid, match=r"'attacker' is not among EVALUATION_BUCKETS"):
+    with pytest.raises(AccessRefused, match=r"'attacker' is not among EVALUATION_BUCKETS"):
         credentials.for_bucket("attacker")
 
 
 def test_two_secrets_for_one_bucket_are_told(folder: Path) -> None:
     write_secret(folder, "evaluation-one", BUCKET)
     write_secret(folder, "evaluation-two", BUCKET)
-    with pytest.raises(TableInvalid, match=r"both for bucket 'fruit'.* EVALUATION_BUCKETS"):
+    with pytest.raises(AccessRefused, match=r"both for bucket 'fruit'.* EVALUATION_BUCKETS"):
         read_secrets(folder).for_bucket("fruit")
 
 
@@ -182,7 +184,7 @@ def test_two_secrets_for_one_bucket_are_told(folder: Path) -> None:
 )
 def test_an_endpoint_is_a_place_and_nothing_else(folder: Path, endpoint: str) -> None:
     write_secret(folder, "evaluation-bucket", BUCKET | {"AWS_ENDPOINT_URL": endpoint})
-    with pytest.raises(TableInvalid, match="AWS_ENDPOINT_URL: ") as refused:
+    with pytest.raises(AccessRefused, match="AWS_ENDPOINT_URL: ") as refused:
         read_secrets(folder).for_bucket("fruit")
     assert "canary" not in str(refused.value)
 
@@ -206,7 +208,7 @@ def test_a_pod_enters_as_itself_only_where_no_secret_is_for_buckets(folder: Path
 
 def test_half_a_key_pair_is_told(folder: Path) -> None:
     write_secret(folder, "evaluation-bucket", {"AWS_ACCESS_KEY_ID": "AKIA81"})
-    with pytest.raises(TableInvalid, match="AWS_SECRET_ACCESS_KEY: give it and"):
+    with pytest.raises(AccessRefused, match="AWS_SECRET_ACCESS_KEY: give it and"):
         read_secrets(folder).for_bucket("fruit")
 
 
