@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 OWN_FILES = 256
 """For connections to others, write-ahead files, tables, and what libraries open."""
 HEALTH_CONNECTIONS = 32
+WANTED_FILES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,10 @@ class Shares:
 def share_files(traffic: int = 0, own: int = OWN_FILES) -> Shares:
     """Fit `traffic` connections and those of the health port beside `own` files.
 
-    Raises the soft limit as far as that needs and the hard limit lets it, and no further: with
-    millions of connections, memory would be what ends.
+    The soft limit is raised first, as far as the hard one lets it. Connections stay as few as they
+    were asked for: of more, memory would be what ends.
     """
-    soft = _raise_limit(traffic + HEALTH_CONNECTIONS + own)
+    soft = _raise_limit(max(WANTED_FILES, traffic + HEALTH_CONNECTIONS + own))
     shares = fit(soft, traffic, own)
     if shares.traffic < traffic:
         logger.warning(
@@ -51,11 +52,12 @@ def fit(files: int, traffic: int, own: int = OWN_FILES) -> Shares:
     return Shares(max(1, min(traffic, left - health)), health)
 
 
-def _raise_limit(needed: int) -> int:
-    """The soft limit that then holds."""
+def _raise_limit(wanted: int) -> int:
+    """The soft limit that then holds; `wanted` where there is none."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return needed if soft == resource.RLIM_INFINITY else soft
-    raised = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
-    return raised
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft

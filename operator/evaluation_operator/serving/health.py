@@ -34,16 +34,19 @@ class MetricsPage:
     """The text for Prometheus, made anew when somebody asks, for a tenth of the time at most: for
     nine times as long as making it took, the last one is given."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._registry = registry
+        self._clock = clock
         self._page = b""
         self._fresh_until = float("-inf")
 
     def __call__(self) -> bytes:
-        began = time.monotonic()
+        began = self._clock()
         if began >= self._fresh_until:
             self._page = generate_latest(self._registry)
-            ended = time.monotonic()
+            ended = self._clock()
             self._fresh_until = ended + REST * (ended - began)
         return self._page
 

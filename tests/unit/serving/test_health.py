@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from evaluation_operator.controller.store import Store
 from evaluation_operator.controller.telemetry import Telemetry
@@ -17,7 +18,7 @@ from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.kube import JOBS
 from evaluation_operator.serving import health
-from evaluation_operator.serving.health import Heartbeat, ThreadedServer, health_pages
+from evaluation_operator.serving.health import Heartbeat, MetricsPage, ThreadedServer, health_pages
 from evaluation_operator.serving.limits import Limits
 from evaluation_operator.serving.server import Server, listen
 from tests.builders import make_evaluation_job, merged, stored
@@ -89,6 +90,28 @@ def test_metrics_show_quality_and_work(probed: Probed) -> None:
     assert "evaluation_operator_queue_depth 3.0" in text
     assert 'evaluation_operator_api_writes_total{resource="jobs",verb="create"} 1.0' in text
     assert "evaluation_operator_no_data_runs_total 1.0" in text
+
+
+def test_making_the_page_of_metrics_takes_a_tenth_of_the_time_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever reaches the port could ask for it over and over; with many jobs it is dear."""
+    now, made = 0.0, []
+
+    def make(registry: CollectorRegistry) -> bytes:
+        nonlocal now
+        now += 0.5
+        made.append(now)
+        return f"page {len(made)}".encode()
+
+    monkeypatch.setattr(health, "generate_latest", make)
+    page = MetricsPage(CollectorRegistry(), clock=lambda: now)
+
+    assert page() == b"page 1"
+    now = 0.5 + 4.4
+    assert page() == b"page 1"
+    now = 0.5 + 4.5
+    assert page() == b"page 2"
 
 
 async def test_a_blocked_loop_shows_in_the_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from evaluation_operator.serving.limits import Limits
 from evaluation_operator.serving.server import Server, listen
 from tests.integration.eventually import eventually
@@ -17,7 +19,7 @@ GET = b"GET %b HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 class Application:
-    """Answers its path, `/large` with much, and `/later` when it is let."""
+    """Answers with its path, `/large` with much, and `/later` when it is let."""
 
     def __init__(self) -> None:
         self.later = asyncio.Event()
@@ -28,6 +30,9 @@ class Application:
         body = bytes(LARGE) if scope["path"] == "/large" else scope["path"].encode()
         if scope["path"] == "/later":
             await self.later.wait()
+        if scope["method"] == "POST":
+            while (await receive()).get("more_body"):
+                pass
         headers = [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -79,12 +84,27 @@ async def test_an_answer_that_nobody_reads_is_dropped() -> None:
         writer.transport.abort()
 
 
-async def test_an_answer_that_is_not_found_in_time_is_given_up() -> None:
+async def test_an_answer_that_does_not_come_is_given_up() -> None:
     async with serving(Limits(answer_seconds=0.1)) as served:
         reader, writer = await served.connect(GET % b"/later")
         with suppress(ConnectionError):
             assert await reader.read() == b""
         assert served.server.closed["answer"] == 1
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"GET / HTTP/1.1\r\nhost: ",
+        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf",
+    ],
+    ids=["headers", "body"],
+)
+async def test_a_slow_sender_is_told_why(said: bytes) -> None:
+    async with serving(Limits(header_seconds=0.1, body_seconds=0.1)) as served:
+        reader, writer = await served.connect(said)
+        assert (await reader.read()).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
         writer.close()
 
 
