@@ -96,9 +96,12 @@ class Replica:
     site: Site
     name: str
     environment: dict[str, str]
-    port: int = field(default_factory=lambda: free_ports(1)[0])
-    health_port: int = field(default_factory=lambda: free_ports(1)[0])
+    ports: list[int] = field(default_factory=lambda: free_ports(2))
     process: Process | None = None
+
+    @property
+    def port(self) -> int:
+        return self.ports[0]
 
     @property
     def lease(self) -> str:
@@ -122,7 +125,7 @@ class Replica:
                     "POD_NAME": self.name,
                     "EVALUATION_HTTP_HOST": "127.0.0.1",
                     "EVALUATION_HTTP_PORT": str(self.port),
-                    "EVALUATION_HEALTH_PORT": str(self.health_port),
+                    "EVALUATION_HEALTH_PORT": str(self.ports[1]),
                     "EVALUATION_SAMPLER_DIRECTORY": str(self.site.folder / self.name),
                     "EVALUATION_SAMPLER_FLUSH_SECONDS": SOON,
                     "EVALUATION_SAMPLER_SPILL_SECONDS": "0.5",
@@ -136,7 +139,7 @@ class Replica:
         assert self.process.returncode is None, (self.site.folder / f"{self.name}.log").read_text()
         async with httpx.AsyncClient() as client:
             try:
-                answer = await client.get(f"http://127.0.0.1:{self.health_port}/readyz")
+                answer = await client.get(f"http://127.0.0.1:{self.ports[1]}/readyz")
                 return answer.status_code == 200
             except httpx.TransportError:
                 return False

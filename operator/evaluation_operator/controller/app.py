@@ -28,13 +28,8 @@ from evaluation_operator.controller.workqueue import WorkQueue
 from evaluation_operator.kube import ApiError, Kube
 from evaluation_operator.kube.leader import lead_for_ever
 from evaluation_operator.serving.files import OWN_FILES, share_files
-from evaluation_operator.serving.health import (
-    LONGEST_LAG_SECONDS,
-    ConnectionMetrics,
-    Heartbeat,
-    ThreadedServer,
-    health_pages,
-)
+from evaluation_operator.serving.health import ConnectionMetrics, ThreadedServer, health_pages
+from evaluation_operator.serving.heartbeat import LONGEST_LAG_SECONDS, Heartbeat
 from evaluation_operator.serving.server import Server, listen
 
 logger = logging.getLogger(__name__)

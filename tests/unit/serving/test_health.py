@@ -17,8 +17,9 @@ from evaluation_operator.controller.telemetry import Telemetry
 from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.kube import JOBS
-from evaluation_operator.serving import health
-from evaluation_operator.serving.health import Heartbeat, MetricsPage, ThreadedServer, health_pages
+from evaluation_operator.serving import health, heartbeat
+from evaluation_operator.serving.health import MetricsPage, ThreadedServer, health_pages
+from evaluation_operator.serving.heartbeat import Heartbeat
 from evaluation_operator.serving.limits import Limits
 from evaluation_operator.serving.server import Server, listen
 from tests.builders import make_evaluation_job, merged, stored
@@ -115,17 +116,17 @@ def test_making_the_page_of_metrics_takes_a_tenth_of_the_time_at_most(
 
 
 async def test_a_blocked_loop_shows_in_the_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "HEARTBEAT_SECONDS", 0.01)
-    heartbeat = Heartbeat()
-    task = asyncio.create_task(heartbeat.run())
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_SECONDS", 0.01)
+    beat = Heartbeat()
+    task = asyncio.create_task(beat.run())
     await asyncio.sleep(0.02)
 
     time.sleep(0.2)
-    assert heartbeat.age_seconds() >= 0.2
+    assert beat.age_seconds() >= 0.2
     async with asyncio.timeout(5):
-        while heartbeat.longest_lag_seconds < 0.15:
+        while beat.longest_lag_seconds < 0.15:
             await asyncio.sleep(0.01)
-    assert heartbeat.age_seconds() < 0.2
+    assert beat.age_seconds() < 0.2
 
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

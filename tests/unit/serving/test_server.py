@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -73,6 +74,14 @@ async def serving(limits: Limits) -> AsyncIterator[Served]:
             connection.transport.abort()
         server.should_exit = True
         await task
+
+
+def test_without_a_host_all_addresses_are_listened_at() -> None:
+    """The kubelet probes by the pod's address, which is of either kind."""
+    with listen("", 0) as listening:
+        port = listening.getsockname()[1]
+        for address in ("127.0.0.1", *(["::1"] if socket.has_dualstack_ipv6() else [])):
+            socket.create_connection((address, port), 5).close()
 
 
 async def test_an_answer_that_nobody_reads_is_dropped() -> None:
