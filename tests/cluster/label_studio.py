@@ -158,7 +158,7 @@ def _start(directory: Path, host: str, port: int, token: str) -> None:
         except OSError:
             return False
 
-    wait_until(answers, f"Label Studio on port {port}", 600)
+    wait_until(answers, f"Label Studio on port {port}", 180)
 
 
 def _environment() -> Path:

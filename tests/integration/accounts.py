@@ -90,16 +90,13 @@ def read_calls(directory: Path) -> list[Call]:
 def kubeconfig_of(
     control_plane: ControlPlane, namespace: str, account: str, folder: Path, pod: str | None = None
 ) -> Path:
-    """Of somebody who is that account; with `pod` by a token as that pod has it. Made once a
-    folder: a token lives for an hour."""
-    path = folder / f"{namespace}-{pod or account}.kubeconfig"
-    if path.exists():
-        return path
+    """Of somebody who is that account; with `pod` by a token as that pod has it."""
     bound = ("--bound-object-kind=Pod", f"--bound-object-name={pod}") if pod else ()
     request = ("create", "token", account, "-n", namespace, *bound)
     token = control_plane.kubectl(*request).strip()
     content = yaml.safe_load(control_plane.kubeconfig.read_text())
     content["users"] = [{"name": it["name"], "user": {"token": token}} for it in content["users"]]
+    path = folder / f"{namespace}-{pod or account}.kubeconfig"
     path.write_text(yaml.safe_dump(content))
     return path
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import orjson
 from starlette.applications import Starlette
@@ -20,8 +19,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from evaluation_operator.sampling.aside import Busy
 from evaluation_operator.sampling.auth import Tokens
-from evaluation_operator.sampling.cloudevents import NotAnEvent, parse_events
+from evaluation_operator.sampling.cloudevents import NotAnEvent
 from evaluation_operator.sampling.engine import Full
 from evaluation_operator.sampling.intake import Intake
 from evaluation_operator.sampling.jobs import JobTable
@@ -32,15 +32,13 @@ from evaluation_operator.sampling.limits import (
     Disconnected,
     Receive,
     Refusal,
-    costly,
 )
-from evaluation_operator.sampling.plain import BadPrediction, parse_plain
-from evaluation_operator.sampling.records import Event, Refused, SampledJob
+from evaluation_operator.sampling.plain import BadPrediction
+from evaluation_operator.sampling.records import SampledJob, TooMuch
 from evaluation_operator.sampling.telemetry import Telemetry
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-T = TypeVar("T")
 
 _ACCEPTED: Final = {
     "type": "http.response.start",
@@ -48,10 +46,8 @@ _ACCEPTED: Final = {
     "headers": [(b"content-length", b"0")],
 }
 _NO_BODY: Final = {"type": "http.response.body", "body": b""}
-_DOCUMENTS: Final = "application/cloudevents"
 _NOT_FOR_EVENTS: Final = "/v1/"
-_PAUSE_EVERY: Final = 64
-"""Events of a batch after which other requests get a turn."""
+_REFUSALS: Final = (Refusal, NotAnEvent, TooMuch, BadPrediction, Full, Busy, OSError)
 
 
 class App:
@@ -79,12 +75,15 @@ class App:
         self._pages = Starlette(
             routes=[Route("/v1/jobs/{job}/predictions", self._predictions, methods=["POST"])]
         )
+        # It would answer with an address that the sender's Host header names.
+        self._pages.router.redirect_slashes = False
 
     async def stop_taking(self) -> None:
         """Refuse whatever is sent from now on; returns when all before it is answered."""
         self.is_stopping = True
         if self._working:
             await self._idle.wait()
+        await self._intake.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -101,16 +100,17 @@ class App:
             self._admit(headers)
             data = await body.read(headers.get("content-length"), receive)
             self._telemetry.received_bytes += len(data)
-            events = self._events(headers, data)
+            events = await self._intake.events(headers, data)
             if len(events) == 1:
-                future = _offer(self._intake.take, events[0])
+                future = await self._intake.take(events[0])
                 if future is not None:
-                    await _settle([future])
+                    await future
             else:
-                await _offer_all(self._intake.take, events)
+                await asyncio.gather(*await self._intake.take_all(events))
             await send(_ACCEPTED)
             await send(_NO_BODY)
-        except Refusal as refusal:
+        except _REFUSALS as error:
+            refusal = _refusal(error)
             status = refusal.status
             await _answer(refusal)(scope, receive, send)
         except Disconnected:
@@ -145,16 +145,6 @@ class App:
                 refusal.close = True
             raise refusal
 
-    def _events(self, headers: dict[str, str], data: bytes) -> list[Event | Refused]:
-        try:
-            is_document = headers.get("content-type", "")[: len(_DOCUMENTS)].lower() == _DOCUMENTS
-            if is_document and (problem := costly(data)):
-                raise NotAnEvent(413, problem)
-            return parse_events(headers, data)
-        except NotAnEvent as error:
-            self._intake.not_an_event(str(error))
-            raise Refusal(error.status, str(error)) from None
-
     # What people send.
 
     async def _predictions(self, request: Request) -> Response:
@@ -168,17 +158,15 @@ class App:
             job = self._job(request.path_params["job"])
             data = await body.read(headers.get("content-length"), request.receive)
             self._telemetry.received_bytes += len(data)
-            if problem := costly(data):
-                raise Refusal(413, problem)
-            given = [(p.id or uuid.uuid4().hex, p) for p in parse_plain(data)]
-            await _offer_all(lambda one: self._intake.take_whole(job, *one), given)
+            ids, waiting = await self._intake.take_plain(job, data)
+            await asyncio.gather(*waiting)
             return Response(
-                orjson.dumps({"accepted": len(given), "ids": [one for one, _ in given]}),
+                orjson.dumps({"accepted": len(ids), "ids": ids}),
                 status,
                 media_type="application/json",
             )
-        except (Refusal, BadPrediction) as error:
-            refusal = error if isinstance(error, Refusal) else Refusal(400, str(error))
+        except _REFUSALS as error:
+            refusal = _refusal(error)
             status = refusal.status
             return _answer(refusal)
         except Disconnected:
@@ -198,45 +186,35 @@ class App:
         return known.job
 
 
-async def _offer_all(take: Callable[[T], asyncio.Future[None] | None], things: list[T]) -> None:
-    """All of them, with turns for others in between; raises Refusal when there is no room. What
-    was taken until then stays, and comes to nothing new when the sender tries again."""
-    waiting = []
-    for number, thing in enumerate(things, 1):
-        future = _offer(take, thing)
-        if future is not None:
-            waiting.append(future)
-        if number % _PAUSE_EVERY == 0:
-            await asyncio.sleep(0)
-    await _settle(waiting)
-
-
-def _offer(
-    take: Callable[[T], asyncio.Future[None] | None], thing: T
-) -> asyncio.Future[None] | None:
-    try:
-        return take(thing)
-    except Full as full:
-        seconds = full.retry_after_seconds
-        raise Refusal(
-            503, "no room: the table is away or slow; try again", retry_after=seconds
-        ) from None
-
-
-async def _settle(waiting: list[asyncio.Future[None]]) -> None:
-    try:
-        if len(waiting) == 1:
-            await waiting[0]
-        else:
-            await asyncio.gather(*waiting)
-    except OSError as error:
-        raise Refusal(
-            503, f"the write-ahead file cannot be written: {error}", retry_after=5
-        ) from None
+def _refusal(error: Exception) -> Refusal:
+    """What the sender is told of why its request was not taken."""
+    match error:
+        case Refusal():
+            return error
+        case NotAnEvent():
+            return Refusal(error.status, str(error))
+        case TooMuch():
+            return Refusal(413, str(error))
+        case BadPrediction():
+            return Refusal(400, str(error))
+        case Full():
+            message = "no room: the table is away or slow; try again"
+            return Refusal(503, message, retry_after=error.retry_after_seconds)
+        case Busy():
+            message = "too many large bodies wait to be read; try again"
+            return Refusal(503, message, retry_after=error.retry_after_seconds)
+        case _:
+            message = f"the write-ahead file cannot be written: {error}"
+            return Refusal(503, message, retry_after=5)
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    """Raises Refusal where two readers of a request could see two different senders."""
+    given = scope["headers"]
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in given}
+    if "authorization" in headers and sum(name == b"authorization" for name, _ in given) > 1:
+        raise Refusal(400, "authorization: given more than once; give it once", close=True)
+    return headers
 
 
 def _answer(refusal: Refusal) -> Response:

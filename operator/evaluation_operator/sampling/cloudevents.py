@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 import orjson
 
+from evaluation_operator.sampling.limits import ATTRIBUTE_BYTES, MOST_ATTRIBUTES, MOST_EVENTS
 from evaluation_operator.sampling.records import Event, Json, Reason, Refused, Side
 
 MAXIMUM_ID: Final = 256
@@ -38,8 +39,12 @@ class NotAnEvent(Exception):
     """A request that is no CloudEvent at all. `status`: 400, or 415 for an unknown format."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(status, message)
         self.status = status
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def parse_events(headers: Mapping[str, str], body: bytes) -> list[Event | Refused]:
@@ -58,6 +63,10 @@ def parse_events(headers: Mapping[str, str], body: bytes) -> list[Event | Refuse
             batch = _json(body)
             if not isinstance(batch, list):
                 raise NotAnEvent(400, f"body: {_shown(batch)}; give an array of events")
+            if len(batch) > MOST_EVENTS:
+                raise NotAnEvent(
+                    413, f"body: {len(batch)} events; send at most {MOST_EVENTS} in a batch"
+                )
             return [_from_document(document) for document in batch]
         case other:
             raise NotAnEvent(
@@ -75,6 +84,8 @@ def _from_headers(headers: Mapping[str, str], content_type: str, body: bytes) ->
             f"{_STRUCTURED}+json; send one, or plain JSON to /v1/jobs/JOB/predictions",
         )
     attributes = {name[3:]: value for name, value in headers.items() if name[:3] == "ce-"}
+    if len(attributes) > MOST_ATTRIBUTES:
+        return _too_many(len(attributes))
     together = "\n".join(("", *attributes.values()))
     if "%" in together or '\n"' in together or not together.isascii():
         attributes = {name: _decoded(value) for name, value in attributes.items()}
@@ -97,6 +108,12 @@ def _decoded(value: str) -> str:
     return value
 
 
+def _too_many(count: int) -> Refused:
+    return Refused(
+        Reason.NOT_AN_EVENT, f"event: {count} attributes; give at most {MOST_ATTRIBUTES}"
+    )
+
+
 def _json(body: bytes) -> Json:
     try:
         document: Json = orjson.loads(body)
@@ -109,11 +126,20 @@ def _from_document(document: Json) -> Event | Refused:
     """An event of the JSON format. Attributes that are null are not given."""
     if not isinstance(document, dict):
         return Refused(Reason.NOT_AN_EVENT, f"event: {_shown(document)}; give an object")
+    if len(document) > MOST_ATTRIBUTES + 2:
+        return _too_many(len(document))
     attributes: dict[str, str] = {}
+    size = 0
     try:
         for name, value in document.items():
             if value is not None and name not in ("data", "data_base64"):
                 text = value if isinstance(value, str) else orjson.dumps(value).decode()
+                size += len(name) + len(text)
+                if size > ATTRIBUTE_BYTES:
+                    raise ValueError(
+                        f"event: its attributes have more than {ATTRIBUTE_BYTES} characters; "
+                        "put what it carries into data"
+                    )
                 attributes[name.lower()] = text
         content_type = attributes.get("datacontenttype", "application/json")
         data = _data(document, content_type)

@@ -23,21 +23,21 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
-from weakref import WeakValueDictionary
 
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.counts import Counts
 from evaluation_operator.sampling.entries import Entry, row_of, row_of_two
 from evaluation_operator.sampling.flusher import Flusher
 from evaluation_operator.sampling.holding import Holding
-from evaluation_operator.sampling.intervals import JobState
+from evaluation_operator.sampling.intervals import JobState, JobStates
 from evaluation_operator.sampling.journal import Journal
-from evaluation_operator.sampling.kept import Item, Kept, decode, interval_start
-from evaluation_operator.sampling.making import Unfit, make_kept
+from evaluation_operator.sampling.kept import Kept, decode
+from evaluation_operator.sampling.limits import ASIDE, Bounds
+from evaluation_operator.sampling.making import make_kept
 from evaluation_operator.sampling.options import Mode, SamplerOptions
 from evaluation_operator.sampling.pairing import Met, Waiting
 from evaluation_operator.sampling.records import Half, Reason, SampledJob
-from evaluation_operator.sampling.threshold import Threshold
+from evaluation_operator.sampling.sifting import Draw, Drawn, Sifted, sift
 from evaluation_operator.sampling.wal import WriteAhead
 from evaluation_operator.sampling.writing import Writer
 from evaluation_operator.tables.open import open_table as open_any_table
@@ -46,6 +46,10 @@ from evaluation_operator.tables.storage import Storage
 from evaluation_operator.tables.storage import open_storage as open_any_storage
 
 logger = logging.getLogger(__name__)
+
+
+class Stale(Exception):
+    """A job asks for more of a half than it was sifted for: its interval has ended meanwhile."""
 
 
 class Full(Exception):
@@ -75,9 +79,7 @@ class Sampler:
         self._options = options
         self._clock = clock or Clock()
         self._is_durable = options.mode is Mode.DURABLE
-        self._thresholds: WeakValueDictionary[tuple[str, datetime], Threshold]
-        self._thresholds = WeakValueDictionary()
-        self._states: dict[str, JobState] = {}
+        self._states = JobStates(options)
         self._waiting = Waiting()
         self._journal = Journal(
             WriteAhead(options.wal_folder, segment_bytes=options.segment_bytes),
@@ -92,7 +94,7 @@ class Sampler:
             self._clock,
             Writer(open_table, open_storage, self._journal.read),
             self.counts,
-            self._threshold_at,
+            self._states.threshold_at,
             lambda entries: self._finish(k for entry in entries for k in entry.kept),
         )
         self._mark = datetime.min.replace(tzinfo=self._clock.now().tzinfo)
@@ -112,7 +114,7 @@ class Sampler:
         if renewed is not None:
             self._flusher.renewed_before(renewed)
         records = await self._journal.replay()
-        left = [decode(body, place, self._threshold_at) for place, body in records]
+        left = [decode(body, place, self._states.threshold_at) for place, body in records]
         for kept in sorted(left, key=lambda kept: kept.stamp):
             self._clock.follow(kept.stamp)
             self._holding.hold((kept,))
@@ -124,47 +126,43 @@ class Sampler:
 
     def set_jobs(self, jobs: Iterable[SampledJob]) -> None:
         """Sample for these from now on, and for no others; what is kept already is written."""
-        now = self._clock.now()
-        states = {}
-        for job in jobs:
-            state = self._states.get(job.uid)
-            if state is None:
-                state = JobState(job, self._threshold_of, now)
-            elif state.job != job:
-                state.update(job, now)
-            states[job.uid] = state
-        self._states = states
-        self.counts.keep_jobs(state.job.name for state in states.values())
+        self._states.set_jobs(jobs, self._clock.now())
+        self.counts.keep_jobs(state.job.name for state in self._states)
 
-    def offer(self, half: Half, jobs: Sequence[SampledJob]) -> asyncio.Future[None] | None:
+    def offer(
+        self, half: Half, jobs: Sequence[SampledJob], bounds: Bounds = ASIDE
+    ) -> asyncio.Future[None] | None:
         """Take a half, or a whole prediction, for these jobs.
 
         None if there is nothing to wait for; else what is done when it is durable, and has
-        OSError if the volume does not take it. Raises Full. A half of which no item may be in a
-        sample costs a hash an item, and nothing of it is held.
+        OSError if the volume does not take it. Raises Full, and TooMuch beyond the bounds: then
+        nothing has been counted. A half of which no item may be in a sample costs a hash an item,
+        and nothing of it is held.
         """
         if not self._is_taking:
             raise Full(1.0)
-        count = _item_count(half)
-        if count is None:
-            self.counts.refuse(Reason.COUNTS_DIFFER, _differ(half), jobs=jobs)
+        if (problem := half.counts_problem) is not None:
+            self.counts.refuse(Reason.COUNTS_DIFFER, problem, jobs=jobs)
             return None
         now = self._clock.stamp()
-        chosen = self._choose(half, count, jobs, now)
-        if half.key in self._waiting:
-            self._give_up_partners(half, jobs, [state.job.uid for state, _ in chosen])
-        records = self._make(half, count, chosen, now) if chosen else ()
-        if records:
-            self._hold(records)
-        if half.predictions is not None:
-            self._count(jobs, count)
-        if not records:
-            return None
-        future = self._journal.append(records, wait=self._is_durable)
-        if not self._is_durable:
-            for kept in records:
-                self._admit(kept)
-        return future
+        sifted = sift(half, self._states.draws(jobs, now, is_whole=half.is_whole), bounds)
+        return self._take(sifted, jobs, now)
+
+    def draws(self, jobs: Sequence[SampledJob], *, is_whole: bool) -> list[Draw]:
+        """What to sift a half for that is offered by `take`."""
+        return self._states.draws(jobs, self._clock.now(), is_whole=is_whole)
+
+    def take(self, sifted: Sifted, jobs: Sequence[SampledJob]) -> asyncio.Future[None] | None:
+        """As `offer`, of a half that was sifted elsewhere. Raises Stale too, when jobs ask for
+        more by now: then it must be sifted once more."""
+        if not self._is_taking:
+            raise Full(1.0)
+        now = self._clock.stamp()
+        for draw in self._states.draws(jobs, now, is_whole=sifted.is_whole):
+            drawn = sifted.drawn.get(draw.uid)
+            if drawn is None or drawn.below < draw.below:
+                raise Stale
+        return self._take(sifted, jobs, now)
 
     def flushed_through(self) -> datetime:
         """Everything stamped before it is in its table. It never goes back while this lives."""
@@ -181,12 +179,12 @@ class Sampler:
     def tick(self) -> None:
         """Begin whatever is due. Runs by itself, twice a second."""
         now = self._clock.now()
-        for state in self._states.values():
+        for state in self._states:
             state.roll(now)
             self._flusher.passed(state.job.table_uri, state.interval_start)
         for kept in self._waiting.take_older(now - self._options.spill_after):
             self._flusher.add(row_of(kept))
-        self._flusher.begin_due({state.job.table_uri for state in self._states.values()})
+        self._flusher.begin_due({state.job.table_uri for state in self._states})
 
     async def settled(self) -> None:
         """Whatever has begun is finished: writes to the volume and to tables."""
@@ -249,69 +247,90 @@ class Sampler:
             unflushed_bytes=self._holding.size,
             table_errors={
                 state.job.name: problem
-                for state in self._states.values()
+                for state in self._states
                 if (problem := problems.get(state.job.table_uri)) is not None
             },
         )
 
+    def _take(
+        self, sifted: Sifted, jobs: Sequence[SampledJob], now: datetime
+    ) -> asyncio.Future[None] | None:
+        """Everything that has an effect, at once: nothing may come between the stamp and the
+        journal."""
+        chosen = self._choose(sifted, jobs, now)
+        if sifted.key in self._waiting:
+            self._give_up_partners(sifted, jobs, [state.job.uid for state, _ in chosen])
+        records = self._make(sifted, chosen, now) if chosen else ()
+        if sifted.has_response:
+            self._count(jobs, sifted.item_count)
+        if not records:
+            return None
+        future = self._journal.append(records, wait=self._is_durable)
+        if not self._is_durable:
+            for kept in records:
+                self._admit(kept)
+        return future
+
     def _choose(
-        self, half: Half, count: int, jobs: Sequence[SampledJob], now: datetime
-    ) -> list[tuple[JobState, list[Item]]]:
+        self, sifted: Sifted, jobs: Sequence[SampledJob], now: datetime
+    ) -> list[tuple[JobState, Drawn]]:
         chosen = []
-        near = self._options.near_border
         for job in jobs:
-            state = self._states.get(job.uid)
-            # A clock that is behind would stamp what no run covers: those begin at the creation.
-            if state is None or not state.job.is_sampling or now < state.job.created:
+            state = self._states.sampling(job, now)
+            if state is None:
                 self.counts.refuse(Reason.NOT_SAMPLING, jobs=(job,))
                 continue
             invalid = self._flusher.invalid.get(state.job.table_uri)
             if invalid is not None:
                 self.counts.refuse(Reason.TABLE_INVALID, invalid, jobs=(job,))
                 continue
-            try:
-                items = state.choose(half, count, now, near)
-            except UnicodeEncodeError:
-                self.counts.refuse(Reason.ID_INVALID, "id: not valid Unicode", jobs=(job,))
-                continue
-            if items:
-                chosen.append((state, items))
+            below = self._states.bound(state, now, is_whole=sifted.is_whole)
+            drawn = sifted.drawn[job.uid].tightened(below)
+            if drawn.refusal is not None:
+                self.counts.refuse(drawn.refusal.reason, drawn.refusal.message, jobs=(job,))
+            elif drawn.items:
+                chosen.append((state, drawn))
         return chosen
 
     def _give_up_partners(
-        self, half: Half, jobs: Sequence[SampledJob], kept_for: Collection[str]
+        self, sifted: Sifted, jobs: Sequence[SampledJob], kept_for: Collection[str]
     ) -> None:
         """Let go of halves that will never be whole: this one is not kept for their job. Only a
         response knows all of its jobs, so a request speaks for its own alone."""
-        if half.instances is None:
+        if not sifted.has_request:
             lost = self._waiting.give_up(
-                half.key, requests=True, is_lost=lambda uid: uid not in kept_for
+                sifted.key, requests=True, is_lost=lambda uid: uid not in kept_for
             )
         else:
             gone = {job.uid for job in jobs}.difference(kept_for)
-            lost = self._waiting.give_up(half.key, requests=False, is_lost=gone.__contains__)
+            lost = self._waiting.give_up(sifted.key, requests=False, is_lost=gone.__contains__)
         self._finish(lost)
 
     def _make(
-        self, half: Half, count: int, chosen: list[tuple[JobState, list[Item]]], now: datetime
+        self, sifted: Sifted, chosen: list[tuple[JobState, Drawn]], now: datetime
     ) -> list[Kept]:
+        """The records, all of which have room. Raises Full at the first that has none."""
         records = []
-        for state, items in chosen:
+        size = 0
+        for state, drawn in chosen:
             try:
-                records.append(make_kept(half, count, state, items, now, self._options))
-            except Unfit as unfit:
-                self.counts.refuse(unfit.reason, str(unfit), jobs=(state.job,))
+                kept = make_kept(sifted, drawn, state, now)
+            except ValueError as error:
+                self.counts.refuse(Reason.UNREADABLE, str(error), jobs=(state.job,))
+                continue
+            size += kept.bytes_held
+            self._check_room(size)
+            records.append(kept)
+        self._holding.hold(records)
         return records
 
-    def _hold(self, records: Sequence[Kept]) -> None:
-        size = sum(kept.bytes_held for kept in records)
+    def _check_room(self, size: int) -> None:
         if not self._holding.has_room(size):
             self.counts.full += 1
             # One that is larger than everything says nothing about room for others.
             self._refused_bytes = min(size, self._options.max_unflushed_bytes // 2)
             raise Full(self._flusher.retry_in())
         self._refused_bytes = 0
-        self._holding.hold(records)
 
     def _count(self, jobs: Sequence[SampledJob], items: int) -> None:
         for job in jobs:
@@ -363,16 +382,6 @@ class Sampler:
     def _finish(self, records: Iterable[Kept]) -> None:
         self._holding.finish(records)
 
-    def _threshold_of(self, job: SampledJob, start: datetime) -> Threshold:
-        threshold = self._thresholds.get((job.uid, start))
-        if threshold is None:
-            threshold = Threshold(job.fraction, job.cap)
-            self._thresholds[job.uid, start] = threshold
-        return threshold
-
-    def _threshold_at(self, job: SampledJob, at: datetime) -> Threshold:
-        return self._threshold_of(job, interval_start(job, at))
-
     async def _tick_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._options.tick_seconds)
@@ -380,16 +389,3 @@ class Sampler:
                 self.tick()
             except Exception:
                 logger.exception("a step failed; the next one tries again")
-
-
-def _item_count(half: Half) -> int | None:
-    """None if the halves of a whole prediction differ."""
-    if half.instances is None or half.predictions is None:
-        return len(half.instances or half.predictions or ())
-    return len(half.instances) if len(half.instances) == len(half.predictions) else None
-
-
-def _differ(half: Half) -> str:
-    assert half.instances is not None
-    assert half.predictions is not None
-    return f"{len(half.instances)} instances and {len(half.predictions)} predictions; send as many"

@@ -8,7 +8,8 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from evaluation_operator.sampling.kept import Content, Item, Kept, interval_start
+from evaluation_operator.sampling.kept import Content, Kept, interval_start
+from evaluation_operator.sampling.sifting import Item
 from evaluation_operator.sampling.threshold import Threshold
 
 Column = list[str | float | datetime | None]

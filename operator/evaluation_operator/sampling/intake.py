@@ -1,31 +1,47 @@
-"""From an event to what the sampler keeps: whose it is, what it says, and what is counted."""
+"""From what was sent to what the sampler keeps: whose it is, what it says, and what is counted.
+
+What is light is done at once. The rest is sifted in another process, and only what is kept of it
+comes back.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
-from evaluation_operator.sampling.limits import costly
-from evaluation_operator.sampling.matching import Match, Matcher
-from evaluation_operator.sampling.plain import PlainPrediction
-from evaluation_operator.sampling.protocols import (
-    NoPrediction,
-    Payload,
-    Unreadable,
-    read_request,
-    read_response,
+from evaluation_operator.sampling.aside import Aside
+from evaluation_operator.sampling.cloudevents import NotAnEvent, parse_events
+from evaluation_operator.sampling.engine import Full, Stale
+from evaluation_operator.sampling.halves import (
+    events_of,
+    half_of,
+    plain_halves,
+    sift_all,
+    sifted_event,
+    sifted_plain,
 )
+from evaluation_operator.sampling.limits import INLINE, Bounds, is_light
+from evaluation_operator.sampling.matching import Match, Matcher
+from evaluation_operator.sampling.pacing import Pace
+from evaluation_operator.sampling.protocols import read_event
 from evaluation_operator.sampling.records import (
     Event,
     Half,
+    NoPrediction,
     Reason,
     Refused,
     SampledJob,
-    Side,
+    TooMuch,
+    Unreadable,
 )
+from evaluation_operator.sampling.sifting import Draw, Sifted
 
-_PLAIN_KEY: Final = "plain"
+_MOST_SIFTINGS: Final = 3
+"""Of one half. A second one is needed only where an interval ends meanwhile."""
+
+Durable = asyncio.Future[None]
+"""Done when what was taken is on the disk."""
 
 
 class Counts(Protocol):
@@ -41,86 +57,124 @@ class Counts(Protocol):
 class Engine(Protocol):
     """What keeps the sample."""
 
-    def offer(self, half: Half, jobs: Sequence[SampledJob]) -> asyncio.Future[None] | None:
-        """None, or what to wait for before the sender is told. Raises Full."""
+    def offer(self, half: Half, jobs: Sequence[SampledJob], bounds: Bounds) -> Durable | None:
+        """None, or what to wait for before the sender is told. Raises Full and TooMuch."""
+
+    def draws(self, jobs: Sequence[SampledJob], *, is_whole: bool) -> list[Draw]:
+        """What to sift a half for."""
+
+    def take(self, sifted: Sifted, jobs: Sequence[SampledJob]) -> Durable | None:
+        """As `offer`. Raises Full and Stale."""
 
 
 class Intake:
-    """Works on one event at a time; nothing here waits."""
+    """Raises Full and Busy where there is no room: what was taken until then stays, and comes to
+    nothing new when it is sent again."""
 
-    def __init__(self, engine: Engine, counts: Counts, namespace: str) -> None:
+    def __init__(
+        self, engine: Engine, counts: Counts, namespace: str, aside: Aside | None = None
+    ) -> None:
         self._engine = engine
         self._counts = counts
         self._namespace = namespace
+        self._aside = aside or Aside()
         self._matcher = Matcher((), namespace)
 
     def set_jobs(self, jobs: Iterable[SampledJob]) -> None:
         self._matcher = Matcher(jobs, self._namespace)
 
-    def not_an_event(self, message: str) -> None:
-        self._counts.refuse(Reason.NOT_AN_EVENT, message)
+    async def close(self) -> None:
+        await self._aside.close()
 
-    def take(self, event: Event | Refused) -> asyncio.Future[None] | None:
-        """What to wait for before the sender is told, if anything. Raises Full."""
+    async def events(self, headers: Mapping[str, str], body: bytes) -> list[Event | Refused]:
+        """The events of a request. Raises NotAnEvent, which is counted."""
+        try:
+            if "ce-specversion" in headers or is_light(body):
+                return parse_events(headers, body)
+            return await self._aside.run(events_of, body, headers)
+        except NotAnEvent as error:
+            self._counts.refuse(Reason.NOT_AN_EVENT, str(error))
+            raise
+
+    async def take_all(self, events: Sequence[Event | Refused]) -> list[Durable]:
+        """What to wait for before the sender is told."""
+        pace = Pace()
+        waiting: list[Durable] = []
+        for event in events:
+            future = await self.take(event)
+            if future is not None:
+                waiting.append(future)
+            await pace.breathe()
+        return waiting
+
+    async def take(self, event: Event | Refused) -> Durable | None:
+        """What to wait for, if anything."""
         if isinstance(event, Refused):
             self._counts.refuse(event.reason, event.message)
             return None
         match = self._matcher.match(event)
         if match.reason is not None:
-            self._count_unmatched(match)
+            self._counts.unmatched(match.reason, match.model, match.version)
             return None
         try:
-            if problem := costly(event.data):
-                raise Unreadable(problem)
-            payload = _read(event)
+            if is_light(event.data, len(match.jobs)):
+                try:
+                    return self._take_here(event, match)
+                except TooMuch:
+                    pass  # for here
+            return await self._take_aside(event, match)
         except NoPrediction as error:
             self._counts.refuse(Reason.NO_PREDICTION, str(error))
-            return None
         except Unreadable as error:
             self._counts.refuse(Reason.UNREADABLE, str(error), jobs=match.jobs)
-            return None
+        return None
+
+    async def take_plain(self, job: SampledJob, body: bytes) -> tuple[list[str], list[Durable]]:
+        """The ids of the predictions of a body, and what to wait for. Raises BadPrediction and
+        TooMuch too: then none of the body is taken."""
+        sifted = await self._sift_plain(job, body)
+        pace = Pace()
+        waiting: list[Durable] = []
+        for one in sifted:
+            try:
+                future = self._engine.take(one, (job,))
+            except Stale:
+                raise Full(1.0) from None
+            if future is not None:
+                waiting.append(future)
+            await pace.breathe()
+        return [one.event_id for one in sifted], waiting
+
+    async def _sift_plain(self, job: SampledJob, body: bytes) -> list[Sifted]:
+        draws = self._engine.draws((job,), is_whole=True)
+        if is_light(body):
+            try:
+                return list(sift_all(plain_halves(body, INLINE), draws, INLINE))
+            except TooMuch:
+                pass  # for here
+        return await self._aside.run(sifted_plain, body, draws)
+
+    def _take_here(self, event: Event, match: Match) -> Durable | None:
+        payload = read_event(event, INLINE)
         if not match.is_final:
             match = self._matcher.match(event, payload)
             if match.reason is not None:
-                self._count_unmatched(match)
+                self._counts.unmatched(match.reason, match.model, match.version)
                 return None
-        is_request = event.side is Side.REQUEST
-        half = Half(
-            key=_key(event),
-            event_id=event.id,
-            instances=payload.items if is_request else None,
-            predictions=None if is_request else payload.items,
-            time=event.time,
-            source_fraction=event.source_fraction,
-        )
-        return self._engine.offer(half, match.jobs)
+        return self._engine.offer(half_of(event, payload), match.jobs, INLINE)
 
-    def take_whole(
-        self, job: SampledJob, event_id: str, prediction: PlainPrediction
-    ) -> asyncio.Future[None] | None:
-        """A prediction that came with both of its halves. Raises Full."""
-        half = Half(
-            key=_PLAIN_KEY,
-            event_id=event_id,
-            instances=prediction.instances,
-            predictions=prediction.predictions,
-            time=prediction.time,
-        )
-        return self._engine.offer(half, (job,))
-
-    def _count_unmatched(self, match: Match) -> None:
-        assert match.reason is not None
-        self._counts.unmatched(match.reason, match.model, match.version)
-
-
-def _read(event: Event) -> Payload:
-    return read_request(event) if event.side is Side.REQUEST else read_response(event)
-
-
-def _key(event: Event) -> str:
-    """The same for both halves of one prediction, and another for the same id of another server:
-    every agent of KServe calls itself localhost."""
-    told = event.attributes.get
-    return "\n".join(
-        (told("source", ""), told("inferenceservicename", ""), told("endpoint", ""), event.id)
-    )
+    async def _take_aside(self, event: Event, match: Match) -> Durable | None:
+        bare = event._replace(data=b"", attributes=dict(event.attributes))
+        for _ in range(_MOST_SIFTINGS):
+            draws = self._engine.draws(match.jobs, is_whole=False)
+            payload, sifted = await self._aside.run(sifted_event, event.data, bare, draws)
+            # The jobs may have changed meanwhile.
+            match = self._matcher.match(event, payload)
+            if match.reason is not None:
+                self._counts.unmatched(match.reason, match.model, match.version)
+                return None
+            try:
+                return self._engine.take(sifted, match.jobs)
+            except Stale:
+                continue
+        raise Full(1.0)

@@ -1,17 +1,20 @@
-"""A job as the sampler samples for it: its settings, its interval, and what it keeps of it."""
+"""The jobs as the sampler samples for them: their settings, their intervals, and the bounds of
+those."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
 
 import orjson
 
 from evaluation_operator.domain.schedule.grid import next_run_time
-from evaluation_operator.sampling.kept import Item, encode_job, interval_start
-from evaluation_operator.sampling.records import Half, SampledJob
+from evaluation_operator.sampling.kept import encode_job, interval_start
+from evaluation_operator.sampling.options import SamplerOptions
+from evaluation_operator.sampling.records import SampledJob
+from evaluation_operator.sampling.sifting import Draw
 from evaluation_operator.sampling.threshold import Threshold
-from evaluation_operator.tables.sample import item_priority
 
 ThresholdOf = Callable[[SampledJob, datetime], Threshold]
 """The one of a job (uid) and of the interval that begins then; new if there was none."""
@@ -39,22 +42,14 @@ class JobState:
         self._enter(now)
         return True
 
-    def choose(self, half: Half, count: int, now: datetime, near_border: timedelta) -> list[Item]:
-        """The items that may be in the sample. Until `near_border` of the interval's end, what
+    def bound(self, now: datetime, near_border: timedelta, *, is_whole: bool) -> float:
+        """Items below it may be in the sample. Until `near_border` of the interval's end, what
         this interval has seen says enough about a half: then its partner may fall into the next
         one, of which nothing is known but the fraction."""
         self.roll(now)
-        threshold = self.threshold
-        bound = threshold.bound
-        is_half = half.instances is None or half.predictions is None
-        if is_half and now >= self.interval_end - near_border:
-            bound = threshold.fraction
-        uid, fraction, event_id = self.job.uid, half.source_fraction, half.event_id
-        return [
-            (index, priority)
-            for index in range(count)
-            if (priority := item_priority(uid, f"{event_id}/{index}") * fraction) < bound
-        ]
+        if not is_whole and now >= self.interval_end - near_border:
+            return self.threshold.fraction
+        return self.threshold.bound
 
     def _enter(self, now: datetime) -> None:
         job = self.job
@@ -62,3 +57,64 @@ class JobState:
         self.interval_end = next_run_time(job.created, job.interval_days, now)
         self.threshold = self._threshold_of(job, self.interval_start)
         self.threshold.tighten(job.fraction, job.cap)
+
+
+class JobStates:
+    """All jobs that are sampled for. An interval has one threshold for as long as anything that
+    is kept belongs to it."""
+
+    def __init__(self, options: SamplerOptions) -> None:
+        self._options = options
+        self._states: dict[str, JobState] = {}
+        self._thresholds: WeakValueDictionary[tuple[str, datetime], Threshold]
+        self._thresholds = WeakValueDictionary()
+
+    def __iter__(self) -> Iterator[JobState]:
+        return iter(self._states.values())
+
+    def set_jobs(self, jobs: Iterable[SampledJob], now: datetime) -> None:
+        """These from now on, and no others."""
+        states = {}
+        for job in jobs:
+            state = self._states.get(job.uid)
+            if state is None:
+                state = JobState(job, self._threshold_of, now)
+            elif state.job != job:
+                state.update(job, now)
+            states[job.uid] = state
+        self._states = states
+
+    def sampling(self, job: SampledJob, now: datetime) -> JobState | None:
+        """None: nothing is sampled for it now."""
+        state = self._states.get(job.uid)
+        # A clock that is behind would stamp what no run covers: those begin at the creation.
+        if state is None or not state.job.is_sampling or now < state.job.created:
+            return None
+        return state
+
+    def bound(self, state: JobState, now: datetime, *, is_whole: bool) -> float:
+        return state.bound(now, self._options.near_border, is_whole=is_whole)
+
+    def draws(self, jobs: Iterable[SampledJob], now: datetime, *, is_whole: bool) -> list[Draw]:
+        """What those of the jobs that sample now ask of a half, or of a whole prediction."""
+        return [
+            Draw(
+                job.uid,
+                self.bound(state, now, is_whole=is_whole),
+                state.job.keys,
+                state.job.payload_uri,
+                self._options.payload_sizes,
+            )
+            for job in jobs
+            if (state := self.sampling(job, now)) is not None
+        ]
+
+    def threshold_at(self, job: SampledJob, at: datetime) -> Threshold:
+        return self._threshold_of(job, interval_start(job, at))
+
+    def _threshold_of(self, job: SampledJob, start: datetime) -> Threshold:
+        threshold = self._thresholds.get((job.uid, start))
+        if threshold is None:
+            threshold = Threshold(job.fraction, job.cap)
+            self._thresholds[job.uid, start] = threshold
+        return threshold

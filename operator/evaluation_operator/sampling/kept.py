@@ -12,6 +12,7 @@ import orjson
 from evaluation_operator.domain.schedule.grid import latest_run_time
 from evaluation_operator.sampling.payloads import PayloadFile
 from evaluation_operator.sampling.records import ImportKeys, SampledJob
+from evaluation_operator.sampling.sifting import Item, Texts
 from evaluation_operator.sampling.threshold import Threshold
 from evaluation_operator.sampling.wal import Place
 from evaluation_operator.tables.schema import to_microseconds
@@ -20,9 +21,6 @@ OVERHEAD_BYTES = 1024
 """What the objects of one kept half take in memory beside its bytes, rounded up."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LENGTH_BYTES = 4
-
-Item = tuple[int, float]
-"""Index in the prediction, and priority."""
 
 
 def interval_start(job: SampledJob, at: datetime) -> datetime:
@@ -112,7 +110,7 @@ class _Fields(NamedTuple):
     time: int
     data: list[int] | None
     predictions: list[int] | None
-    payloads: list[tuple[str, int]]
+    payloads: Sequence[tuple[str, int]]
 
 
 def encode_job(job: SampledJob) -> orjson.Fragment:
@@ -131,9 +129,8 @@ def encode_job(job: SampledJob) -> orjson.Fragment:
     return orjson.Fragment(orjson.dumps(tuple(fields)))
 
 
-def encode(kept: Kept, job: orjson.Fragment, content: Content) -> bytes:
-    """The record. Raises ValueError for a text that is not valid Unicode."""
-    data, predictions = _encoded(content.data), _encoded(content.predictions)
+def encode(kept: Kept, job: orjson.Fragment, time: datetime, texts: Texts) -> bytes:
+    """The record; `time` of the prediction."""
     fields = _Fields(
         job=job,
         key=kept.key,
@@ -144,18 +141,17 @@ def encode(kept: Kept, job: orjson.Fragment, content: Content) -> bytes:
         p=kept.p,
         fraction=kept.fraction,
         cap=kept.cap,
-        time=to_microseconds(content.time),
-        data=None if data is None else [len(text) for text in data],
-        predictions=None if predictions is None else [len(text) for text in predictions],
-        payloads=[(file.name, len(file.data)) for file in content.payloads],
+        time=to_microseconds(time),
+        data=texts.data,
+        predictions=texts.predictions,
+        payloads=texts.files,
     )
     try:
         head = orjson.dumps(tuple(fields))
     except TypeError as error:
         raise ValueError(f"a text is not valid Unicode ({error})") from None
     length = len(head).to_bytes(_LENGTH_BYTES, "little")
-    files = [file.data for file in content.payloads]
-    return b"".join([length, head, *(data or ()), *(predictions or ()), *files])
+    return b"".join((length, head, texts.body))
 
 
 def decode_content(body: bytes) -> Content:
@@ -201,10 +197,6 @@ def decode(
         body=body,
         place=place,
     )
-
-
-def _encoded(texts: Sequence[str] | None) -> list[bytes] | None:
-    return None if texts is None else [text.encode() for text in texts]
 
 
 def _fields(body: bytes) -> tuple[_Fields, int]:

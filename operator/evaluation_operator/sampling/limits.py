@@ -1,4 +1,4 @@
-"""Bounds on what a sender can make this process hold: a body, all bodies at once, and its values.
+"""Every bound on what a sender can make the sampler hold, and on how long others wait for it.
 
 How long a body may take, and how large headers may be, is the server's: see `serving`.
 """
@@ -6,13 +6,52 @@ How long a body may take, and how large headers may be, is the server's: see `se
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
+
+from evaluation_operator.sampling.records import TooMuch
 
 MOST_DISCARDED_BYTES = 256 * 2**20
 """A body that is refused by its announced length is read to its end and dropped, so that the
 sender sees the answer; with more than this, the connection is closed instead."""
+
+MOST_ITEMS = 50_000
+"""Items of one event, times the jobs that they may be sampled for: each costs a hash and a row."""
+MOST_EVENTS = 10_000
+"""Of one batch, and predictions of one call."""
+MOST_ATTRIBUTES = 64
+ATTRIBUTE_BYTES = 64 * 2**10
+"""Names and values of all attributes of one event, as headers may have them."""
 MOST_VALUES = 4_000_000
-MOST_CONTAINERS = 500_000
+"""Of all binary tensors of a body: as objects they take many times the memory of their bytes."""
+MOST_BINARY_TEXTS = 500_000
+"""Of a binary tensor of BYTES: to find one, those before it must be gone through."""
+MOST_RANK = 16
+MOST_ROW_LISTS = 500_000
+"""Lists that one row of a tensor is folded into; its shape asks for them without sending them."""
+MOST_PARSED_BYTES = 128 * 2**20
+"""What a document may take in memory once it is parsed; see `parsed_bytes`."""
+
+SURELY_LIGHT_BYTES = 128 * 2**10
+INLINE_BYTES = 2**20
+INLINE_PARSED_BYTES = 2 * 2**20
+"""Larger bodies are read in a process of their own, and so are smaller ones with many values: the
+parser lets nothing else run. Bodies up to `SURELY_LIGHT_BYTES` are not looked at for that, since
+whatever stands in them is parsed in some milliseconds."""
+
+CHILDREN = 2
+CHILD_MEMORY_BYTES = 256 * 2**20
+"""Such a process ends when it holds more."""
+CHILD_ADDRESS_BYTES = 4 * 2**30
+"""And cannot reserve more than this: the parser reserves a gigabyte for a long list, and uses
+little of it."""
+CHILD_LOOK_SECONDS = 0.02
+CHILD_SECONDS = 20.0
+MOST_WAITING = 64
+"""Bodies that wait for such a process; the next one is to be sent again later."""
+
+TURN_SECONDS = 0.005
+"""How long one sender's events may keep the others waiting at a time."""
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -113,16 +152,60 @@ class Body:
         self._taken += count
 
 
-def costly(body: bytes) -> str | None:
-    """Why a document must not be parsed: its values would take far more memory than its bytes.
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far the items of one body may go. Where it is read decides: see INLINE and ASIDE.
 
-    Counts the characters that begin or part values, also those inside texts: a bound on cost
-    need not be exact, and 16 MiB are counted in some milliseconds.
+    `items`: see MOST_ITEMS. `lists`: that all rows of a tensor are folded into. `text_bytes`: all
+    rows that are kept of it, as they are written; names of tensors and columns stand in every
+    row, so little can become much.
     """
-    if len(body) <= MOST_CONTAINERS:
-        return None
-    if body.count(b"[") + body.count(b"{") > MOST_CONTAINERS:
-        return f"more than {MOST_CONTAINERS} lists and objects in one body: send smaller batches"
-    if body.count(b",") > MOST_VALUES:
-        return f"more than {MOST_VALUES} values in one body: send smaller batches"
-    return None
+
+    items: int
+    lists: int
+    text_bytes: int
+
+
+INLINE = Bounds(items=2_000, lists=20_000, text_bytes=2**20)
+"""What the event loop does by itself, in some milliseconds. More than that is no fault."""
+ASIDE = Bounds(items=MOST_ITEMS, lists=4_000_000, text_bytes=32 * 2**20)
+"""What is taken at all."""
+
+
+def is_light(body: bytes, copies: int = 1) -> bool:
+    """Whether a body can be read where everything else waits; `copies`: for so many jobs."""
+    size = len(body) * copies
+    if size <= SURELY_LIGHT_BYTES:
+        return True
+    if size > INLINE_BYTES or b"binary_data_size" in body:
+        return False
+    return (parsed_bytes(body) - len(body)) * copies <= INLINE_PARSED_BYTES
+
+
+def parsed_bytes(body: bytes) -> int:
+    """An upper estimate of the memory that a JSON document takes once it is parsed.
+
+    Counts the characters that begin or part values, also those inside texts: it may be too high
+    by what they are, and is never too low.
+    """
+    containers = body.count(b"[") + body.count(b"{")
+    values = body.count(b",") + containers
+    texts = body.count(b'"') // 2
+    return len(body) + 64 * containers + 34 * values + 50 * texts + 40 * body.count(b":")
+
+
+def check_cost(body: bytes) -> None:
+    """Raises TooMuch for a document that must not be parsed."""
+    size = parsed_bytes(body)
+    if size > MOST_PARSED_BYTES:
+        raise TooMuch(
+            f"body: its values would take about {size >> 20} MiB of memory, and at most "
+            f"{MOST_PARSED_BYTES >> 20} are read at once; send smaller batches"
+        )
+
+
+def check_items(count: int, bounds: Bounds, jobs: int = 1) -> None:
+    """Raises TooMuch for more items than an event may have."""
+    if count * jobs > bounds.items:
+        of = f" for each of {jobs} jobs" if jobs > 1 else ""
+        raise TooMuch(f"body: {count} items{of}; send at most {bounds.items // jobs} at once")

@@ -7,6 +7,8 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from evaluation_operator.sampling.payloads import Sizes
+
 
 class Mode(StrEnum):
     """When a sender is answered, and so what `kill -9` loses of what was accepted.
@@ -20,6 +22,9 @@ class Mode(StrEnum):
 
     DURABLE = "durable"
     FAST = "fast"
+
+
+PAYLOAD_SIZES = Sizes(least=64 * 2**10, most=32 * 2**20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,6 @@ class SamplerOptions:
     flush_age: timedelta = timedelta(seconds=30)
     flush_bytes: int = 8 * 2**20
     retry_at_most: timedelta = timedelta(minutes=1)
-    payload_bytes: int = 64 * 2**10
-    max_payload_bytes: int = 32 * 2**20
+    payload_sizes: Sizes = PAYLOAD_SIZES
     tick_seconds: float = 0.5
     drain_seconds: float = 25.0

@@ -12,11 +12,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from evaluation_operator.sampling.records import Json
-from evaluation_operator.tables.storage import Storage, storage_errors
 
 _MARK = "b64"
 _DEEPEST = 64
@@ -32,7 +30,7 @@ class PayloadFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class Sizes:
     """Bytes of a decoded value: from `least` on it is a file, above `most` the item is refused."""
 
     least: int
@@ -43,9 +41,7 @@ class PayloadTooLarge(Exception):
     """The message says how large it is, and what is allowed."""
 
 
-def take_payloads(
-    instance: Json, folder_uri: str, bounds: Bounds
-) -> tuple[Json, list[PayloadFile]]:
+def take_payloads(instance: Json, folder_uri: str, sizes: Sizes) -> tuple[Json, list[PayloadFile]]:
     """The instance with large values replaced, and their files. What is not valid base64, or
     lies deeper than 64 levels, stays as it is. Raises PayloadTooLarge."""
     files: list[PayloadFile] = []
@@ -60,7 +56,7 @@ def take_payloads(
         text = value.get(_MARK)
         if len(value) != 1 or not isinstance(text, str):
             return {key: replaced(element, depth + 1) for key, element in value.items()}
-        data = _decoded(text, bounds)
+        data = _decoded(text, sizes)
         if data is None:
             return value
         mime_type, suffix = sniff(data)
@@ -93,33 +89,14 @@ def sniff(data: bytes) -> tuple[str, str]:
     return _OTHER
 
 
-def write_payload(
-    open_storage: Callable[[str], Storage], folder_uri: str, file: PayloadFile
-) -> None:
-    """Put the file into the folder, whole, unless it is there. Raises TableInvalid and
-    TableUnavailable, as tables do. Blocks."""
-    with storage_errors(folder_uri):
-        storage = open_storage(folder_uri)
-        path = f"{storage.root}/{file.name}"
-        if storage.filesystem.get_file_info(path).is_file:
-            return
-        draft = storage.draft()
-        try:
-            with draft.filesystem.open_output_stream(draft.path) as sink:
-                sink.write(file.data)
-            storage.publish(draft, path)
-        finally:
-            draft.discard()
-
-
-def _decoded(text: str, bounds: Bounds) -> bytes | None:
+def _decoded(text: str, sizes: Sizes) -> bytes | None:
     """The bytes of a value that must become a file; None for one that stays in its row."""
     size = len(text) // 4 * 3
-    if size < bounds.least:
+    if size < sizes.least:
         return None
-    if size > bounds.most + 2:
+    if size > sizes.most + 2:
         raise PayloadTooLarge(
-            f"a value of {size} bytes in base64 is too large; send at most {bounds.most} bytes"
+            f"a value of {size} bytes in base64 is too large; send at most {sizes.most} bytes"
         )
     try:
         return base64.b64decode(text, validate=True)

@@ -10,13 +10,20 @@ from typing import Final
 import orjson
 
 from evaluation_operator.sampling.cloudevents import MAXIMUM_ID, is_event_id, parse_time
+from evaluation_operator.sampling.limits import ASIDE, MOST_EVENTS, Bounds, check_items
 from evaluation_operator.sampling.protocols import (
-    MAXIMUM_ITEMS,
     check_depth,
     read_request_document,
     read_response_document,
 )
-from evaluation_operator.sampling.records import Json, NoPrediction, Payload, Unreadable
+from evaluation_operator.sampling.records import (
+    Items,
+    Json,
+    NoPrediction,
+    Payload,
+    TooMuch,
+    Unreadable,
+)
 
 _KEYS: Final = ("id", "time", "instances", "predictions", "request", "response")
 _MAXIMUM_SHOWN: Final = 60
@@ -28,26 +35,29 @@ class PlainPrediction:
 
     id: str | None
     time: datetime | None
-    instances: tuple[Json, ...]
-    predictions: tuple[Json, ...]
+    instances: Items
+    predictions: Items
 
 
 class BadPrediction(ValueError):
     """A body that cannot be taken; the message names field, value and cure."""
 
     def __init__(self, field: str, value: str, cure: str) -> None:
-        super().__init__(f"{field}: {value}: {cure}")
+        super().__init__(field, value, cure)
         self.field = field
         self.value = value
         self.cure = cure
 
+    def __str__(self) -> str:
+        return f"{self.field}: {self.value}: {self.cure}"
 
-def parse_plain(body: bytes) -> list[PlainPrediction]:
+
+def parse_plain(body: bytes, bounds: Bounds = ASIDE) -> list[PlainPrediction]:
     """The predictions of a body: one object, or an array of them.
 
     Each has `instances` and `predictions`, or `request` and `response` as the model server took
     and gave them (V1, V2 in JSON, MLflow); `id` and `time` may be left out. BadPrediction at the
-    first thing that is wrong: then none of the body is taken.
+    first thing that is wrong, TooMuch beyond a bound: then none of the body is taken.
     """
     try:
         document: Json = orjson.loads(body)
@@ -58,18 +68,19 @@ def parse_plain(body: bytes) -> list[PlainPrediction]:
     except Unreadable:
         raise BadPrediction("body", "nested too deeply", "send it flatter") from None
     if not isinstance(document, list):
-        return [_prediction(document, "")]
+        return [_prediction(document, "", bounds)]
+    if len(document) > min(MOST_EVENTS, bounds.items):
+        raise TooMuch(f"body: {len(document)} predictions; send at most {MOST_EVENTS} a call")
     predictions: list[PlainPrediction] = []
     count = 0
     for index, entry in enumerate(document):
-        predictions.append(_prediction(entry, f"[{index}]."))
+        predictions.append(_prediction(entry, f"[{index}].", bounds))
         count += len(predictions[-1].instances)
-        if count > MAXIMUM_ITEMS:
-            raise BadPrediction("body", f"more than {MAXIMUM_ITEMS} instances", "send fewer a call")
+        check_items(count, bounds)
     return predictions
 
 
-def _prediction(entry: Json, place: str) -> PlainPrediction:
+def _prediction(entry: Json, place: str, bounds: Bounds) -> PlainPrediction:
     if not isinstance(entry, dict):
         raise BadPrediction(
             place.rstrip(".") or "body",
@@ -78,11 +89,13 @@ def _prediction(entry: Json, place: str) -> PlainPrediction:
         )
     _check_keys(entry, place)
     if "request" in entry or "response" in entry:
-        instances = _read(entry.get("request"), f"{place}request", read_request_document)
-        predictions = _read(entry.get("response"), f"{place}response", read_response_document)
+        instances = _read(entry.get("request"), f"{place}request", read_request_document, bounds)
+        predictions = _read(
+            entry.get("response"), f"{place}response", read_response_document, bounds
+        )
     else:
-        instances = _array(entry.get("instances"), f"{place}instances")
-        predictions = _array(entry.get("predictions"), f"{place}predictions")
+        instances = _array(entry.get("instances"), f"{place}instances", bounds)
+        predictions = _array(entry.get("predictions"), f"{place}predictions", bounds)
     if len(instances) != len(predictions):
         raise BadPrediction(
             f"{place}predictions",
@@ -111,20 +124,26 @@ def _check_keys(entry: dict[str, Json], place: str) -> None:
         )
 
 
-def _array(value: Json, field: str) -> tuple[Json, ...]:
+def _array(value: Json, field: str, bounds: Bounds) -> Items:
     if not isinstance(value, list) or not value:
         raise BadPrediction(field, _shown(value), "give an array with one entry for each instance")
-    if len(value) > MAXIMUM_ITEMS:
-        raise BadPrediction(field, f"{len(value)} entries", f"give at most {MAXIMUM_ITEMS}")
+    check_items(len(value), bounds)
     return tuple(value)
 
 
-def _read(value: Json, field: str, read: Callable[[dict[str, Json]], Payload]) -> tuple[Json, ...]:
+def _read(
+    value: Json,
+    field: str,
+    read: Callable[[dict[str, Json], Bounds], Payload],
+    bounds: Bounds,
+) -> Items:
     cure = "give the body as the server has it (V1, V2 in JSON, or MLflow)"
     if not isinstance(value, dict):
         raise BadPrediction(field, _shown(value), cure)
     try:
-        return read(value).items
+        return read(value, bounds).items
+    except TooMuch:
+        raise
     except (Unreadable, NoPrediction) as error:
         raise BadPrediction(field, str(error), cure) from None
 

@@ -13,16 +13,24 @@ by what is in it.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Final, TypeGuard
 
 import orjson
 
-from evaluation_operator.sampling.records import Event, Json, NoPrediction, Payload, Unreadable
+from evaluation_operator.sampling.limits import ASIDE, Bounds, check_items
+from evaluation_operator.sampling.records import (
+    Event,
+    Items,
+    Json,
+    NoPrediction,
+    Payload,
+    Records,
+    Side,
+    Unreadable,
+)
 from evaluation_operator.sampling.tensors import has_binary, has_values, read_batch
 
 __all__ = [
-    "MAXIMUM_ITEMS",
     "NoPrediction",
     "Payload",
     "Unreadable",
@@ -34,8 +42,6 @@ __all__ = [
     "read_response_document",
 ]
 
-MAXIMUM_ITEMS: Final = 100_000
-"""Of one event. Batches beyond it are no online predictions, and would keep others waiting."""
 # orjson reads 1024 levels and writes 254; a row wraps an item into two more at most.
 _SURELY_SHALLOW: Final = 250
 _BINARY: Final = b"binary_data_size"
@@ -45,29 +51,38 @@ _NOTHING: Final = memoryview(b"")
 JsonObject = dict[str, Json]
 
 
-def read_request(event: Event) -> Payload:
+def read_event(event: Event, bounds: Bounds = ASIDE) -> Payload:
+    """What one half of a prediction says."""
+    return (read_request if event.side is Side.REQUEST else read_response)(event, bounds)
+
+
+def read_request(event: Event, bounds: Bounds = ASIDE) -> Payload:
     """The instances of a request.
 
-    Raises NoPrediction for what is sound but none, Unreadable for anything that cannot be read.
-    What is returned can be written as JSON again. Whole numbers beyond 64 bits become floats.
+    Raises NoPrediction for what is sound but none, TooMuch beyond a bound, and Unreadable for
+    anything that cannot be read. What is returned can be written as JSON again. Whole numbers
+    beyond 64 bits become floats.
     """
     document, binary = parse_body(event.data)
-    return read_request_document(document, binary)
+    return read_request_document(document, bounds, binary)
 
 
-def read_response(event: Event) -> Payload:
+def read_response(event: Event, bounds: Bounds = ASIDE) -> Payload:
     """The predictions of a response; errors as of read_request."""
     document, binary = parse_body(event.data)
-    return read_response_document(document, binary)
+    return read_response_document(document, bounds, binary)
 
 
-def read_request_document(document: JsonObject, binary: memoryview = _NOTHING) -> Payload:
+def read_request_document(
+    document: JsonObject, bounds: Bounds, binary: memoryview = _NOTHING
+) -> Payload:
     """A request that was parsed already; `binary` is what followed the JSON."""
     inputs = document.get("inputs")
+    items: list[Json] | Records
     if "instances" in document:
         items = _entries(document["instances"], "instances")
     elif _are_tensors(inputs):
-        return _from_tensors(document, inputs, binary)
+        return _from_tensors(document, inputs, binary, bounds)
     elif "dataframe_split" in document:
         items = _from_split(document["dataframe_split"])
     elif "dataframe_records" in document:
@@ -76,21 +91,23 @@ def read_request_document(document: JsonObject, binary: memoryview = _NOTHING) -
         items = _rows(inputs)
     else:
         raise NoPrediction("a JSON object without instances or inputs")
-    return Payload(_counted(items))
+    return Payload(_counted(items, bounds))
 
 
-def read_response_document(document: JsonObject, binary: memoryview = _NOTHING) -> Payload:
+def read_response_document(
+    document: JsonObject, bounds: Bounds, binary: memoryview = _NOTHING
+) -> Payload:
     """A response that was parsed already."""
     outputs = document.get("outputs")
     if "predictions" in document:
         items = _rows(document["predictions"])
     elif _are_tensors(outputs):
-        return _from_tensors(document, outputs, binary)
+        return _from_tensors(document, outputs, binary, bounds)
     elif outputs is not None:
         items = _rows(outputs)
     else:
         raise NoPrediction("a JSON object without predictions or outputs")
-    return Payload(_counted(items))
+    return Payload(_counted(items, bounds))
 
 
 def parse_body(data: bytes) -> tuple[JsonObject, memoryview]:
@@ -152,13 +169,15 @@ def _are_tensors(value: Json) -> TypeGuard[list[Json]]:
     return isinstance(first, dict) and "name" in first and "datatype" in first
 
 
-def _from_tensors(document: JsonObject, tensors: list[Json], binary: memoryview) -> Payload:
+def _from_tensors(
+    document: JsonObject, tensors: list[Json], binary: memoryview, bounds: Bounds
+) -> Payload:
     if not has_values(tensors):
         raise NoPrediction("tensors without values: a model's metadata")
     if not has_binary(tensors) and binary.tobytes().isspace():
         binary = _NOTHING
     return Payload(
-        _counted(read_batch(tensors, binary, MAXIMUM_ITEMS)),
+        _counted(read_batch(tensors, binary, bounds), bounds),
         _name(document.get("model_name")),
         _name(document.get("model_version")),
         is_v2=True,
@@ -178,7 +197,7 @@ def _entries(value: Json, key: str) -> list[Json]:
     return value
 
 
-def _rows(value: Json) -> list[Json]:
+def _rows(value: Json) -> list[Json] | Records:
     """Entries, columns by name (all of one length), or one item as it is."""
     if value is None:
         raise NoPrediction("null")
@@ -189,34 +208,35 @@ def _rows(value: Json) -> list[Json]:
     columns = [column for column in value.values() if isinstance(column, list)]
     if len(columns) < len(value) or len({len(column) for column in columns}) > 1:
         return [value]
-    _check_count(len(columns[0]))
-    return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
+    return Records(
+        list(value), len(columns[0]), lambda index: [column[index] for column in columns]
+    )
 
 
-def _from_split(split: Json) -> list[Json]:
+def _from_split(split: Json) -> list[Json] | Records:
     """Rows of pandas' `split` form, as objects where the columns have names."""
     if not isinstance(split, dict):
         raise Unreadable("dataframe_split: no object; give columns and data")
     rows = _entries(split.get("data"), "dataframe_split.data")
     if split.get("columns") is None:
         return rows
-    names = [str(name) for name in _entries(split["columns"], "dataframe_split.columns")]
-    _check_count(len(rows))
-    items: list[Json] = []
+    names = [_column(name) for name in _entries(split["columns"], "dataframe_split.columns")]
+    sound: list[list[Json]] = []
     for row in rows:
         if not isinstance(row, list) or len(row) != len(names):
             raise Unreadable("dataframe_split.data: a row is not as long as columns; correct it")
-        items.append(dict(zip(names, row, strict=True)))
-    return items
+        sound.append(row)
+    return Records(names, len(sound), sound.__getitem__)
 
 
-def _counted(items: Sequence[Json]) -> tuple[Json, ...]:
-    if not items:
+def _column(name: Json) -> str:
+    if isinstance(name, list | dict):
+        raise Unreadable("dataframe_split.columns: a name is an array or object; give a text")
+    return str(name)
+
+
+def _counted(items: list[Json] | Records, bounds: Bounds) -> Items:
+    if not len(items):
         raise NoPrediction("no items")
-    _check_count(len(items))
-    return tuple(items)
-
-
-def _check_count(count: int) -> None:
-    if count > MAXIMUM_ITEMS:
-        raise Unreadable(f"body: {count} items; send at most {MAXIMUM_ITEMS} at once")
+    check_items(len(items), bounds)
+    return tuple(items) if isinstance(items, list) else items

@@ -5,12 +5,12 @@ What is made for every event is a tuple with names: a frozen dataclass takes fou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 # What `json` and `orjson` make of a document.
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
@@ -49,6 +49,38 @@ class Unreadable(Exception):
     """A body that cannot be read; `str(error)` says where, and what would cure it."""
 
 
+class TooMuch(Unreadable):
+    """A body that would take more than it may: `str(error)` says of what, and how much it may."""
+
+
+@final
+class Records:
+    """Objects with the same names: item i has the i-th values. Of a large batch only those items
+    are made that are kept, one at a time."""
+
+    __slots__ = ("_count", "_names", "_values")
+
+    def __init__(
+        self, names: Sequence[str], count: int, values: Callable[[int], Iterable[Json]]
+    ) -> None:
+        self._names = names
+        self._count = count
+        self._values = values
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int, /) -> Json:
+        return dict(zip(self._names, self._values(index), strict=True))
+
+    def __iter__(self) -> Iterator[Json]:
+        return map(self.__getitem__, range(self._count))
+
+
+Items = tuple[Json, ...] | Records
+"""The instances or predictions of a body, in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """An event that was understood as one, but cannot be taken; `message` is for its sender."""
@@ -81,7 +113,7 @@ class Payload(NamedTuple):
     request's response may still name them.
     """
 
-    items: tuple[Json, ...]
+    items: Items
     model_name: str | None = None
     model_version: str | None = None
     is_v2: bool = False
@@ -130,7 +162,22 @@ class Half(NamedTuple):
 
     key: str
     event_id: str
-    instances: tuple[Json, ...] | None = None
-    predictions: tuple[Json, ...] | None = None
+    instances: Items | None = None
+    predictions: Items | None = None
     time: datetime | None = None
     source_fraction: float = 1.0
+
+    @property
+    def is_whole(self) -> bool:
+        return self.instances is not None and self.predictions is not None
+
+    @property
+    def counts_problem(self) -> str | None:
+        """What is wrong where both halves are there, but not with as many items."""
+        if self.instances is None or self.predictions is None:
+            return None
+        if len(self.instances) == len(self.predictions):
+            return None
+        return (
+            f"{len(self.instances)} instances and {len(self.predictions)} predictions; send as many"
+        )

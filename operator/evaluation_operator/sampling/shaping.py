@@ -54,17 +54,17 @@ def _label(value: Json) -> Json:
     return value
 
 
-def data_text(instance: Json) -> str:
+def data_bytes(instance: Json) -> bytes:
     """`raw_data` of a row with this one instance: compact JSON. No text of PostgreSQL may hold a
     NUL character; in JSON it is an escape."""
-    return orjson.dumps({"instances": [instance]}).decode()
+    return orjson.dumps({"instances": [instance]})
 
 
-def prediction_text(prediction: Json) -> str:
+def prediction_bytes(prediction: Json) -> bytes:
     """`raw_prediction` of a row with this one prediction."""
-    return orjson.dumps({"predictions": [prediction]}).decode()
+    return orjson.dumps({"predictions": [prediction]})
 
 
 def row_texts(instance: Json, prediction: Json) -> tuple[str, str]:
     """`raw_data` and `raw_prediction` of a row."""
-    return data_text(instance), prediction_text(prediction)
+    return data_bytes(instance).decode(), prediction_bytes(prediction).decode()

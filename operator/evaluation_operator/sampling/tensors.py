@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import base64
 import math
+import operator
 import struct
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Final
 
-from evaluation_operator.sampling.records import Json, Unreadable
+from evaluation_operator.sampling.limits import (
+    MOST_BINARY_TEXTS,
+    MOST_RANK,
+    MOST_ROW_LISTS,
+    MOST_VALUES,
+    Bounds,
+)
+from evaluation_operator.sampling.records import Json, Records, TooMuch, Unreadable
 
-MAXIMUM_RANK: Final = 16
-MAXIMUM_VALUES: Final = 4_000_000
-"""Of all binary tensors of a body: as objects they take many times the memory of their bytes."""
 _MAXIMUM_SHOWN: Final = 60
 # Datatype → struct code and bytes of an element, little-endian.
 _FORMATS: Final = {
@@ -60,15 +67,20 @@ def binary_size(tensor: JsonObject) -> int | None:
     return size
 
 
-def read_batch(tensors: Sequence[Json], binary: memoryview, most: int) -> tuple[Json, ...]:
+Row = Callable[[int], Json]
+"""Gives the i-th row of a tensor."""
+
+
+def read_batch(tensors: Sequence[Json], binary: memoryview, bounds: Bounds) -> Records:
     """Item i is an object with row i of every tensor, by the tensor's name.
 
-    `binary`: what follows the JSON. Raises Unreadable if a tensor is not what it claims to be, if
-    tensors differ in their first dimension (the batch), if that is more than `most`, or if there
-    are more than MAXIMUM_VALUES binary values.
+    `binary`: what follows the JSON. Raises Unreadable if a tensor is not what it claims to be, or
+    if tensors differ in their first dimension (the batch), and TooMuch beyond a bound. Nothing
+    is folded or unpacked before a row is asked for.
     """
-    columns: dict[str, list[Json]] = {}
-    start = count = 0
+    columns: dict[str, Row] = {}
+    counts: dict[str, int] = {}
+    start = values = 0
     for tensor in tensors:
         if not isinstance(tensor, dict):
             raise Unreadable(f"tensor: {_shown(tensor)}; give an object")
@@ -77,44 +89,48 @@ def read_batch(tensors: Sequence[Json], binary: memoryview, most: int) -> tuple[
             raise Unreadable(f"tensor: name {_shown(name)}; give every tensor a name of its own")
         size = binary_size(tensor)
         end = start + (size or 0)
-        shape = _shape(tensor.get("shape"), name, most)
+        shape = _shape(tensor.get("shape"), name, bounds)
         if size is None:
-            columns[name] = _json_rows(tensor, shape, name)
+            row = _json_rows(tensor, shape, name, bounds)
         else:
-            count += math.prod(shape)
-            if count > MAXIMUM_VALUES:
-                raise _wrong(name, f"more than {MAXIMUM_VALUES} binary values; send fewer at once")
-            columns[name] = _binary_rows(tensor, binary[start:end], size, shape, name)
-        if _is_base64(tensor):
-            columns[name] = [_marked(row) for row in columns[name]]
+            values += math.prod(shape)
+            if values > MOST_VALUES:
+                raise TooMuch(
+                    f"tensor {_shown(name)}: more than {MOST_VALUES} binary values; send fewer "
+                    "at once"
+                )
+            row = _binary_rows(tensor, binary[start:end], size, shape, name, bounds)
+        columns[name] = _marking(row) if _is_base64(tensor) else row
+        counts[name] = shape[0]
         start = end
     if start != len(binary):
         raise Unreadable(
             f"binary_data_size: {start} bytes in all, but {len(binary)} follow the JSON; "
             "give each tensor's true size"
         )
-    counts = {len(rows) for rows in columns.values()}
-    if len(counts) > 1:
-        listed = ", ".join(f"{_shown(name)} {len(rows)}" for name, rows in columns.items())
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{_shown(name)} {count}" for name, count in counts.items())
         raise Unreadable(f"shape: first dimensions differ ({listed[:200]}); batch all tensors")
-    return tuple(
-        dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
-    )
+    rows = tuple(columns.values())
+    return Records(list(columns), next(iter(counts.values())), lambda i: [row(i) for row in rows])
 
 
-def _shape(given: Json, name: str, most: int) -> list[int]:
+def _shape(given: Json, name: str, bounds: Bounds) -> list[int]:
     """A shape that can be trusted: at least the batch's dimension, and no other that is empty."""
-    if not isinstance(given, list) or not 0 < len(given) <= MAXIMUM_RANK:
-        raise _wrong(name, f"shape {_shown(given)}; give 1 to {MAXIMUM_RANK} whole numbers")
+    if not isinstance(given, list) or not 0 < len(given) <= MOST_RANK:
+        raise _wrong(name, f"shape {_shown(given)}; give 1 to {MOST_RANK} whole numbers")
     shape = [size for size in given if type(size) is int and size >= 0]
     if len(shape) < len(given) or 0 in shape[1:]:
         raise _wrong(name, "shape: a dimension is no whole number above 0; correct it")
-    if shape[0] > most:
-        raise _wrong(name, f"shape: a batch of {shape[0]}; send at most {most} at once")
+    if shape[0] > bounds.items:
+        raise TooMuch(
+            f"tensor {_shown(name)}: shape: a batch of {shape[0]}; send at most {bounds.items} "
+            "at once"
+        )
     return shape
 
 
-def _json_rows(tensor: JsonObject, shape: list[int], name: str) -> list[Json]:
+def _json_rows(tensor: JsonObject, shape: list[int], name: str, bounds: Bounds) -> Row:
     """Rows of values that are nested as the shape is, or all flat in row-major order."""
     if "data" not in tensor:
         raise _wrong(name, "no data; send it in the body")
@@ -123,19 +139,28 @@ def _json_rows(tensor: JsonObject, shape: list[int], name: str) -> list[Json]:
     if values and isinstance(values[0], list):
         if not _is_nested(values, shape):
             raise _wrong(name, f"data is not nested as its shape {_shown(shape)}; correct one")
-        return values
+        return values.__getitem__
     if len(values) != math.prod(shape):
         raise _wrong(name, f"{len(values)} values, but {math.prod(shape)} by its shape")
-    return _folded(values, shape)
+    width = math.prod(shape[1:])
+    fold = _folding(shape, name, bounds)
+    return lambda index: fold(values[index * width : (index + 1) * width])
 
 
 def _binary_rows(
-    tensor: JsonObject, raw: memoryview, size: int, shape: list[int], name: str
-) -> list[Json]:
+    tensor: JsonObject,
+    raw: memoryview,
+    size: int,
+    shape: list[int],
+    name: str,
+    bounds: Bounds,
+) -> Row:
     if len(raw) != size:
         raise _wrong(name, f"binary_data_size {size}, but {len(raw)} bytes are left")
-    values = _binary_values(raw, str(tensor.get("datatype")), math.prod(shape), name)
-    return _folded(values, shape)
+    width = math.prod(shape[1:])
+    unpack = _unpacking(raw, tensor.get("datatype"), shape[0] * width, name)
+    fold = _folding(shape, name, bounds)
+    return lambda index: fold(unpack(index * width, width))
 
 
 def _is_nested(values: list[Json], shape: list[int]) -> bool:
@@ -146,63 +171,98 @@ def _is_nested(values: list[Json], shape: list[int]) -> bool:
     return all(isinstance(value, list) and _is_nested(value, shape[1:]) for value in values)
 
 
-def _folded(values: list[Json], shape: list[int]) -> list[Json]:
-    if not values:
-        return values
-    for size in reversed(shape[1:]):
-        values = [values[start : start + size] for start in range(0, len(values), size)]
-    return values
+def _folding(shape: list[int], name: str, bounds: Bounds) -> Callable[[list[Json]], Json]:
+    """How the flat values of a row become lists; of a shape without more than the batch: its one
+    value."""
+    count, *row = shape
+    lists = sum(accumulate(row[:-1], operator.mul, initial=1)) if row else 0
+    if lists > MOST_ROW_LISTS or count * lists > bounds.lists:
+        most = min(MOST_ROW_LISTS, bounds.lists // max(count, 1))
+        raise TooMuch(
+            f"tensor {_shown(name)}: shape: {lists} lists in each of {count} rows, and at most "
+            f"{most} are made; leave out dimensions of 1, or send fewer rows at once"
+        )
+
+    def fold(values: list[Json]) -> Json:
+        for size in reversed(row):
+            values = [values[start : start + size] for start in range(0, len(values), size)]
+        return values[0]
+
+    return fold
 
 
-def _binary_values(raw: memoryview, datatype: str, count: int, name: str) -> list[Json]:
-    """Little-endian values. What JSON cannot hold (NaN, infinity) becomes null, so that it fails
-    its own item and not the others of the batch."""
+def _unpacking(
+    raw: memoryview, datatype: Json, count: int, name: str
+) -> Callable[[int, int], list[Json]]:
+    """Gives so many little-endian values from a place on. What JSON cannot hold (NaN, infinity)
+    becomes null, so that it fails its own item and not the others of the batch."""
     if datatype == "BYTES":
         return _texts(raw, count, name)
-    code, width = _FORMATS.get(datatype, ("", 2 if datatype == "BF16" else 0))
+    code, width = _FORMATS.get(str(datatype), ("", 2 if datatype == "BF16" else 0))
     if not width:
         raise _wrong(name, f"datatype {_shown(datatype)} is not known; use one of V2's")
     if len(raw) != count * width:
         raise _wrong(name, f"{len(raw)} bytes, but {count} values of {datatype} by its shape")
-    if datatype == "BF16":  # the upper half of an FP32
-        widened = bytearray(2 * len(raw))
-        widened[2::4], widened[3::4] = raw[0::2], raw[1::2]
-        raw, code = memoryview(widened), "f"
-    values = struct.unpack(f"<{count}{code}", raw)
-    # A sum is finite only if every value is.
-    if code not in "efd" or math.isfinite(sum(values)):
-        return list(values)
-    return [value if math.isfinite(value) else None for value in values]
+
+    def unpack(first: int, many: int) -> list[Json]:
+        part, letter = raw[first * width : (first + many) * width], code
+        if datatype == "BF16":  # the upper half of an FP32
+            widened = bytearray(4 * many)
+            widened[2::4], widened[3::4] = part[0::2], part[1::2]
+            part, letter = memoryview(widened), "f"
+        values = struct.unpack(f"<{many}{letter}", part)
+        # A sum is finite only if every value is.
+        if letter not in "efd" or math.isfinite(sum(values)):
+            return list(values)
+        return [value if math.isfinite(value) else None for value in values]
+
+    return unpack
 
 
-def _texts(raw: memoryview, count: int, name: str) -> list[Json]:
+def _texts(raw: memoryview, count: int, name: str) -> Callable[[int, int], list[Json]]:
     """Values with their length before each. One that is no UTF-8 is given as base64."""
     if len(raw) < count * _LENGTH.size:
         raise _wrong(name, f"{len(raw)} bytes cannot hold {count} values of BYTES; correct one")
-    values: list[Json] = []
+    if count > MOST_BINARY_TEXTS:
+        raise TooMuch(
+            f"tensor {_shown(name)}: {count} values of BYTES; send at most {MOST_BINARY_TEXTS}"
+        )
+    starts = array("Q")
     start = 0
     for _ in range(count):
-        data = start + _LENGTH.size
-        if data > len(raw):
+        if start + _LENGTH.size > len(raw):
             break
         (size,) = _LENGTH.unpack_from(raw, start)
-        start = data + size
-        if start > len(raw):
-            break
-        value = bytes(raw[data:start])
-        try:
-            values.append(value.decode())
-        except UnicodeDecodeError:
-            values.append({"b64": base64.b64encode(value).decode()})
-    if start != len(raw) or len(values) != count:
+        starts.append(start)
+        start += _LENGTH.size + size
+    starts.append(start)
+    if start != len(raw) or len(starts) != count + 1:
         raise _wrong(name, "the lengths of its BYTES do not add up to binary_data_size")
-    return values
+
+    def unpack(first: int, many: int) -> list[Json]:
+        return [
+            _text(bytes(raw[starts[i] + _LENGTH.size : starts[i + 1]]))
+            for i in range(first, first + many)
+        ]
+
+    return unpack
+
+
+def _text(value: bytes) -> Json:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"b64": base64.b64encode(value).decode()}
 
 
 def _is_base64(tensor: JsonObject) -> bool:
     parameters = tensor.get("parameters")
     is_said = isinstance(parameters, dict) and parameters.get("content_type") == "base64"
     return is_said and tensor.get("datatype") == "BYTES"
+
+
+def _marking(row: Row) -> Row:
+    return lambda index: _marked(row(index))
 
 
 def _marked(value: Json) -> Json:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from evaluation_operator.sampling.entries import Entry, to_batch
 from evaluation_operator.sampling.kept import Content, Kept, decode_content
-from evaluation_operator.sampling.payloads import write_payload
+from evaluation_operator.sampling.payloads import PayloadFile
 from evaluation_operator.tables.errors import TableInvalid
 from evaluation_operator.tables.protocol import RowQuery, Table, Window
-from evaluation_operator.tables.storage import Storage
+from evaluation_operator.tables.storage import Storage, storage_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,25 @@ class Writer:
         for file in content.payloads:
             write_payload(self.open_storage, kept.job.payload_uri, file)
         return content
+
+
+def write_payload(
+    open_storage: Callable[[str], Storage], folder_uri: str, file: PayloadFile
+) -> None:
+    """Put the file into the folder, whole, unless it is there. Raises TableInvalid and
+    TableUnavailable, as tables do. Blocks."""
+    with storage_errors(folder_uri):
+        storage = open_storage(folder_uri)
+        path = f"{storage.root}/{file.name}"
+        if storage.filesystem.get_file_info(path).is_file:
+            return
+        draft = storage.draft()
+        try:
+            with draft.filesystem.open_output_stream(draft.path) as sink:
+                sink.write(file.data)
+            storage.publish(draft, path)
+        finally:
+            draft.discard()
 
 
 def _probe(table: Table) -> None:

@@ -151,6 +151,7 @@ async def serving(folder: Path, **changes: Any) -> AsyncIterator[Replica]:
         try:
             yield replica
         finally:
+            await parts.app.stop_taking()
             await client.aclose()
             await prober.aclose()
             for server in servers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import zlib
 from collections.abc import AsyncIterator
@@ -220,6 +221,75 @@ async def test_a_body_that_cannot_be_read_is_counted_by_reason(
     assert [row["id"] for row in await replica.rows()] == ["good/0"]
 
 
+def shaped(*shape: int) -> bytes:
+    """A request with a tensor of zeros, all flat."""
+    tensor = {"name": "x", "datatype": "INT8", "shape": shape, "data": [0] * math.prod(shape)}
+    return json.dumps({"inputs": [tensor]}).encode()
+
+
+async def test_a_tensor_bomb_is_refused_before_it_is_built(replica: Replica) -> None:
+    """An event of 781 KiB took 736 MiB and held the event loop for 11 seconds."""
+    before = resident_bytes()
+
+    for number, shape in enumerate(([100_000, 4], [50_000, 8], [1, 400_000])):
+        answer = await replica.send("request", f"bad-{number}", shaped(*shape, *[1] * 14))
+        assert answer.status_code == 202
+    await replica.predict("good")
+
+    assert replica.reasons == {"Unreadable": 3}
+    assert [row["id"] for row in await replica.rows()] == ["good/0"]
+    assert resident_bytes() - before < 64 * MIB
+
+
+async def test_large_bodies_of_every_kind_are_read_elsewhere_and_give_their_rows(
+    replica: Replica,
+) -> None:
+    replica.know(make_job(replica.table, "large", cap=100_000))
+    many = [{"number": index / 7} for index in range(5_000)]
+    long = [{"text": "x" * 2 * MIB}]
+    for event_id, instances in (("many", many), ("long", long)):
+        predictions = [{"labels": ["ripe"], "scores": [0.5]}] * len(instances)
+        bodies = {"instances": instances}, {"predictions": predictions}
+        for side, body in zip(("request", "response"), bodies, strict=True):
+            data = json.dumps(body).encode()
+            answer = await replica.send(side, event_id, data, ce_inferenceservicename="large")
+            assert answer.status_code == 202
+        answer = await replica.client.post(
+            "/v1/jobs/large/predictions",
+            json={"id": f"plain-{event_id}"} | bodies[0] | bodies[1],
+        )
+        assert answer.json() == {"accepted": 1, "ids": [f"plain-{event_id}"]}
+
+    found = {row["id"]: row for row in await replica.rows("large")}
+    expected = {f"{prefix}many/{index}" for prefix in ("", "plain-") for index in range(5_000)}
+    assert found.keys() == expected | {"long/0", "plain-long/0"}
+    assert json.loads(found["many/4999"]["raw_data"]) == {"instances": [many[4999]]}
+    assert json.loads(found["long/0"]["raw_data"]) == {"instances": long}
+
+
+async def test_a_large_batch_is_read_elsewhere(replica: Replica) -> None:
+    def document(number: int) -> dict[str, object]:
+        headers = event_headers("request", f"e{number}")
+        attributes = {name[3:]: value for name, value in headers.items() if name[:3] == "ce-"}
+        return attributes | {"data": {"instances": [{"text": "x" * 4000}]}}
+
+    answer = await replica.client.post(
+        "/",
+        content=json.dumps([document(number) for number in range(300)]),
+        headers={"content-type": "application/cloudevents-batch+json"},
+    )
+    assert answer.status_code == 202
+    answer = await replica.client.post(
+        "/",
+        content=b"[" + b"{}," * 20_000 + b"{}]",
+        headers={"content-type": "application/cloudevents-batch+json"},
+    )
+    assert answer.status_code == 413
+    assert "at most 10000" in answer.text
+    assert replica.reasons == {"NotAnEvent": 1}
+    assert replica.sampler.counts.full == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -355,6 +425,81 @@ async def test_only_senders_with_a_token_are_admitted(tmp_path: Path) -> None:
         assert stranger.headers["www-authenticate"] == "Bearer"
         assert (known.status_code, by_url.status_code, probe.status_code) == (202, 202, 200)
         assert [row["id"] for row in await replica.rows()] == ["one/0"]
+
+
+GOOD_TOKEN = f"Authorization: Bearer {TOKEN}"
+EVENT = "".join(f"{name}: {value}\r\n" for name, value in event_headers("request", "e").items())
+LENGTH = f"Content-Length: {len(INSTANCES)}\r\n"
+BODY = INSTANCES.decode()
+
+
+async def first_line(port: int, request: str) -> str:
+    """Of the answer to bytes that no client would send."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request.encode("latin-1"))
+    line = await reader.readline()
+    writer.close()
+    return line.decode().split(" ", 2)[1]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/some/where",
+        "/v1/jobs/ripeness/predictions",
+        "//v1/jobs/ripeness/predictions",
+        "/./v1/jobs/ripeness/predictions",
+        "/x/../v1/jobs/ripeness/predictions",
+        "/v1%2Fjobs/ripeness/predictions",
+        "/%76%31/jobs/ripeness/predictions",
+        "/v1/jobs/ripeness/predictions/",
+        "/v1/jobs/ripeness/predictions?token=x",
+        "/v1/jobs/ripeness/predictions;x",
+        "http://x/v1/jobs/ripeness/predictions",
+        "http://x//v1/jobs/ripeness/predictions",
+        "/healthz/../",
+        "/metrics/../v1/jobs/ripeness/predictions",
+        "*",
+    ],
+)
+@pytest.mark.parametrize("body", [BODY, json.dumps(WHOLE)], ids=["event", "plain"])
+async def test_no_form_of_a_path_gets_past_the_token(tmp_path: Path, path: str, body: str) -> None:
+    """What decides whether a path is an event's must not decide whether its sender is known."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text(TOKEN)
+    async with serving(tmp_path, tokens_file=tokens) as replica:
+        request = f"POST {path} HTTP/1.1\r\nHost: x\r\n{EVENT}Content-Length: {len(body)}\r\n"
+        status = await first_line(replica.port, f"{request}\r\n{body}")
+        assert status in {"400", "401", "404", "405"}
+        assert replica.sampler.counts.of("ripeness").predictions == 0
+        assert await replica.rows() == []
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (f"{GOOD_TOKEN}\r\n{LENGTH}", "202"),
+        (f"Authorization: Bearer nope\r\n{LENGTH}", "401"),
+        (f"Authorization: Bearer nope\r\n{GOOD_TOKEN}\r\n{LENGTH}", "400"),
+        (f"{GOOD_TOKEN}\r\nAuthorization: Bearer nope\r\n{LENGTH}", "400"),
+        (f"{GOOD_TOKEN}\r\n{LENGTH}Content-Length: 1\r\n", "400"),
+        (f"{GOOD_TOKEN}\r\n{LENGTH}Transfer-Encoding: chunked\r\n", "400"),
+        (f"{GOOD_TOKEN}\r\nTransfer-Encoding: xchunked\r\n", "400"),
+        (f"{GOOD_TOKEN}\r\nContent-Length: +5\r\n", "400"),
+        (f"{GOOD_TOKEN}\r\nContent-Length : 5\r\n", "400"),
+        (f"{GOOD_TOKEN}\r\n{LENGTH}Content-Encoding: gzip\r\n", "415"),
+        (f"{GOOD_TOKEN}\r\nX-A: 1\r\n  2\r\n{LENGTH}", "400"),
+    ],
+)
+async def test_odd_headers_are_read_one_way_or_refused(
+    tmp_path: Path, head: str, status: str
+) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text(TOKEN)
+    async with serving(tmp_path, tokens_file=tokens) as replica:
+        request = f"POST / HTTP/1.1\r\nHost: x\r\n{EVENT}{head}\r\n{BODY}"
+        assert await first_line(replica.port, request) == status
 
 
 async def test_nothing_is_taken_before_the_jobs_are_known(replica: Replica) -> None:

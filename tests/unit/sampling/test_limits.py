@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
-from typing import Any
+import tracemalloc
+from collections.abc import MutableMapping
+from typing import Any, Final
 
+import orjson
 import pytest
 
 from evaluation_operator.sampling.limits import (
-    MOST_CONTAINERS,
-    MOST_VALUES,
+    ASIDE,
+    MOST_ITEMS,
     Body,
     Budget,
     Disconnected,
     Receive,
     Refusal,
-    costly,
+    check_cost,
+    check_items,
+    is_light,
+    parsed_bytes,
 )
+from evaluation_operator.sampling.records import TooMuch
 
 MOST = 100
 
@@ -96,22 +102,61 @@ async def test_a_sender_who_leaves_is_not_answered(body: Body, chunks: tuple[byt
         await body.read("9", sends(*chunks, ends=False))
 
 
+DENSE: Final = {
+    "lists": b"[" + b"[]," * 50_000 + b"[]]",
+    "objects": b"[" + b"{}," * 50_000 + b"{}]",
+    "numbers": b"[" + b"0.5," * 50_000 + b"0.5]",
+    "texts": b"[" + b'"ab",' * 50_000 + b'""]',
+    "lists of one": b"[" + b"[0.5]," * 50_000 + b"0]",
+    "objects of one": b"[" + b'{"abcdef":0.5},' * 50_000 + b"0]",
+    "an object of many": b"{" + b",".join(b'"%06x":1' % number for number in range(50_000)) + b"}",
+    "depth": b"[" + (b"[" * 200 + b"]" * 200 + b",") * 250 + b"0]",
+}
+
+
+@pytest.mark.parametrize("document", DENSE.values(), ids=DENSE.keys())
+def test_no_document_takes_more_memory_than_is_estimated(document: bytes) -> None:
+    tracemalloc.start()
+    try:
+        parsed = orjson.loads(document)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert parsed
+    assert taken + len(document) <= parsed_bytes(document)
+    assert not is_light(document * 8)
+
+
+@pytest.mark.parametrize("document", DENSE.values(), ids=DENSE.keys())
+def test_a_document_that_would_take_much_memory_is_not_parsed(document: bytes) -> None:
+    with pytest.raises(TooMuch, match="send smaller batches"):
+        check_cost(document * 80)
+
+
 @pytest.mark.parametrize(
-    "make",
+    "document",
     [
-        lambda: b"[" + b"[]," * MOST_CONTAINERS + b"[]]",
-        lambda: b"[" + b'{"a":1},' * MOST_CONTAINERS + b"{}]",
-        lambda: b"[" + b"0," * (MOST_VALUES + 1) + b"0]",
-        lambda: b"[" * (MOST_CONTAINERS + 1),
+        b"{}",
+        b"[" * 1000,
+        b'{"b64":"' + b"A" * 2**23 + b'"}',
+        # MLflow's records, with names of a common length: as many as fit into a body.
+        (b"{" + b'"sepal_length":5.1234,' * 200 + b"},") * 3_500,
+        b"0.1234," * 2_200_000,
     ],
-    ids=["lists", "objects", "numbers", "depth"],
-)
-def test_a_document_that_would_take_much_memory_is_not_parsed(make: Callable[[], bytes]) -> None:
-    assert costly(make()) is not None
-
-
-@pytest.mark.parametrize(
-    "document", [b"{}", b"[" * 1000, b'{"b64":"' + b"A" * 2**23 + b'"}', b"[1,2,3]" * 100_000]
 )
 def test_ordinary_documents_are(document: bytes) -> None:
-    assert costly(document) is None
+    check_cost(document)
+
+
+def test_what_is_light_depends_on_how_many_want_it() -> None:
+    picture = b'{"b64":"' + b"A" * 900_000 + b'"}'
+    assert is_light(picture)
+    assert not is_light(picture, copies=2)
+    assert not is_light(b'{"parameters":{"binary_data_size":900000}}' + bytes(900_000))
+    assert not is_light(bytes(2 * 2**20))
+
+
+def test_items_count_once_for_each_job() -> None:
+    check_items(MOST_ITEMS, ASIDE)
+    with pytest.raises(TooMuch, match=f"{MOST_ITEMS} items for each of 2 jobs"):
+        check_items(MOST_ITEMS, ASIDE, jobs=2)

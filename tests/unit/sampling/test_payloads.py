@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from evaluation_operator.sampling.payloads import (
-    Bounds,
     PayloadFile,
     PayloadTooLarge,
+    Sizes,
     sniff,
     take_payloads,
-    write_payload,
 )
 from evaluation_operator.sampling.records import Json, Reason
+from evaluation_operator.sampling.writing import write_payload
 from evaluation_operator.tables.protocol import TableOptions
 from evaluation_operator.tables.storage import Storage, open_storage
 from tests.unit.sampling.virtual import ids_of, make_job, rows_of, running, text_of, whole
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
-BOUNDS = Bounds(least=50, most=1000)
+SIZES = Sizes(least=50, most=1000)
 
 
 def coded(data: bytes) -> Json:
@@ -36,7 +36,7 @@ def opened(uri: str) -> Storage:
 def test_a_large_value_anywhere_is_replaced_and_a_small_one_stays() -> None:
     small = coded(b"tiny")
     instance: Json = {"image": coded(PNG), "more": [small, {"deep": coded(PNG)}], "text": "b64"}
-    found, files = take_payloads(instance, "s3://b/p/", BOUNDS)
+    found, files = take_payloads(instance, "s3://b/p/", SIZES)
     name = f"{hashlib.sha256(PNG).hexdigest()}.png"
     pointer = {"uri": f"s3://b/p/{name}", "mimeType": "image/png", "sizeBytes": len(PNG)}
     assert found == {"image": pointer, "more": [small, {"deep": pointer}], "text": "b64"}
@@ -54,19 +54,19 @@ def test_a_large_value_anywhere_is_replaced_and_a_small_one_stays() -> None:
     ],
 )
 def test_what_is_no_binary_value_stays_as_it_is(value: Json) -> None:
-    assert take_payloads({"image": value}, "s3://b", BOUNDS) == ({"image": value}, [])
+    assert take_payloads({"image": value}, "s3://b", SIZES) == ({"image": value}, [])
 
 
 def test_a_value_beyond_the_bound_is_refused_by_its_size() -> None:
     with pytest.raises(PayloadTooLarge, match="at most 1000 bytes"):
-        take_payloads(coded(bytes(1100)), "s3://b", BOUNDS)
+        take_payloads(coded(bytes(1100)), "s3://b", SIZES)
 
 
 def test_nesting_beyond_all_sense_does_no_harm() -> None:
     value = coded(PNG)
     for _ in range(900):
         value = [value]
-    assert take_payloads(value, "s3://b", BOUNDS) == (value, [])
+    assert take_payloads(value, "s3://b", SIZES) == (value, [])
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_writing_a_file_twice_leaves_the_first_alone(tmp_path: Path) -> None:
 async def test_a_row_points_at_the_file_that_was_sent(tmp_path: Path) -> None:
     job = make_job(tmp_path)
     half = whole("e", instances=({"image": coded(PNG)},))
-    async with running(tmp_path / "wal", [job], payload_bytes=50) as replica:
+    async with running(tmp_path / "wal", [job], payload_sizes=SIZES) as replica:
         await replica.give(half)
         assert await replica.sampler.drain()
     (row,) = rows_of(job)
@@ -113,7 +113,7 @@ async def test_a_row_points_at_the_file_that_was_sent(tmp_path: Path) -> None:
 async def test_an_item_with_too_large_a_value_is_counted_and_gives_no_row(tmp_path: Path) -> None:
     job = make_job(tmp_path)
     half = whole("e", instances=({"image": coded(PNG)},))
-    async with running(tmp_path / "wal", [job], payload_bytes=50, max_payload_bytes=60) as replica:
+    async with running(tmp_path / "wal", [job], payload_sizes=Sizes(50, 60)) as replica:
         await replica.give(half)
         assert await replica.sampler.drain()
         assert replica.sampler.counts.reasons[Reason.UNREADABLE] == 1

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation_operator.sampling.limits import MOST_ITEMS
 from evaluation_operator.sampling.plain import BadPrediction, PlainPrediction, parse_plain
-from evaluation_operator.sampling.protocols import MAXIMUM_ITEMS
+from evaluation_operator.sampling.records import TooMuch
 
 
 def parsed(document: object) -> list[PlainPrediction]:
-    return parse_plain(json.dumps(document, ensure_ascii=False).encode())
+    return [
+        replace(one, instances=tuple(one.instances), predictions=tuple(one.predictions))
+        for one in parse_plain(json.dumps(document, ensure_ascii=False).encode())
+    ]
 
 
 def test_one_prediction_with_all_it_may_say() -> None:
@@ -131,12 +136,12 @@ def test_bodies_that_cannot_be_read(body: bytes) -> None:
 
 
 def test_more_than_the_most_instances_are_refused_however_they_are_split() -> None:
-    half = MAXIMUM_ITEMS // 2 + 1
+    half = MOST_ITEMS // 2 + 1
     for document in (
         {"instances": [0] * 2 * half, "predictions": [0] * 2 * half},
         [{"instances": [0] * half, "predictions": [0] * half}] * 2,
     ):
-        with pytest.raises(BadPrediction, match=str(MAXIMUM_ITEMS)):
+        with pytest.raises(TooMuch, match=str(MOST_ITEMS)):
             parsed(document)
 
 

@@ -11,8 +11,8 @@ import pytest
 from evaluation_operator.evaluator.items import Item, Row, RowReader
 from evaluation_operator.sampling.records import ImportKeys, Json
 from evaluation_operator.sampling.shaping import (
-    data_text,
-    prediction_text,
+    data_bytes,
+    prediction_bytes,
     row_texts,
     shape_prediction,
 )
@@ -72,6 +72,6 @@ def test_an_evaluation_reads_what_was_shaped(prediction: Json) -> None:
 
 
 def test_texts_are_compact_and_keep_their_characters() -> None:
-    assert data_text({"text": "Ü – 驚き"}) == '{"instances":[{"text":"Ü – 驚き"}]}'
-    assert prediction_text("a\0b") == '{"predictions":["a\\u0000b"]}'
-    assert row_texts(1, 2) == (data_text(1), prediction_text(2))
+    assert data_bytes({"text": "Ü – 驚き"}).decode() == '{"instances":[{"text":"Ü – 驚き"}]}'
+    assert prediction_bytes("a\0b") == b'{"predictions":["a\\u0000b"]}'
+    assert row_texts(1, 2) == (data_bytes(1).decode(), prediction_bytes(2).decode())

@@ -108,7 +108,7 @@ class Program:
     async def probe(self, path: str = "/healthz") -> int:
         """The status, as a probe of the kubelet gets it: by a connection of its own."""
         assert self.process.returncode is None, self.log
-        async with httpx.AsyncClient(timeout=30) as client:
+        async with httpx.AsyncClient() as client:
             try:
                 answer = await client.get(f"http://127.0.0.1:{self.ports['health']}{path}")
             except httpx.TransportError:
@@ -116,7 +116,7 @@ class Program:
         return answer.status_code
 
     async def metrics(self) -> str:
-        async with httpx.AsyncClient(timeout=30) as client:
+        async with httpx.AsyncClient() as client:
             return (await client.get(f"http://127.0.0.1:{self.ports['health']}/metrics")).text
 
 
