@@ -37,8 +37,8 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 # Apart from everything else, see requirements-scan.in.
 $(SCANNER)/.installed: requirements-scan.lock $(INSTALLED)
 	@echo "==> installing the scanner of manifests into $(SCANNER) (about a minute)"
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SCANNER)
-	@$(BIN)/uv pip install --quiet --python $(SCANNER)/bin/python --require-hashes -r requirements-scan.lock
+	@$(PYTHON) -m venv --clear $(SCANNER)
+	@$(SCANNER)/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-scan.lock
 	@touch $@
 
 lock: $(INSTALLED) ## Renew the hash-locked requirements of every program
