@@ -12,7 +12,7 @@ from evaluation_operator.domain.naming import (
     LABEL_COMPONENT,
 )
 from manifests.demo.access import NAMESPACE, Body, Cluster, finish
-from manifests.demo.model.digits import LABELS, VERSIONS, row_id, split_images
+from manifests.demo.model.digits import LABELS, MODEL, VERSIONS, row_id, split_images
 from tests.cluster.host import ClusterError, wait_until
 
 SAMPLER = "statefulset/evaluation-sampler"
@@ -84,6 +84,8 @@ def label_lines() -> str:
                 "id": row_id(version, number),
                 "groundtruth": {"predictions": [{"labels": [LABELS[digit]]}]},
                 "labeler": "scikit-learn",
+                "model": MODEL,
+                "model_version": version,
             }
         )
         + "\n"

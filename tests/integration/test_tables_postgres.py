@@ -189,6 +189,51 @@ def test_a_table_of_an_earlier_version_gets_the_columns_that_it_lacks(
     assert [row["example_count"] for row in read(table)] == [None, 100.0, 100.0]
 
 
+def _without_versions(admin: psycopg.Connection, name: str) -> None:
+    """The table of labels as an earlier version of this system made it."""
+    for statement in (
+        "ALTER TABLE {} DROP COLUMN model, DROP COLUMN model_version",
+        "CREATE UNIQUE INDEX ON {} "
+        "(id, labeled_at, coalesce(labeler, ''), hashtextextended(groundtruth, 0))",
+    ):
+        admin.execute(sql.SQL(statement).format(sql.Identifier(f"{name}_labels")))
+
+
+def test_our_labels_of_an_earlier_version_get_columns_for_model_versions(
+    table: Table, admin: psycopg.Connection, name: str
+) -> None:
+    """And a key with them: the very same label of two model versions is two."""
+    table.ensure()
+    _without_versions(admin, name)
+    table.append_rows([row_batch(make_row(0))])
+    table.append_labels([label_batch(make_label("row-0000", "of any", 1))])
+    assert table.shares_labels()
+    for _ in range(2):
+        assert table.ensure().keeps_versions
+    for of in (("trees", "v1"), ("flowers", "v1")):
+        for _ in range(2):
+            table.append_labels([label_batch(make_label("row-0000", "own", 2, of=of))])
+    labels = sql.Identifier(f"{name}_labels")
+    assert admin.execute(sql.SQL("SELECT count(*) FROM {}").format(labels)).fetchone() == (3,)
+    assert [row["groundtruth"] for row in read(table)] == ["own"]
+
+
+def test_labels_of_others_stay_as_they_made_them(
+    table: Table, admin: psycopg.Connection, name: str
+) -> None:
+    """Without columns for model versions they count for each, as they always did, and no column
+    is added to what is not ours."""
+    _create(admin, f"{name}_labels", "id text, groundtruth text, labeled_at timestamptz")
+    assert not table.ensure().keeps_versions
+    table.append_rows([row_batch(make_row(0), make_row(1, model="trees"))])
+    table.append_labels([label_batch(make_label("row-0000", "a"))])
+    table.append_labels([label_batch(make_label("row-0001", "b", of=None))])
+    assert not table.ensure().keeps_versions
+    assert [row["groundtruth"] for row in read(table)] == ["a"]
+    assert [row["groundtruth"] for row in read(table, model="trees")] == ["b"]
+    assert table.shares_labels()
+
+
 def test_the_longest_name_of_a_table_has_room_for_what_lies_beside_it(
     uri: str, name: str, options: TableOptions
 ) -> None:

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evaluation_operator.cli.options import OutputOption
-from evaluation_operator.cli.output import Output, plural, reports_errors, tell, write
+from evaluation_operator.cli.options import (
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    OutputOption,
+)
+from evaluation_operator.cli.output import Output, plural, reports_errors, say, tell, write
 
 if TYPE_CHECKING:
     from evaluation_operator.cli.importing import Imported
@@ -62,30 +67,75 @@ def import_rows(
 
 @labels_app.command(
     "import",
-    epilog="Example: kubectl evaluations labels import labels.csv --table ./predictions",
+    epilog="Example: kubectl evaluations labels import labels.csv --table ./predictions "
+    "--model-version models/digits/versions/v1",
 )
 @reports_errors
 def import_labels(
     file: FileArgument,
     table: TableOption,
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filename",
+            "-f",
+            metavar="FILE",
+            help="Manifest of the EvaluationJob whose model version the labels are of.",
+        ),
+    ] = None,
+    job: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The same by the job's name: in these files, or without any in the cluster.",
+        ),
+    ] = None,
+    model_version: Annotated[
+        str | None,
+        typer.Option(
+            metavar="models/M/versions/V",
+            help="Whose rows the labels are of. Default: that of the table, if it has only one.",
+        ),
+    ] = None,
+    all_versions: Annotated[
+        bool,
+        typer.Option(
+            "--all-versions", help="The labels are true of every model version's row of their id."
+        ),
+    ] = False,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Add ground truth to the rows of a table, by their ids.
 
-    Columns: id, groundtruth, and if wanted labeled_at and labeler. The newest label of a row
-    counts, by its labeled_at or else the time of this import, and beats the row's own. All
-    labels are imported or, when one is wrong, none.
+    Columns: id, groundtruth, and if wanted labeled_at, labeler, model and model_version. The
+    newest label of a row counts, by its labeled_at or else the time of this import, and beats the
+    row's own. It counts for one model version, which a table that has several must be told: by
+    the job, by --model-version or by the file. All labels are imported or, when one is wrong, none.
     """
+    from evaluation_operator.cli.cluster import Target
     from evaluation_operator.cli.importing import import_label_file
+    from evaluation_operator.cli.label_scope import choose_scope
     from evaluation_operator.cli.tables import as_uri
 
-    _show(import_label_file(file, as_uri(table)), "label", output)
+    scope = choose_scope(
+        files or [],
+        job,
+        model_version,
+        is_for_all=all_versions,
+        target=Target(namespace, kubeconfig, context),
+    )
+    _show(import_label_file(file, as_uri(table), scope), "label", output)
 
 
 def _show(imported: Imported, noun: str, output: Output) -> None:
     if output is not Output.TABLE:
         write(imported.to_dict(), output)
         return
+    for warning in imported.warnings:
+        say(f"warning: {warning}")
     tell(f"imported {plural(imported.imported, noun)} into {imported.table}")
     if imported.already_there:
         tell(f"already there: {plural(imported.already_there, noun)}")

@@ -13,10 +13,12 @@ import pyarrow as pa
 
 from evaluation_operator.cli import errors
 from evaluation_operator.cli.errors import CliError
+from evaluation_operator.cli.label_scope import Scope
 from evaluation_operator.cli.settings import table_options
 from evaluation_operator.cli.tables import local_path
 from evaluation_operator.tables.errors import ImportInvalid, TableError, TableUnavailable
 from evaluation_operator.tables.importing import read_label_file, read_row_file
+from evaluation_operator.tables.label_scope import MOST_SHOWN
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery, Table
 from evaluation_operator.tables.schema import row_digest
@@ -27,13 +29,14 @@ _CONTENT = ("model", "model_version", "time", "raw_data", "raw_prediction")
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """`ids` are the first few of the file."""
+    """`ids` are the first few of the file; `warnings` say what may not be as it was meant."""
 
     table: str
     imported: int
     already_there: int
     ids: tuple[str, ...]
     created: bool
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -42,6 +45,7 @@ class Imported:
             "alreadyThere": self.already_there,
             "created": self.created,
             "ids": list(self.ids),
+            "warnings": list(self.warnings),
         }
 
 
@@ -96,7 +100,7 @@ def import_row_file(
     return Imported(uri, len(given.content) - len(known), len(known), ids, created)
 
 
-def import_label_file(path: Path, uri: str) -> Imported:
+def import_label_file(path: Path, uri: str, scope: Scope) -> Imported:
     """Adds the labels of a file; the table must be there."""
     folder = local_path(uri)
     if folder is not None and not folder.is_dir():
@@ -104,11 +108,16 @@ def import_label_file(path: Path, uri: str) -> Imported:
         raise CliError(message, code=errors.NOT_FOUND)
     counted = _Counted()
     with _problems(path), contextlib.closing(_open(uri)) as table:
-        batches = read_label_file(path, labeled_at=datetime.now(UTC))
-        if not table.ensure().has_labels:
+        state = table.ensure()
+        if not state.has_labels:
             raise CliError(f"--table: {uri}: takes no labels: others own it, and let us read only")
-        table.append_labels(counted.through(batches))
-    return Imported(uri, counted.rows, 0, tuple(counted.ids), created=False)
+        found = table.model_versions(MOST_SHOWN + 1)
+        batches = read_label_file(
+            path, labeled_at=datetime.now(UTC), model_version=scope.among(found)
+        )
+        table.append_labels(counted.through(batches), for_all_versions=scope.is_for_all)
+    warnings = scope.warnings(found, keeps_versions=state.keeps_versions)
+    return Imported(uri, counted.rows, 0, tuple(counted.ids), created=False, warnings=warnings)
 
 
 def _open(uri: str) -> Table:

@@ -66,6 +66,11 @@ def build_laptop_dataset(files: Iterable[str], wishes: Wishes, now: datetime) ->
     return Dataset.from_dict(body)
 
 
+def read_job_manifest(files: Iterable[str], name: str | None) -> EvaluationJob:
+    """The EvaluationJob in the files, of this name if they have several; CliError as above."""
+    return _job(_valid_bodies(files), name)
+
+
 def _valid_bodies(files: Iterable[str]) -> list[Mapping[str, Any]]:
     manifests: list[Manifest] = []
     for file in files:
@@ -99,9 +104,7 @@ def _only(found: Sequence[R], what: str, cure: str = "give the files of one") ->
 
 
 def _of_job(bodies: Sequence[Mapping[str, Any]], wishes: Wishes, now: datetime) -> Body:
-    jobs = [it for it in _of_kind(bodies, EvaluationJob) if wishes.job in (None, it.name)]
-    what = f"EvaluationJob {wishes.job}" if wishes.job else "EvaluationJob"
-    job = _identified(_only(jobs, what, "choose one with --job"))
+    job = _job(bodies, wishes.job)
     labels = _labels(bodies, job)
     unknown = [label for label in wishes.labels if label not in labels]
     if unknown:
@@ -122,6 +125,12 @@ def _of_job(bodies: Sequence[Mapping[str, Any]], wishes: Wishes, now: datetime) 
         body["spec"] |= {"windows": [_span(window)], "allRows": False}
     # Which rows came late is told of a job's own runs alone.
     return body
+
+
+def _job(bodies: Sequence[Mapping[str, Any]], name: str | None) -> EvaluationJob:
+    jobs = [it for it in _of_kind(bodies, EvaluationJob) if name in (None, it.name)]
+    what = f"EvaluationJob {name}" if name else "EvaluationJob"
+    return _identified(_only(jobs, what, "choose one with --job"))
 
 
 def _span(window: Window) -> Body:

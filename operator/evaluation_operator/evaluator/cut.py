@@ -77,7 +77,8 @@ _MODULUS: Final = 2**256
 class Cut:
     """The rows at `path`; `digest` stands for all that the figures are computed from.
 
-    `seen` holds the ids of all rows that lay in the windows.
+    `seen` holds the ids of all rows that lay in the windows. `shares_labels`: ground truth may be
+    that of another model version, whose row has the same id.
     """
 
     path: Path
@@ -86,6 +87,7 @@ class Cut:
     digest: str
     time: datetime
     seen: Path | None = None
+    shares_labels: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -93,6 +95,7 @@ class Cut:
             "itemCount": self.item_count,
             "digest": self.digest,
             "time": format_time(self.time),
+            "sharesLabels": self.shares_labels,
         }
 
     @classmethod
@@ -103,6 +106,7 @@ class Cut:
             item_count=int(content["itemCount"]),
             digest=str(content["digest"]),
             time=datetime.fromisoformat(content["time"]),
+            shares_labels=bool(content.get("sharesLabels")),
         )
 
 
@@ -201,7 +205,8 @@ def cut_rows(
     candidates, path = scratch / _CANDIDATES, scratch / "rows.parquet"
     seen = scratch / "seen.parquet"
     draw = Draw(dataset)
-    found = table.read_rows(row_query(dataset, now))
+    query = row_query(dataset, now)
+    found = table.read_rows(query)
     rows = _judged(found, taken, build_reader(dataset), _intervals(dataset))
     with (
         pq.ParquetWriter(candidates, _CANDIDATE_SCHEMA, compression="zstd") as writer,
@@ -225,7 +230,13 @@ def cut_rows(
             row_count += len(kept)
             writer.write_batch(pa.RecordBatch.from_pylist(kept, schema=CUT_SCHEMA))
     candidates.unlink()
-    return Cut(path, row_count, item_count, digest.hexdigest(), now, seen)
+    shares = shares_labels(table, query)
+    return Cut(path, row_count, item_count, digest.hexdigest(), now, seen, shares)
+
+
+def shares_labels(table: Table, query: RowQuery) -> bool:
+    """Whether a label may count for a row of the query and be meant for another model version's."""
+    return table.shares_labels() and len(table.model_versions(2, query.spans)) > 1
 
 
 def _judged(

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import LabelingSummary
+from evaluation_operator.api.names import ModelVersion
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.cut import CUT_SCHEMA, Cut, RowsDigest, batched, read_cut
@@ -202,11 +203,11 @@ def labeled_cut(cut: Cut, labels: Labels, scratch: Path) -> Cut:
     return replace(cut, path=path, digest=digest.hexdigest(), time=time)
 
 
-def keep_in_table(table: Table, cut: Cut, labels: Labels) -> list[str]:
+def keep_in_table(table: Table, cut: Cut, labels: Labels, model_version: ModelVersion) -> list[str]:
     """Add the labels to the table, so that later evaluations of these rows have them; what to
     warn of if that cannot be. Done again, it changes nothing: id and time are the same."""
     try:
-        lines = _label_rows(cut, labels)
+        lines = _label_rows(cut, labels, model_version)
         table.append_labels(
             pa.RecordBatch.from_pylist(some, schema=LABEL_SCHEMA)
             for some in iter(lambda: list(islice(lines, _BATCH_ROWS)), [])
@@ -238,9 +239,9 @@ def _filled(cut: Cut, labels: Labels) -> Iterator[RowDict]:
         yield row
 
 
-def _label_rows(cut: Cut, labels: Labels) -> Iterator[dict[str, Any]]:
-    """Ground truth by row, as tables keep it: with what the user gave for the row's other
-    items."""
+def _label_rows(cut: Cut, labels: Labels, model_version: ModelVersion) -> Iterator[dict[str, Any]]:
+    """Ground truth by row, as tables keep it: with what the user gave for the row's other items.
+    Of the model version alone: another job's rows may have the same ids."""
     for row in read_cut(cut.path):
         filled = filled_truth(row, labels.of(row["id"]))
         if filled is not None:
@@ -249,6 +250,8 @@ def _label_rows(cut: Cut, labels: Labels) -> Iterator[dict[str, Any]]:
                 "groundtruth": filled,
                 "labeled_at": labels.figures.time,
                 "labeler": LABELER,
+                "model": model_version.model,
+                "model_version": model_version.version,
             }
 
 

@@ -26,6 +26,7 @@ from evaluation_operator.evaluator.cut import (
     RowsDigest,
     batched,
     read_cut,
+    shares_labels,
 )
 from evaluation_operator.evaluator.draw import RowDict
 from evaluation_operator.evaluator.errors import InvalidRun
@@ -80,15 +81,18 @@ class Source:
         """Each row of the run as it was cut, and its ground truth now, before people's newest
         labels are filled in. `local` is where the rows are copied to."""
         self.folder.fetch(results.ROWS, local)
-        query = RowQuery(
+        truths = _truths(table, self.query(dataset, now))
+        for row, truth in _merged(read_cut(local), truths):
+            yield row, self._without_first(row, truth)
+
+    def query(self, dataset: Dataset, now: datetime) -> RowQuery:
+        return RowQuery(
             model=dataset.spec.model_version.model,
             model_version=dataset.spec.model_version.version,
             windows=self.record.windows,
             paused_spans=self.record.paused_spans,
             label_cutoff=now,
         )
-        for row, truth in _merged(read_cut(local), _truths(table, query)):
-            yield row, self._without_first(row, truth)
 
     def _without_first(self, row: RowDict, truth: Truth | None) -> Truth | None:
         """Without the entries that people gave at first and give otherwise now."""
@@ -129,7 +133,8 @@ def cut_revision(
                 digest.add(row)
             writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=CUT_SCHEMA))
     items = int(source.folder.read_json(results.CUT)["itemCount"])
-    return Cut(path, row_count, items, digest.hexdigest(), now)
+    shares = shares_labels(table, source.query(dataset, now))
+    return Cut(path, row_count, items, digest.hexdigest(), now, shares_labels=shares)
 
 
 def count_new_labels(

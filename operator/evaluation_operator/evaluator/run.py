@@ -117,7 +117,7 @@ def _findings_of(
     notes: list[str] = []
     if people is not None:
         if options.keeps_labels:
-            notes = keep_in_table(table, cut, people)
+            notes = keep_in_table(table, cut, people, dataset.spec.model_version)
         cut = labeled_cut(cut, people, options.scratch)
     outcomes = read_outcomes(cut.path, build_reader(dataset))
     judge = _judge_boxes if is_detection(dataset) else _judge_labels
@@ -206,13 +206,18 @@ def _findings(
         slice_labels=tuple(dataset.spec.slice_labels),
         digest=_digest(dataset, cut),
         label_cutoff=cut.time,
-        warnings=tuple(_warnings(counts, len(pieces))),
+        warnings=tuple(_warnings(counts, len(pieces), cut)),
         detection=detection,
     )
 
 
-def _warnings(counts: ItemCounts, pieces: int) -> list[str]:
+def _warnings(counts: ItemCounts, pieces: int, cut: Cut) -> list[str]:
     warnings = []
+    if cut.shares_labels:
+        warnings.append(
+            "the table has several model versions, and labels that name none: such a label counts "
+            "for every row of its id; import labels with --model-version"
+        )
     if counts.faulty:
         warnings.append(f"{counts.faulty} of {counts.items} items could not be read")
     if counts.unlabeled:

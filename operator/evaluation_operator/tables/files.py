@@ -21,6 +21,7 @@ import pyarrow as pa
 from evaluation_operator.tables.days import is_wanted
 from evaluation_operator.tables.engine_files import EngineFiles, engine_address
 from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+from evaluation_operator.tables.label_scope import with_versions
 from evaluation_operator.tables.parquet import (
     Footer,
     check_footer,
@@ -37,7 +38,9 @@ from evaluation_operator.tables.query import (
     half_spans,
     keyed_halves,
     keyed_rows,
+    select_model_versions,
     select_rows,
+    select_shared_labels,
     select_truth,
 )
 from evaluation_operator.tables.repeats import without_repeats
@@ -84,7 +87,11 @@ class FileTable:
         with storage_errors(self._uri):
             write_files(self._storage, self._half_folder, HALF_COLUMNS, batches)
 
-    def append_labels(self, batches: Iterable[pa.RecordBatch]) -> None:
+    def append_labels(
+        self, batches: Iterable[pa.RecordBatch], *, for_all_versions: bool = False
+    ) -> None:
+        if not for_all_versions:
+            batches = with_versions(batches, self.model_versions)
         with storage_errors(self._uri):
             write_files(self._storage, self._label_folder, LABEL_COLUMNS, batches)
 
@@ -136,6 +143,28 @@ class FileTable:
             rows = self._relation(engine, "rows", footers, ROW_COLUMNS)
             late = count_late_rows(rows, engine.table("known_ids"), query, _DIALECT)
             return int(engine.raw_sql(_sql(late)).fetchall()[0][0])
+
+    def model_versions(
+        self, most: int, spans: tuple[Window, ...] | None = None
+    ) -> list[tuple[str, str]]:
+        footers = self._checked(self._storage.root, ROW_COLUMNS, spans)
+        half_footers = self._checked(self._half_folder, HALF_COLUMNS, spans)
+        if not footers and not half_footers:
+            return []
+        with self.engine() as engine:
+            rows = self._relation(engine, "rows", footers, ROW_COLUMNS)
+            halves = self._relation(engine, "halves", half_footers, HALF_COLUMNS)
+            parts = [part for part in (rows, halves) if part is not None]
+            sql = _sql(select_model_versions(parts, most))
+            return sorted((model, version) for model, version in engine.raw_sql(sql).fetchall())
+
+    def shares_labels(self) -> bool:
+        footers = self._label_footers()
+        if not footers:
+            return False
+        with self.engine() as engine:
+            labels = self._relation(engine, "labels", footers, LABEL_COLUMNS)
+            return bool(engine.raw_sql(_sql(select_shared_labels(labels))).fetchall())
 
     def close(self) -> None:
         """Nothing outlives a call."""

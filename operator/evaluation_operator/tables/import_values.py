@@ -29,10 +29,21 @@ def parse_row(line: Line, defaults: Mapping[str, str | None]) -> Values:
     return values
 
 
-def parse_label(line: Line, labeled_at: datetime) -> Values:
+def parse_label(line: Line, labeled_at: datetime, model_version: tuple[str, str] | None) -> Values:
+    """`model_version`: what all labels of the file are of, also those that do not say so."""
     values = _parse(line, LABEL_COLUMNS, optional=("labeled_at",))
     if values["labeled_at"] is None:
         values["labeled_at"] = labeled_at
+    said = values["model"], values["model_version"]
+    if None in said and said != (None, None):
+        raise Fault('columns "model", "model_version": give both, or neither')
+    if model_version is not None:
+        if said not in ((None, None), model_version):
+            raise Fault(
+                f'columns "model", "model_version": {said[0]!r}, {said[1]!r} is another model '
+                f"version than {model_version[0]!r}, {model_version[1]!r}; import it by itself"
+            )
+        values["model"], values["model_version"] = model_version
     return values
 
 

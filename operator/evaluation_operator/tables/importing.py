@@ -7,6 +7,7 @@ nothing is imported. It is read twice for that; what is held of it are eight byt
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -44,12 +45,16 @@ def read_row_file(
     return _read(path, lambda line: parse_row(line, defaults), ROW_SCHEMA)
 
 
-def read_label_file(path: Path, *, labeled_at: datetime) -> Iterator[pa.RecordBatch]:
+def read_label_file(
+    path: Path, *, labeled_at: datetime, model_version: tuple[str, str] | None = None
+) -> Iterator[pa.RecordBatch]:
     """Labels of a file as LABEL_SCHEMA; `labeled_at` is for lines that have none of their own.
+    All are of `model_version`; without it each is of what its line says, or of any.
 
-    Raises ImportInvalid as above, also for two labels of one row and one instant.
+    Raises ImportInvalid as above, also for two labels of one row and one instant, and for one of
+    another model version.
     """
-    return _read(path, lambda line: parse_label(line, labeled_at), LABEL_SCHEMA)
+    return _read(path, lambda line: parse_label(line, labeled_at, model_version), LABEL_SCHEMA)
 
 
 def _read(path: Path, parse: Parse, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -73,10 +78,14 @@ def _parsed(path: Path, parse: Parse) -> Iterator[tuple[Line, Values]]:
 
 
 def _key(values: Values) -> str:
-    """What must differ from row to row: the id; for labels with their time; else the content."""
-    if values["id"] is not None:
-        return f"id {values['id']} {values.get('labeled_at', '')}"
-    return _digest(values)
+    """What must differ from row to row: the id; for labels with time and model version; else the
+    content."""
+    if values["id"] is None:
+        return _digest(values)
+    if "labeled_at" not in values:
+        return f"id {values['id']}"
+    names = ("id", "labeled_at", "model", "model_version")
+    return "label " + json.dumps([str(values[name]) for name in names])
 
 
 def _digest(values: Values) -> str:

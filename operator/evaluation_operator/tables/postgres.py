@@ -19,6 +19,7 @@ from psycopg import errors as pg_errors
 from psycopg import sql
 
 from evaluation_operator.tables.errors import TableInvalid
+from evaluation_operator.tables.label_scope import with_versions
 from evaluation_operator.tables.postgres_address import TableName, parse_postgres_uri
 from evaluation_operator.tables.postgres_columns import (
     Connection,
@@ -29,15 +30,18 @@ from evaluation_operator.tables.postgres_columns import (
     create_labels,
     create_rows,
     found_columns,
+    upgrade_labels,
 )
 from evaluation_operator.tables.postgres_connection import connect
-from evaluation_operator.tables.protocol import RowQuery, TableOptions, TableState
+from evaluation_operator.tables.postgres_versions import found_model_versions
+from evaluation_operator.tables.protocol import RowQuery, TableOptions, TableState, Window
 from evaluation_operator.tables.query import (
     IBIS_TYPES,
     Dialect,
     Expression,
     count_late_rows,
     select_rows,
+    select_shared_labels,
     select_truth,
 )
 from evaluation_operator.tables.repeats import without_repeats
@@ -100,10 +104,17 @@ class PostgresTable:
             has_labels = _ensure_beside(
                 connection, self._address.labels, LABEL_COLUMNS, create_labels, is_ours=is_ours
             )
+            if has_labels:
+                upgrade_labels(connection, self._address.labels)
             _ensure_beside(
                 connection, self._address.halves, HALF_COLUMNS, create_halves, is_ours=is_ours
             )
-        return TableState(is_created=found is None, has_labels=has_labels)
+            labels = found_columns(connection, self._address.labels) or {}
+        return TableState(
+            is_created=found is None,
+            has_labels=has_labels,
+            keeps_versions=_keeps_versions(labels),
+        )
 
     def append_rows(self, batches: Iterable[pa.RecordBatch]) -> None:
         rows = self._address.rows
@@ -115,13 +126,21 @@ class PostgresTable:
                     f'table "{rows}": no column "{missing[0]}", so others fill it; '
                     "append to a table that has all columns"
                 )
-            _insert(connection, rows, ROW_COLUMNS, batches)
+            _insert(connection, rows, ROW_COLUMNS, batches, found)
 
     def append_halves(self, batches: Iterable[pa.RecordBatch]) -> None:
         self._append_beside(self._address.halves, HALF_COLUMNS, batches)
 
-    def append_labels(self, batches: Iterable[pa.RecordBatch]) -> None:
-        self._append_beside(self._address.labels, LABEL_COLUMNS, batches)
+    def append_labels(
+        self, batches: Iterable[pa.RecordBatch], *, for_all_versions: bool = False
+    ) -> None:
+        name = self._address.labels
+        with self._connection() as connection:
+            # A table of others has no place for what it says of versions, and works as it did.
+            keeps_versions = _keeps_versions(self._existing(connection, name))
+        if keeps_versions and not for_all_versions:
+            batches = with_versions(batches, self.model_versions)
+        self._append_beside(name, LABEL_COLUMNS, batches)
 
     def read_rows(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
         yield from without_repeats(self._read(select_rows, query, READ_SCHEMA))
@@ -138,6 +157,24 @@ class PostgresTable:
             late = count_late_rows(rows, known, query, _DIALECT)
             ((count,),) = connection.execute(_compiled(late)).fetchall()
         return int(str(count))
+
+    def model_versions(
+        self, most: int, spans: tuple[Window, ...] | None = None
+    ) -> list[tuple[str, str]]:
+        address, found = self._address, set[tuple[str, str]]()
+        with self._connection() as connection:
+            for name in (address.rows, address.halves):
+                if found_columns(connection, name) is not None:
+                    found.update(found_model_versions(connection, name, most))
+        return sorted(found)[:most]
+
+    def shares_labels(self) -> bool:
+        with self._connection() as connection:
+            labels = _beside(connection, self._address.labels, LABEL_COLUMNS)
+            if labels is None:
+                return False
+            shared = connection.execute(_compiled(select_shared_labels(labels)))
+            return shared.fetchone() is not None
 
     def close(self) -> None:
         """Nothing outlives a call."""
@@ -160,8 +197,9 @@ class PostgresTable:
         self, name: TableName, columns: tuple[Column, ...], batches: Iterable[pa.RecordBatch]
     ) -> None:
         with self._connection() as connection:
-            check_columns(name, self._existing(connection, name), columns)
-            _insert(connection, name, columns, batches)
+            found = self._existing(connection, name)
+            check_columns(name, found, columns)
+            _insert(connection, name, columns, batches, found)
 
     def _existing(self, connection: Connection, name: TableName) -> FoundColumns:
         found = found_columns(connection, name)
@@ -201,6 +239,10 @@ class PostgresTable:
 
     def _connection(self) -> AbstractContextManager[Connection]:
         return connect(self._address, self._login)
+
+
+def _keeps_versions(labels: FoundColumns) -> bool:
+    return {"model", "model_version"} <= labels.keys()
 
 
 def _ensure_beside(
@@ -264,17 +306,21 @@ def _insert(
     name: TableName,
     columns: tuple[Column, ...],
     batches: Iterable[pa.RecordBatch],
+    found: FoundColumns,
 ) -> None:
-    """One transaction: COPY into a table of its own, then what is not there yet."""
+    """One transaction: COPY into a table of its own, then what is not there yet. A column that the
+    table lacks, and need not have, is left out."""
     table = name.identifier
-    names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+    present = [column.name for column in columns if column.name in found]
+    names = sql.SQL(", ").join(map(sql.Identifier, present))
     with connection.transaction():
         connection.execute(
             sql.SQL(
                 "CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT {} FROM {} LIMIT 0"
             ).format(names, table)
         )
-        _copy(connection, "incoming", (conform(batch, columns) for batch in batches))
+        whole = (conform(batch, columns).select(present) for batch in batches)
+        _copy(connection, "incoming", whole)
         connection.execute(
             sql.SQL(
                 "INSERT INTO {table} ({names}) SELECT {names} FROM incoming ON CONFLICT DO NOTHING"

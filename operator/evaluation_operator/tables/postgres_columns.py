@@ -30,6 +30,10 @@ _TYPES: Final = {
     ColumnKind.TIME: "timestamp with time zone",
 }
 _ADDED_LATER: Final = frozenset({"example_count", "example_sample_percentage"})
+# The key of labels before they said whose rows they are of, as the server spells it.
+_KEY_OF_BEFORE: Final = (
+    "(id, labeled_at, COALESCE(labeler, ''::text), hashtextextended(groundtruth, (0)::bigint))"
+)
 # A time without zone is UTC, as it is in files: every session's zone is UTC.
 _FIT: Final = {
     ColumnKind.TEXT: ("text", "character varying"),
@@ -112,13 +116,36 @@ def add_columns(connection: Connection, name: TableName, found: FoundColumns) ->
 
 def create_labels(connection: Connection, name: TableName) -> None:
     """The table beside it: any number of labels an id, but the very same one only once."""
-    table = name.identifier
-    connection.execute(_create(table, LABEL_COLUMNS))
+    connection.execute(_create(name.identifier, LABEL_COLUMNS))
+    _create_label_key(connection, name)
+
+
+def upgrade_labels(connection: Connection, name: TableName) -> None:
+    """The columns and the key of today for a table that an earlier version of this system made,
+    if we may. That key tells whose it is: a table that others made stays as they made it."""
+    quoted = name.identifier.as_string(connection)
+    found = connection.execute(
+        "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = to_regclass(%s) "
+        "AND indisunique AND pg_get_indexdef(indexrelid) LIKE %s",
+        [quoted, f"%{_KEY_OF_BEFORE}"],
+    ).fetchone()
+    if found is None:
+        return
+    with suppress(InsufficientPrivilege), connection.transaction():
+        for column in LABEL_COLUMNS:
+            statement = sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {}")
+            connection.execute(statement.format(name.identifier, _definition(column)))
+        _create_label_key(connection, name)
+        # As the server quotes it.
+        connection.execute(b"DROP INDEX " + str(found[0]).encode())
+
+
+def _create_label_key(connection: Connection, name: TableName) -> None:
     connection.execute(
         sql.SQL(
-            "CREATE UNIQUE INDEX ON {} "
-            "(id, labeled_at, coalesce(labeler, ''), hashtextextended(groundtruth, 0))"
-        ).format(table)
+            "CREATE UNIQUE INDEX ON {} (id, labeled_at, coalesce(labeler, ''), "
+            "hashtextextended(groundtruth, 0), coalesce(model, ''), coalesce(model_version, ''))"
+        ).format(name.identifier)
     )
 
 

@@ -59,10 +59,13 @@ class RowQuery:
 @dataclass(frozen=True, slots=True)
 class TableState:
     """`is_created`: the table was missing and has been made. `has_labels`: ground truth that
-    comes later can be appended (not where others own the database and let us only read)."""
+    comes later can be appended (not where others own the database and let us only read).
+    `keeps_versions`: labels can say whose rows they are of (not where others made the table for
+    them without columns for it)."""
 
     is_created: bool
     has_labels: bool
+    keeps_versions: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,15 @@ class Table(Protocol):
         sampled when the later one was.
         """
 
-    def append_labels(self, batches: Iterable[pa.RecordBatch]) -> None:
-        """Add ground truth by row id: all or none; the newest of an id wins."""
+    def append_labels(
+        self, batches: Iterable[pa.RecordBatch], *, for_all_versions: bool = False
+    ) -> None:
+        """Add ground truth by row id: all or none; the newest of an id wins.
+
+        A label with `model` and `model_version` counts for rows of these alone, one without for
+        every row of its id; so where the table has several, it is only taken if it is meant
+        `for_all_versions`.
+        """
 
     def read_rows(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
         """Rows as READ_SCHEMA, by rising id (in bytes), in memory that does not grow with them.
@@ -120,6 +130,15 @@ class Table(Protocol):
 
         `known_ids` (ID_SCHEMA) are the rows that were there when the windows were read.
         """
+
+    def model_versions(
+        self, most: int, spans: tuple[Window, ...] | None = None
+    ) -> list[tuple[str, str]]:
+        """Models and versions that the table has rows of, in order; `most` of them, if there are
+        more. What has rows outside of `spans` alone may be left out."""
+
+    def shares_labels(self) -> bool:
+        """Whether a label counts for every model version that has a row of its id."""
 
     def close(self) -> None:
         """Give back what is held; the table cannot be used any more."""

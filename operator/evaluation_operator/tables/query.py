@@ -105,6 +105,19 @@ def count_late_rows(
     return others.filter(others.is_inside).anti_join(known, "id").count()
 
 
+def select_model_versions(parts: list[Expression], most: int) -> Expression:
+    """`model` and `model_version` of these rows and halves, each pair once."""
+    found = _union([part.select("model", "model_version") for part in parts])
+    found = found.filter(found.model.notnull(), found.model_version.notnull()).distinct()
+    return found.limit(most)
+
+
+def select_shared_labels(labels: Expression) -> Expression:
+    """A line if any label counts for more than one model version."""
+    shared = labels.filter(labels.model.isnull() | labels.model_version.isnull())
+    return shared.select("id").limit(1)
+
+
 def keyed_rows(rows: Expression, query: RowQuery, dialect: Dialect, *, has_ids: bool) -> Expression:
     """ROW_SCHEMA of the query's rows, and `key`: the id, which of rows without one is not yet
     numbered among equals."""
@@ -245,11 +258,16 @@ def _length_prefixed(part: Expression) -> Expression:
     return ibis.coalesce(part.length().cast("string") + ":" + part, ibis.literal("~"))
 
 
-def _newest_labels(labels: Expression, cutoff: datetime | None, dialect: Dialect) -> Expression:
-    """One label an id. Two of one instant: the greater text, so that every engine agrees."""
-    labels = labels.filter(labels.groundtruth.notnull())
-    if cutoff is not None:
-        labels = labels.filter(labels.labeled_at <= _time(cutoff))
+def _newest_labels(labels: Expression, query: RowQuery, dialect: Dialect) -> Expression:
+    """One label an id, of those of the model version and those of any. Two of one instant: the
+    greater text, so that every engine agrees."""
+    labels = labels.filter(
+        labels.groundtruth.notnull(),
+        labels.model.isnull() | (labels.model == query.model),
+        labels.model_version.isnull() | (labels.model_version == query.model_version),
+    )
+    if query.label_cutoff is not None:
+        labels = labels.filter(labels.labeled_at <= _time(query.label_cutoff))
     newest_first = ibis.window(
         group_by=labels.id,
         order_by=[labels.labeled_at.desc(), dialect.byte_order(labels.groundtruth).desc()],
@@ -268,7 +286,7 @@ def _with_newest(
 ) -> Expression:
     if labels is None:
         return rows.mutate(labeled_at=ibis.null(TIMESTAMP))
-    return _with_labels(rows, _newest_labels(labels, query.label_cutoff, dialect))
+    return _with_labels(rows, _newest_labels(labels, query, dialect))
 
 
 def _with_labels(rows: Expression, labels: Expression) -> Expression:

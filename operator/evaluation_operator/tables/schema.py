@@ -95,6 +95,9 @@ LABEL_COLUMNS: Final = (
     Column("groundtruth", ColumnKind.TEXT, is_required=True, is_nullable=False),
     Column("labeled_at", ColumnKind.TIME, is_required=True, is_nullable=False),
     Column("labeler", ColumnKind.TEXT),
+    # Whose rows the label is of. Where they are null it counts for every row of the id.
+    Column("model", ColumnKind.TEXT),
+    Column("model_version", ColumnKind.TEXT),
 )
 
 _ARROW_TYPES: Final[Mapping[ColumnKind, pa.DataType]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evaluation_operator.tables.open import open_table
+from evaluation_operator.tables.protocol import RowQuery
 from tests.builders import make_evaluation_job, make_spec_set
 from tests.unit.cli.running import json_of, run_cli, write_manifests
 
@@ -171,3 +174,91 @@ def test_a_link_that_somebody_names_is_where_it_leads(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").symlink_to(tmp_path / "rows-2026.jsonl")
     told = imported("rows", str(tmp_path / "rows.jsonl"), tmp_path / "table", *MODEL)
     assert (told["imported"], told["table"]) == (1, (tmp_path / "disk").as_uri())
+
+
+TRUTH = json.dumps({"predictions": [{"labels": ["unripe"]}]})
+
+
+def test_labels_of_a_shared_table_are_of_the_job_that_they_are_given_for(tmp_path: Path) -> None:
+    """Two jobs share a table and the ids of their rows. A label that was imported for one of them
+    was the other's truth as well."""
+    table = tmp_path / "table"
+    for version in ("v1", "v2"):
+        rows = write_jsonl(tmp_path / "rows.jsonl", make_row(0, truth=None, id="a"))
+        imported("rows", rows, table, "--model", "ripeness", "--version", version)
+    labels = write_csv(tmp_path / "labels.csv", {"id": "a", "groundtruth": TRUTH})
+    command = ("labels", "import", labels, "--table", str(table))
+
+    refused = run_cli(*command)
+    assert refused.exit_code == 1
+    assert "models/ripeness/versions/v1, models/ripeness/versions/v2" in refused.stderr
+    assert "--model-version" in refused.stderr
+    assert "--all-versions" in refused.stderr
+
+    job = write_manifests(tmp_path / "job.yaml", make_evaluation_job(), make_spec_set())
+    assert run_cli(*command, "-f", job).exit_code == 0
+    assert truths_of(table) == {"v1": TRUTH, "v2": None}
+    other = ("--model-version", "projects/shop/models/ripeness/versions/v2")
+    assert run_cli(*command, *other).exit_code == 0
+    assert truths_of(table) == {"v1": TRUTH, "v2": TRUTH}
+
+
+def test_labels_may_be_meant_for_all_versions(tmp_path: Path) -> None:
+    table = tmp_path / "table"
+    for version in ("v1", "v2"):
+        rows = write_jsonl(tmp_path / "rows.jsonl", make_row(0, truth=None, id="a"))
+        imported("rows", rows, table, "--model", "ripeness", "--version", version)
+    labels = write_csv(tmp_path / "labels.csv", {"id": "a", "groundtruth": TRUTH})
+    assert imported("labels", labels, table, "--all-versions")["warnings"] == []
+    assert truths_of(table) == {"v1": TRUTH, "v2": TRUTH}
+
+
+def test_labels_of_a_table_of_one_version_are_of_that_one(tmp_path: Path) -> None:
+    """So that they stay its own when another comes."""
+    table = tmp_path / "table"
+    row = make_row(0, truth=None, id="a")
+    imported("rows", write_jsonl(tmp_path / "rows.jsonl", row), table, *MODEL)
+    labels = write_csv(tmp_path / "labels.csv", {"id": "a", "groundtruth": TRUTH})
+    assert imported("labels", labels, table)["warnings"] == []
+    later = write_jsonl(tmp_path / "later.jsonl", row | {"model_version": "v2"})
+    imported("rows", later, table, "--model", "ripeness")
+    assert truths_of(table) == {"v1": TRUTH, "v2": None}
+
+
+def test_labels_before_any_row_are_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "table").mkdir()
+    labels = write_csv(tmp_path / "labels.csv", {"id": "a", "groundtruth": TRUTH})
+    result = run_cli("labels", "import", labels, "--table", str(tmp_path / "table"))
+    assert result.exit_code == 0
+    assert "warning: the table has no rows yet" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--all-versions", "--model-version", "models/m/versions/v"], "leave one of them out"),
+        (["--all-versions", "-f", "job.yaml"], "leave one of them out"),
+        (["--model-version", "ripeness/v1"], "write models/M/versions/V"),
+    ],
+)
+def test_whose_the_labels_are_is_said_once_and_clearly(
+    tmp_path: Path, options: list[str], message: str
+) -> None:
+    labels = write_csv(tmp_path / "labels.csv", {"id": "a", "groundtruth": TRUTH})
+    result = run_cli("labels", "import", labels, "--table", str(tmp_path), *options)
+    assert result.exit_code == 1
+    assert message in result.stderr
+
+
+def truths_of(table: Path) -> dict[str, str | None]:
+    """The ground truth of the one row of each version."""
+    with closing(open_table(table.as_uri())) as opened:
+        found = {
+            version: opened.read_rows(RowQuery("ripeness", version)) for version in ("v1", "v2")
+        }
+        return {
+            version: row["groundtruth"]
+            for version, batches in found.items()
+            for batch in batches
+            for row in batch.to_pylist()
+        }

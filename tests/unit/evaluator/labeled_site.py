@@ -143,11 +143,14 @@ class Site:
         }
         self.folder.write_json(told_in, told | figures)
 
-    def own_label(self, row_id: str, text: str, time: datetime) -> None:
-        """What a user imports into the table."""
+    def own_label(self, row_id: str, text: str, time: datetime, version: str | None = None) -> None:
+        """What a user imports into the table; without a version it counts for all."""
         line = {"id": row_id, "groundtruth": text, "labeled_at": time, "labeler": "user"}
+        if version is not None:
+            line |= {"model": "ripeness", "model_version": version}
+        batch = pa.RecordBatch.from_pylist([line], schema=LABEL_SCHEMA)
         with closing(open_table(self.uri)) as table:
-            table.append_labels([pa.RecordBatch.from_pylist([line], schema=LABEL_SCHEMA)])
+            table.append_labels([batch], for_all_versions=True)
 
     def evaluate(self, table: Table | None = None) -> EvaluationSpec:
         with closing(table or open_table(self.uri)) as opened:
@@ -166,8 +169,8 @@ class Site:
         assert found.evaluation is not None
         return found.evaluation.spec
 
-    def table_labels(self) -> dict[str, str | None]:
-        query = RowQuery("ripeness", "v1")
+    def table_labels(self, version: str = "v1") -> dict[str, str | None]:
+        query = RowQuery("ripeness", version)
         with closing(open_table(self.uri)) as table:
             lines = [line for batch in table.read_rows(query) for line in batch.to_pylist()]
         return {line["id"]: line["groundtruth"] for line in lines}

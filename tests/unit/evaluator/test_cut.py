@@ -171,6 +171,9 @@ class PlainTable:
     def __init__(self, items: Iterable[Sampled]) -> None:
         self._rows = [item.row() for item in items]
 
+    def shares_labels(self) -> bool:
+        return False
+
     def read_rows(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
         rows = expected_rows(self._rows, [], query)
         for start in range(0, len(rows), 7):

@@ -22,6 +22,7 @@ from tests.builders import make_detection_job
 from tests.unit.evaluator.labeled_site import (
     CUT_TIME,
     LABEL_TIME,
+    WINDOW_START,
     Site,
     answered,
     entry,
@@ -205,6 +206,32 @@ def test_labels_of_a_row_with_several_items_keep_what_the_user_gave(site: Site) 
     assert site.table_labels() == {"several": truths("ripe", None, "unripe")}
 
 
+def test_what_people_label_is_truth_of_their_jobs_model_version_alone(site: Site) -> None:
+    """Another job of the namespace shares the table, and its clients use the same ids: what people
+    had said of one model's answer was the other's ground truth."""
+    site.fill(row("a"), row("a", model_version="v2"))
+    site.cut()
+    site.label([answered("a", "ripe")])
+    site.evaluate()
+
+    assert site.table_labels() == {"a": truths("ripe")}
+    assert site.table_labels("v2") == {"a": None}
+
+
+@pytest.mark.parametrize("versions", [("v1",), ("v1", "v2")])
+@pytest.mark.parametrize("of", [None, "v1"])
+def test_labels_that_name_no_model_version_are_warned_of_where_there_are_several(
+    site: Site, versions: tuple[str, ...], of: str | None
+) -> None:
+    """Tables of before have no columns for it, and go on as they did."""
+    site.fill(*(row("a", model_version=version) for version in versions))
+    site.own_label("a", truths("ripe"), WINDOW_START, of)
+    spec = site.evaluate_version(allRows=True, windows=[], labeling=None)
+    is_warned = any("labels that name none" in text for text in spec.warnings)
+    assert is_warned == (len(versions) == 2 and of is None)
+    assert spec.accuracy == 1
+
+
 def test_a_table_that_takes_no_labels_is_warned_of_only(site: Site) -> None:
     class ReadOnly:
         def __init__(self, table: Table) -> None:
@@ -213,7 +240,7 @@ def test_a_table_that_takes_no_labels_is_warned_of_only(site: Site) -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(self._table, name)
 
-        def append_labels(self, batches: Any) -> None:
+        def append_labels(self, batches: Any, *, for_all_versions: bool = False) -> None:
             raise TableUnavailable("the volume is mounted read-only")
 
     site.fill(row("a"))

@@ -239,3 +239,19 @@ def test_a_run_that_is_cut_again_leaves_no_files_of_its_source_behind(own: Revis
     assert folder.exists(results.ROWS)
     assert not folder.exists(results.LABELED)
     assert not folder.exists(results.SEEN)
+
+
+def test_labels_of_another_model_version_are_no_new_labels(site: RevisedSite) -> None:
+    """Two jobs share the table: what was imported for the other one's rows made a revision here,
+    whose ground truth it was."""
+    site.fill(row("a"), row("a", model_version="v2"), row("b", "ripe"))
+    site.cut()
+    site.label([])
+    site.evaluate()
+    site.own_label("a", truths("unripe"), LABEL_TIME + timedelta(days=1), "v2")
+    assert site.new_labels() == 0
+    site.own_label("a", truths("ripe"), LABEL_TIME + timedelta(days=1), "v1")
+    assert site.new_labels() == 1
+    spec = site.revise()
+    assert (spec.evaluated_item_count, spec.accuracy) == (2, 1)
+    assert not any("labels that name none" in text for text in spec.warnings)

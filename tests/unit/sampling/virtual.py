@@ -19,7 +19,7 @@ from evaluation_operator.sampling.options import SamplerOptions
 from evaluation_operator.sampling.records import Half, ImportKeys, Json, SampledJob
 from evaluation_operator.tables.errors import AccessRefused, TableInvalid, TableUnavailable
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import RowQuery, Table, TableState
+from evaluation_operator.tables.protocol import RowQuery, Table, TableState, Window
 from evaluation_operator.tables.sample import item_priority
 
 BORDER = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -76,8 +76,10 @@ class FaultyTable:
     def append_halves(self, batches: Iterable[pa.RecordBatch]) -> None:
         self._append(self._table.append_halves, list(batches))
 
-    def append_labels(self, batches: Iterable[pa.RecordBatch]) -> None:
-        self._table.append_labels(batches)
+    def append_labels(
+        self, batches: Iterable[pa.RecordBatch], *, for_all_versions: bool = False
+    ) -> None:
+        self._table.append_labels(batches, for_all_versions=for_all_versions)
 
     def read_rows(self, query: RowQuery) -> Iterator[pa.RecordBatch]:
         self._meet()
@@ -89,6 +91,14 @@ class FaultyTable:
 
     def count_late(self, query: RowQuery, known_ids: Iterable[pa.RecordBatch]) -> int:
         return self._table.count_late(query, known_ids)
+
+    def model_versions(
+        self, most: int, spans: tuple[Window, ...] | None = None
+    ) -> list[tuple[str, str]]:
+        return self._table.model_versions(most, spans)
+
+    def shares_labels(self) -> bool:
+        return self._table.shares_labels()
 
     def close(self) -> None:
         self._table.close()

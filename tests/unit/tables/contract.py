@@ -13,6 +13,8 @@ from evaluation_operator.tables.errors import TableInvalid
 from evaluation_operator.tables.protocol import RowQuery, Table
 from evaluation_operator.tables.schema import ID_SCHEMA, READ_SCHEMA, TRUTH_SCHEMA, row_ids
 from tests.unit.tables.making import (
+    FLOWERS,
+    TREES,
     Row,
     at,
     expected_rows,
@@ -125,6 +127,69 @@ class TableContract:
         for _ in range(2):
             made.append_labels([label_batch(make_label("row-0000", "a", 5))])
         assert [row["groundtruth"] for row in read(made)] == ["a"]
+
+    def test_a_label_is_truth_of_its_own_model_version_alone(self, made: Table) -> None:
+        """Two jobs of a namespace named one table. Labels were joined by the row's id alone, and
+        clients choose the ids of events: who imported a label for a row of a job of their own
+        made it the ground truth of the other job's row."""
+        made.append_rows([row_batch(make_row(0), make_row(1), make_row(3, model="trees"))])
+        made.append_halves([half_batch(*(make_half(side, 2) for side in SIDES))])
+        forged = [make_label(f"row-{number:04}", "forged", 9, of=TREES) for number in range(4)]
+        made.append_labels([label_batch(*forged, make_label("row-0001", "own", 5))])
+        assert [row["groundtruth"] for row in read(made)] == [None, "own", None]
+        assert truths_in_order(made, query()) == [None, "own", None]
+        assert truths_in_order(made, query(model="trees")) == ["forged"]
+        assert not made.shares_labels()
+
+    def test_a_label_of_no_model_version_is_taken_where_there_is_one(self, made: Table) -> None:
+        made.append_labels([label_batch(make_label("row-0000", "a", of=None))])
+        made.append_rows([row_batch(make_row(0), make_row(1))])
+        made.append_labels([label_batch(make_label("row-0001", "b", of=None))])
+        assert [row["groundtruth"] for row in read(made)] == ["a", "b"]
+        assert made.shares_labels()
+
+    def test_a_label_of_no_model_version_is_refused_where_there_are_several(
+        self, made: Table
+    ) -> None:
+        """Unless somebody says that it is meant for all."""
+        made.append_rows([row_batch(make_row(0), make_row(1, model_version="v2"))])
+        labels = [
+            label_batch(make_label("row-0000", "a")),
+            label_batch(make_label("x", "b", of=None)),
+        ]
+        with pytest.raises(TableInvalid, match=r'"x": it names no model version.* --all-versions'):
+            made.append_labels(labels)
+        assert [row["groundtruth"] for row in read(made)] == [None]
+        assert not made.shares_labels()
+        made.append_labels(labels, for_all_versions=True)
+        assert [row["groundtruth"] for row in read(made)] == ["a"]
+        assert made.shares_labels()
+
+    def test_labels_that_differ_in_their_model_version_alone_are_two(self, made: Table) -> None:
+        made.append_rows([row_batch(make_row(0), make_row(1, model="trees", id="row-000"))])
+        for label_of in (FLOWERS, TREES):
+            made.append_labels(
+                [label_batch(*(make_label(f"row-000{end}", "a", of=label_of) for end in ("", "0")))]
+            )
+        assert [row["groundtruth"] for row in read(made)] == ["a"]
+        assert [row["groundtruth"] for row in read(made, model="trees")] == ["a"]
+
+    def test_model_versions_are_those_of_rows_and_halves(self, made: Table) -> None:
+        assert made.model_versions(9) == []
+        versions = [make_row(number, model_version=f"v{number}") for number in range(4)]
+        made.append_rows([row_batch(*versions, make_row(9, model_version="v0"))])
+        made.append_halves([half_batch(make_half("request", 5, model="é"))])
+        assert made.model_versions(9) == [*(("flowers", f"v{n}") for n in range(4)), ("é", "v1")]
+        assert len(made.model_versions(2)) == 2
+        assert set(made.model_versions(9, (window(0, 1),))) <= set(made.model_versions(9))
+        assert ("flowers", "v0") in made.model_versions(9, (window(0, 1),))
+
+    def test_rows_of_others_without_a_model_are_of_no_version(
+        self, table: Table, fill: Fill
+    ) -> None:
+        fill(foreign_table(make_foreign_row(0), make_foreign_row(1, model_version=None)))
+        table.ensure()
+        assert table.model_versions(9) == [FLOWERS]
 
     def test_ground_truth_is_read_without_the_rows(self, made: Table) -> None:
         made.append_rows([row_batch(make_row(1, groundtruth="own"), make_row(0))])
@@ -336,14 +401,24 @@ class TableContract:
         table.ensure()
         ids = row_ids(foreign_table(*rows, *rows[:40]))
         labels: list[Row] = [
-            make_label(dice.choice(ids), dice.choice(["a", "b", "é"]), dice.randrange(3))
+            make_label(
+                dice.choice(ids),
+                dice.choice(["a", "b", "é"]),
+                dice.randrange(3),
+                of=dice.choice([None, FLOWERS, TREES]),
+            )
             for _ in range(200)
         ]
-        table.append_labels([label_batch(*labels)])
+        table.append_labels([label_batch(*labels)], for_all_versions=True)
         for asked in _queries(dice):
             found = [row for batch in table.read_rows(asked) for row in batch.to_pylist()]
             assert found == expected_rows([*rows, *rows[:40]], labels, asked)
             assert truths_of(found) == truths(table, asked)
+
+
+def truths_in_order(table: Table, asked: RowQuery) -> list[object]:
+    rows = [row for batch in table.read_truth(asked) for row in batch.to_pylist()]
+    return [row["groundtruth"] for row in rows]
 
 
 def truths(table: Table, asked: RowQuery) -> set[tuple[object, ...]]:

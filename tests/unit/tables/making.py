@@ -17,6 +17,8 @@ from evaluation_operator.tables.schema import HALF_SCHEMA, LABEL_SCHEMA, ROW_SCH
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
 SIX = ("model", "model_version", "time", "raw_data", "raw_prediction", "groundtruth")
 Row = dict[str, object]
+FLOWERS = ("flowers", "v1")
+TREES = ("trees", "v1")
 
 
 def at(hours: float) -> datetime:
@@ -64,8 +66,23 @@ def make_half(side: str, number: int = 0, **changed: object) -> Row:
     return row | {"raw_data": None, "time": later, "sampled_at": later} | changed
 
 
-def make_label(row_id: str, text: str, hours: float = 0, labeler: str | None = None) -> Row:
-    return {"id": row_id, "groundtruth": text, "labeled_at": at(hours), "labeler": labeler}
+def make_label(
+    row_id: str,
+    text: str,
+    hours: float = 0,
+    labeler: str | None = None,
+    of: tuple[str, str] | None = FLOWERS,
+) -> Row:
+    """`of`: the model version whose rows it is of; None is any."""
+    model, version = of or (None, None)
+    return {
+        "id": row_id,
+        "groundtruth": text,
+        "labeled_at": at(hours),
+        "labeler": labeler,
+        "model": model,
+        "model_version": version,
+    }
 
 
 def row_batch(*rows: Row) -> pa.RecordBatch:
@@ -121,7 +138,11 @@ def expected_rows(
             seen[digest] += 1
         for label in known:
             in_time = asked.label_cutoff is None or label["labeled_at"] <= asked.label_cutoff  # type: ignore[operator]
-            if label["id"] == row["id"] and in_time:
+            is_meant = (label["model"], label["model_version"]) in (
+                (None, None),
+                (row["model"], row["model_version"]),
+            )
+            if label["id"] == row["id"] and in_time and is_meant:
                 row |= {"groundtruth": label["groundtruth"], "labeled_at": label["labeled_at"]}
         row["is_inside"] = _is_in(asked.windows, row)
         if row not in found:

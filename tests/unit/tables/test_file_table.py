@@ -24,8 +24,10 @@ from tests.unit.tables.making import (
     at,
     foreign_table,
     half_batch,
+    label_batch,
     make_foreign_row,
     make_half,
+    make_label,
     make_row,
     query,
     read,
@@ -34,6 +36,8 @@ from tests.unit.tables.making import (
     window,
     write_parquet,
 )
+
+LABEL_VERSION = ["model", "model_version"]
 
 
 @pytest.fixture
@@ -337,3 +341,25 @@ def test_one_id_a_thousand_times_is_one_row(root: Path, table: Table) -> None:
     ]
     table.append_halves([half_batch(*halves)])
     assert [row["sampled_at"] for row in read(table)] == [at(0), at(0)]
+
+
+def test_label_files_of_before_count_as_they_did(root: Path, table: Table) -> None:
+    """They have no columns for a model version, and lie beside those that have."""
+    table.append_rows([row_batch(make_row(0), make_row(1), make_row(0, model="trees"))])
+    old = label_batch(make_label("row-0000", "old", 1), make_label("row-0001", "old", 3))
+    write_parquet(root / "_labels" / "old.parquet", pa.table(old).drop_columns(LABEL_VERSION))
+    table.append_labels([label_batch(make_label("row-0000", "new", 2))])
+    assert [row["groundtruth"] for row in read(table)] == ["new", "old"]
+    assert [row["groundtruth"] for row in read(table, model="trees")] == ["old"]
+    assert table.shares_labels()
+
+
+def test_asking_for_the_model_versions_of_a_time_opens_nothing_of_other_days(
+    root: Path, table: Table
+) -> None:
+    days = [row | {"model_version": f"v{n}"} for n, row in enumerate(sampled_rows(*range(3)))]
+    table.append_rows([row_batch(*days)])
+    (root / "sampled_on=2026-03-03").rename(root / "sampled_on=2026-03-09")
+    for path in (root / "sampled_on=2026-03-09").iterdir():
+        path.write_bytes(b"PAR1 and nothing more")
+    assert table.model_versions(9, (window(0, 24),)) == [("flowers", "v0"), ("flowers", "v1")]

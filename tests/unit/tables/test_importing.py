@@ -105,12 +105,36 @@ def test_documents_may_be_given_as_json(tmp_path: Path) -> None:
 def test_labels_without_a_time_get_the_one_of_the_import(tmp_path: Path, ending: str) -> None:
     rows: list[Row] = [{"id": "a", "groundtruth": "x"}, {"id": "b", "groundtruth": "y"}]
     path = WRITERS[ending](tmp_path / f"labels{ending}", *rows)
-    assert labels_of(path) == [row | {"labeled_at": NOW, "labeler": None} for row in rows]
+    nothing = {"labeler": None, "model": None, "model_version": None}
+    assert labels_of(path) == [row | {"labeled_at": NOW} | nothing for row in rows]
 
 
 def test_a_row_may_have_several_labels_of_several_times(tmp_path: Path) -> None:
     rows: list[Row] = [{"id": "a", "groundtruth": "x", "labeled_at": at(n)} for n in range(2)]
     assert len(labels_of(write_jsonl(tmp_path / "labels.jsonl", *rows))) == 2
+
+
+def test_labels_are_of_the_model_version_that_they_or_the_import_name(tmp_path: Path) -> None:
+    """One instant and one row, but of two model versions: two labels."""
+    rows: list[Row] = [
+        {"id": "a", "groundtruth": text, "model": "m", "model_version": text} for text in "vw"
+    ]
+    path = write_csv(tmp_path / "labels.csv", *rows)
+    assert [row["model_version"] for row in labels_of(path)] == ["v", "w"]
+    plain = write_jsonl(tmp_path / "plain.jsonl", {"id": "a", "groundtruth": "x"}, rows[0])
+    with pytest.raises(ImportInvalid, match=r"jsonl:2: .*'m', 'v' is another model version than"):
+        read_label_file(plain, labeled_at=NOW, model_version=("m", "w"))
+    (batch,) = read_label_file(plain, labeled_at=NOW, model_version=None)
+    assert batch["model"].to_pylist() == [None, "m"]
+    alone = write_jsonl(tmp_path / "alone.jsonl", {"id": "a", "groundtruth": "x"})
+    (batch,) = read_label_file(alone, labeled_at=NOW, model_version=("m", "v"))
+    assert (batch["model"].to_pylist(), batch["model_version"].to_pylist()) == (["m"], ["v"])
+
+
+def test_half_a_model_version_is_none(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "labels.jsonl", {"id": "a", "groundtruth": "x", "model": "m"})
+    with pytest.raises(ImportInvalid, match='columns "model", "model_version": give both, or'):
+        read_label_file(path, labeled_at=NOW)
 
 
 BAD_ROWS: dict[str, tuple[Row, str]] = {

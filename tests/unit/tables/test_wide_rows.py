@@ -17,6 +17,8 @@ from evaluation_operator.tables.schema import row_ids
 from evaluation_operator.tables.wide import Part, open_spool, sliced
 from tests.unit.tables.contract import SIDES
 from tests.unit.tables.making import (
+    FLOWERS,
+    TREES,
     Row,
     at,
     expected_rows,
@@ -131,7 +133,7 @@ def test_wide_rows_read_as_by_hand_with_little_memory_and_much(
         write_parquet(tmp_path / "table" / "others.parquet", foreign_table(*others))
         others += copies
     labels: list[Row] = [
-        make_label(each, dice.choice("abc"), dice.randrange(3))
+        make_label(each, dice.choice("abc"), dice.randrange(3), of=dice.choice([FLOWERS, TREES]))
         for each in ["row-0003", "row-0070", "row-0090", *ids[::3]] * 2
     ]
     table.append_labels([label_batch(*labels)])
