@@ -109,6 +109,9 @@ bench-neighbours: $(INSTALLED) ## Measure an honest job's turns beside hostile j
 bench-sampler: $(INSTALLED) ## Measure the sampler beside a server that does nothing
 	@$(BIN)/python -m tests.bench.sampler
 
+bench-bombs: $(INSTALLED) ## Measure what the worst bodies do to the sampler
+	@$(BIN)/python -m tests.bench.bombs
+
 bench-detection: $(INSTALLED) ## Measure the figures of boxes beside COCO's own evaluator
 	@$(BIN)/python -m tests.bench.detection
 
