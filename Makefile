@@ -15,7 +15,7 @@ CLUSTER := $(PYTHON) tests/cluster/cluster.py
 
 PROGRAMS := operator evaluator sampler labeler
 
-.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds bench bench-neighbours bench-sampler bench-detection clean
+.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds bench bench-neighbours bench-sampler bench-bombs bench-detection clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
