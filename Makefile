@@ -15,7 +15,7 @@ CLUSTER := $(PYTHON) tests/cluster/cluster.py
 
 PROGRAMS := operator evaluator sampler labeler
 
-.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds bench bench-neighbours bench-sampler bench-bombs bench-detection clean
+.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds bench bench-memory bench-neighbours bench-sampler bench-detection clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -103,14 +103,14 @@ demo-labeling: $(INSTALLED) cluster images ## From nothing to two Evaluations of
 bench: $(INSTALLED) ## Measure the operator beside a bare client on a local control plane
 	@$(BIN)/python -m tests.bench.burst
 
+bench-memory: $(INSTALLED) ## Measure what large objects make the operator take, in a memory cgroup (root)
+	@$(BIN)/python -m tests.bench.memory
+
 bench-neighbours: $(INSTALLED) ## Measure an honest job's turns beside hostile jobs
 	@$(BIN)/python -m tests.bench.neighbours
 
 bench-sampler: $(INSTALLED) ## Measure the sampler beside a server that does nothing
 	@$(BIN)/python -m tests.bench.sampler
-
-bench-bombs: $(INSTALLED) ## Measure what the worst bodies do to the sampler
-	@$(BIN)/python -m tests.bench.bombs
 
 bench-detection: $(INSTALLED) ## Measure the figures of boxes beside COCO's own evaluator
 	@$(BIN)/python -m tests.bench.detection

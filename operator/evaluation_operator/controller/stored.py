@@ -73,8 +73,10 @@ class StoredObject:
     @classmethod
     def from_body(cls, kind: str, body: Mapping[str, Any]) -> StoredObject:
         kept = trimmed(kind, body)
-        data, meta = _encode(kept), kept["metadata"]
-        is_whole = len(data) <= LARGE_BYTES
+        meta, data = kept["metadata"], b""
+        if not _is_larger(kept, LARGE_BYTES):
+            data = _encode(kept)
+        is_whole = 0 < len(data) <= LARGE_BYTES
         return cls(
             uid=meta["uid"],
             resource_version=meta["resourceVersion"],
@@ -111,6 +113,23 @@ def trimmed_metadata(metadata: Mapping[str, Any]) -> Body:
         controllers = [item for item in owners if item.get("controller")]
         kept["ownerReferences"] = controllers[:1] or owners[:1]
     return kept
+
+
+def _is_larger(value: object, size: int) -> bool:
+    """Whether the texts in it alone have more characters than that; no more than that is read,
+    since what is far too large would take long to be encoded."""
+    left, stack = size, [value]
+    while stack and left >= 0:
+        match stack.pop():
+            case str() as text:
+                left -= len(text)
+            case dict() as fields:
+                left -= len(fields)
+                stack.extend(fields.values())
+            case list() as items:
+                left -= len(items)
+                stack.extend(items)
+    return left < 0
 
 
 def _digest(kept: Body) -> Body:

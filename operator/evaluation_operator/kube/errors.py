@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+MESSAGE_LENGTH = 2000
+
 
 class ApiError(Exception):
     """A call that the API server refused or that did not reach it."""
@@ -74,7 +76,7 @@ def from_response(status: int, body: bytes, *, creating: bool, retry_after: str 
 
 
 def _status_of(body: bytes) -> tuple[str, str, list[str]]:
-    text = body.decode("utf-8", "replace")[:2000]
+    text = body.decode("utf-8", "replace")[:MESSAGE_LENGTH]
     try:
         parsed = json.loads(body)
     except ValueError:
@@ -83,7 +85,10 @@ def _status_of(body: bytes) -> tuple[str, str, list[str]]:
         return "", text, []
     details = parsed.get("details") or {}
     causes = [str(cause.get("reason", "")) for cause in details.get("causes") or []]
-    return str(parsed.get("reason", "")), str(parsed.get("message", text)), causes
+    message = str(parsed.get("message", text))
+    if len(message) > MESSAGE_LENGTH:  # a name of somebody's choice for each of a thousand faults
+        message = f"{message[:MESSAGE_LENGTH]}…"
+    return str(parsed.get("reason", "")), message, causes
 
 
 def _retry_after(header: str | None) -> float | None:
