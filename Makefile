@@ -15,7 +15,7 @@ CLUSTER := $(PYTHON) tests/cluster/cluster.py
 
 PROGRAMS := operator evaluator sampler labeler
 
-.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds bench bench-memory bench-neighbours bench-sampler bench-detection clean
+.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds bench bench-memory bench-neighbours bench-sampler bench-bombs bench-detection clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -111,6 +111,9 @@ bench-neighbours: $(INSTALLED) ## Measure an honest job's turns beside hostile j
 
 bench-sampler: $(INSTALLED) ## Measure the sampler beside a server that does nothing
 	@$(BIN)/python -m tests.bench.sampler
+
+bench-bombs: $(INSTALLED) ## Measure what the worst bodies do to the sampler
+	@$(BIN)/python -m tests.bench.bombs
 
 bench-detection: $(INSTALLED) ## Measure the figures of boxes beside COCO's own evaluator
 	@$(BIN)/python -m tests.bench.detection

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import socket
 import statistics
 import subprocess
 import sys
@@ -33,7 +34,7 @@ from evaluation_operator.kube import (
 from tests.bench.operator_process import OperatorProcess
 from tests.builders import make_evaluation_job, make_spec_set
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.host import free_ports
+from tests.cluster.host import free_ports, wait_until
 from tests.cluster.settings import CHECKOUT
 
 HONEST = tuple(f"honest-{number}" for number in range(4))
@@ -116,6 +117,9 @@ async def _bench(kubeconfig: Path, proxied: Path, checkout: Path, seconds: float
     try:
         for index in range(HONEST_JOBS):
             await kube.create(EVALUATION_JOBS, _honest(index), _job(_honest(index), index))
+        _say("letting the honest jobs have their first turns, which are not counted")
+        async with OperatorProcess(str(proxied), **settings):
+            await _until(lambda: _all_seen(kube), 120)
         measured = []
         for jobs, namespaces in BESIDE:
             _say(f"beside {jobs} hostile jobs in {namespaces} namespaces")
@@ -207,6 +211,10 @@ class Statuses:
                         self._changed.notify_all()
 
 
+async def _all_seen(kube: Kube) -> bool:
+    return all([body.get("status") or {} async for body in kube.list(EVALUATION_JOBS)])
+
+
 async def _remove_hostile(kube: Kube) -> None:
     """Without their finalizers: the operator that would take those away has been stopped."""
     names = [
@@ -263,7 +271,14 @@ def _placed(body: Body, namespace: str) -> Body:
 def _proxy(kubeconfig: Path, port: int) -> Iterator[None]:
     options = ("--kubeconfig", str(kubeconfig), "--port", str(port), "--seconds", str(WAIT_SECONDS))
     process = subprocess.Popen([sys.executable, "-m", "tests.bench.slow_proxy", *options])
+
+    def listens() -> bool:
+        assert process.poll() is None, "the proxy ended"
+        with socket.socket() as connection:
+            return connection.connect_ex(("127.0.0.1", port)) == 0
+
     try:
+        wait_until(listens, "the proxy", 60)
         yield
     finally:
         process.terminate()

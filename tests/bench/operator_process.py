@@ -11,8 +11,9 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.cluster.host import free_ports
+
 MODULE = "evaluation_operator.controller.main"
-PORT = 18081
 
 
 class OperatorProcess:
@@ -20,10 +21,11 @@ class OperatorProcess:
     another checkout is one with its `PYTHONPATH`."""
 
     def __init__(self, kubeconfig: str, **settings: str) -> None:
+        (self._port,) = free_ports(1)
         self._environment = os.environ | {
             "KUBECONFIG": kubeconfig,
             "EVALUATION_LEADER_ELECTION": "false",
-            "EVALUATION_HEALTH_PORT": str(PORT),
+            "EVALUATION_HEALTH_PORT": str(self._port),
             "EVALUATION_LOG_LEVEL": "ERROR",
             **settings,
         }
@@ -43,14 +45,14 @@ class OperatorProcess:
     async def is_ready(self) -> bool:
         assert self._process.poll() is None, "the operator ended"
         try:
-            await asyncio.to_thread(_read, "/readyz")
+            await asyncio.to_thread(self._read, "/readyz")
         except OSError:
             return False
         return True
 
     async def is_live(self) -> bool:
         try:
-            await asyncio.to_thread(_read, "/healthz")
+            await asyncio.to_thread(self._read, "/healthz")
         except OSError:
             return False
         return True
@@ -58,7 +60,7 @@ class OperatorProcess:
     async def sum_of(self, name: str, **labels: str) -> float:
         """Of a metric's samples that have these labels; nothing counts as zero."""
         assert self._process.poll() is None, "the operator ended"
-        text = await asyncio.to_thread(_read, "/metrics")
+        text = await asyncio.to_thread(self._read, "/metrics")
         samples = [it for family in text_string_to_metric_families(text) for it in family.samples]
         wanted = labels.items()
         return sum(it.value for it in samples if it.name == name and wanted <= it.labels.items())
@@ -76,7 +78,6 @@ class OperatorProcess:
                 return int(line.split()[1]) / 1024
         raise RuntimeError(f"no {field}")
 
-
-def _read(path: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{PORT}{path}", timeout=10) as response:
-        return str(response.read().decode())
+    def _read(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as response:
+            return str(response.read().decode())

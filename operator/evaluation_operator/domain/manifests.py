@@ -20,11 +20,16 @@ from evaluation_operator.api.run_template import RunTemplate
 from evaluation_operator.domain import naming
 from evaluation_operator.domain.cover import Window
 from evaluation_operator.domain.labeling import labeling_spec
+from evaluation_operator.domain.mounts import (
+    secret_mount,
+    secret_volume,
+    secrets_env,
+    token_volume,
+)
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.schedule import parse_schedule
 from evaluation_operator.domain.steps import Step, StepJob, step_job
 from evaluation_operator.domain.tables import TableSource, table_source
-from evaluation_operator.environment import SECRETS_FOLDER
 
 Body = dict[str, Any]
 
@@ -35,8 +40,6 @@ CHECK_DEADLINE_SECONDS = 600
 CHECK_TTL_SECONDS = 3 * 3600
 """A failed check is remembered by its Job, so this is longer than the longest wait for the next."""
 USER_ID = 65532
-SECRET_MODE = 0o440
-"""For the pod's own group, which is its fsGroup."""
 NOT_RETRIED_EXIT_CODES = [2, 65, 66]
 """Exit codes of a run's program that another attempt cannot change."""
 
@@ -322,10 +325,10 @@ def _pod_spec(
         volumes.append({"name": "table", "persistentVolumeClaim": claim})
         mounts.append({"name": "table", "mountPath": naming.MOUNT_PATH})
     secrets = tuple(dict.fromkeys(source.secrets))
-    volumes += [_secret_volume(number, name) for number, name in enumerate(secrets)]
-    mounts += [_secret_mount(number, name) for number, name in enumerate(secrets)]
+    volumes += [secret_volume(number, name) for number, name in enumerate(secrets)]
+    mounts += [secret_mount(number, name) for number, name in enumerate(secrets)]
     if with_token:
-        volumes.append(_token_volume())
+        volumes.append(token_volume())
         mounts.append(
             {
                 "name": "token",
@@ -338,7 +341,7 @@ def _pod_spec(
         "image": wanted.get("image") or policy.image,
         "imagePullPolicy": policy.image_pull_policy,
         "args": arguments,
-        "env": environment + _secrets_env(secrets),
+        "env": environment + secrets_env(secrets),
         "resources": wanted.get("resources") or _default_resources(),
         "volumeMounts": mounts,
         "terminationMessagePolicy": "File",
@@ -366,45 +369,6 @@ def _pod_spec(
     }
     passed_on = ("nodeSelector", "tolerations", "affinity", "priorityClassName", "imagePullSecrets")
     return pod | {key: wanted[key] for key in passed_on if wanted.get(key)}
-
-
-def _secrets_env(names: Sequence[str]) -> list[Body]:
-    if not names:
-        return []
-    return [
-        {"name": "EVALUATION_SECRETS_DIR", "value": SECRETS_FOLDER},
-        {"name": "EVALUATION_SECRETS", "value": ",".join(names)},
-    ]
-
-
-def _secret_volume(number: int, name: str) -> Body:
-    """Of one Secret alone, so that nothing of it is taken for another's. One that is missing must
-    not keep the pod from starting: without a container it could not say so."""
-    secret = {"secretName": name, "optional": True, "defaultMode": SECRET_MODE}
-    return {"name": f"secret-{number}", "secret": secret}
-
-
-def _secret_mount(number: int, name: str) -> Body:
-    return {"name": f"secret-{number}", "mountPath": f"{SECRETS_FOLDER}/{name}", "readOnly": True}
-
-
-def _token_volume() -> Body:
-    """What the automatic mount would hold, with a token that lives an hour."""
-    sources = [
-        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
-        {
-            "configMap": {
-                "name": "kube-root-ca.crt",
-                "items": [{"key": "ca.crt", "path": "ca.crt"}],
-            }
-        },
-        {
-            "downwardAPI": {
-                "items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]
-            }
-        },
-    ]
-    return {"name": "token", "projected": {"sources": sources}}
 
 
 def _default_deadline_seconds(policy: Policy) -> int:

@@ -6,7 +6,13 @@ import json
 import math
 from typing import Final, TypeAlias
 
+from evaluation_operator.domain.parsed_size import parsed_bytes
+
 MAXIMUM_SHOWN: Final = 60
+MAXIMUM_PARSED_BYTES: Final = 256 * 2**20
+"""What one text of a row may take in memory; the table may hold what nobody sampled."""
+MAXIMUM_LABELS: Final = 10_000
+"""Of one item, and boxes: each of a prediction is compared with each of the ground truth."""
 
 JsonObject: TypeAlias = dict[str, object]
 
@@ -35,6 +41,12 @@ def entries_of(text: str | None, column: str, key: str) -> list[object] | None:
 def parsed(text: str | None, column: str) -> object:
     if text is None:
         return None
+    size = parsed_bytes(text)
+    if size > MAXIMUM_PARSED_BYTES:
+        raise UnreadableError(
+            f"{column}: {len(text)} characters, which would take about {size >> 20} MiB of memory; "
+            f"at most {MAXIMUM_PARSED_BYTES >> 20} are read: make several rows of it"
+        )
     try:
         document: object = json.loads(text)
     except RecursionError:
@@ -59,6 +71,10 @@ def array_under(fields: JsonObject, key: str, column: str, import_key: str) -> l
         )
     value = fields[key]
     if isinstance(value, list):
+        if len(value) > MAXIMUM_LABELS:
+            raise UnreadableError(
+                f"{column}: {len(value)} entries under {shown(key)}; give at most {MAXIMUM_LABELS}"
+            )
         return value
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return [value]

@@ -8,6 +8,7 @@ fails that item only; texts that cannot be paired fail the row.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -240,8 +241,8 @@ class RowReader:
 
 
 def _refuse_repeats(labels: Sequence[int], names: Sequence[str], column: str) -> None:
-    if len(set(labels)) != len(labels):
-        twice = next(label for label in labels if labels.count(label) > 1)
+    twice, times = next(iter(Counter(labels).most_common(1)), (0, 1))
+    if times > 1:
         raise UnreadableError(f"{column}: label {shown(names[twice])} is given twice; give it once")
 
 

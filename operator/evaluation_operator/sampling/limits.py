@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from evaluation_operator.domain.parsed_size import parsed_bytes
 from evaluation_operator.sampling.records import TooMuch
 
 MOST_DISCARDED_BYTES = 256 * 2**20
@@ -30,7 +31,7 @@ MOST_RANK = 16
 MOST_ROW_LISTS = 500_000
 """Lists that one row of a tensor is folded into; its shape asks for them without sending them."""
 MOST_PARSED_BYTES = 128 * 2**20
-"""What a document may take in memory once it is parsed; see `parsed_bytes`."""
+"""What a document may take in memory once it is parsed."""
 
 SURELY_LIGHT_BYTES = 128 * 2**10
 INLINE_BYTES = 2**20
@@ -180,18 +181,6 @@ def is_light(body: bytes, copies: int = 1) -> bool:
     if size > INLINE_BYTES or b"binary_data_size" in body:
         return False
     return (parsed_bytes(body) - len(body)) * copies <= INLINE_PARSED_BYTES
-
-
-def parsed_bytes(body: bytes) -> int:
-    """An upper estimate of the memory that a JSON document takes once it is parsed.
-
-    Counts the characters that begin or part values, also those inside texts: it may be too high
-    by what they are, and is never too low.
-    """
-    containers = body.count(b"[") + body.count(b"{")
-    values = body.count(b",") + containers
-    texts = body.count(b'"') // 2
-    return len(body) + 64 * containers + 34 * values + 50 * texts + 40 * body.count(b":")
 
 
 def check_cost(body: bytes) -> None:

@@ -49,7 +49,8 @@ _BUCKET_KEYS: Final = (
     "AWS_ENDPOINT_URL_S3",
     "EVALUATION_BUCKETS",
 )
-_OURS: Final = ("PG", "AWS_", "EVALUATION_")
+_POSTGRES: Final = ("PG",)
+_BUCKETS: Final = ("AWS_", "EVALUATION_")
 _SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _REQUIRED_AUTH: Final = re.compile(r"!?[a-z0-9-]+(,!?[a-z0-9-]+)*")
 
@@ -110,7 +111,7 @@ class Credentials(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SecretCredentials:
-    """What the mounted Secrets say; `faults`, what is wrong with those that cannot be used.
+    """What the mounted Secrets say; the faults, what is wrong with those that cannot be used.
 
     Buckets are entered as the pod itself, which the administrator's cloud knows, where no Secret
     has anything for them: at Amazon's own endpoints only.
@@ -118,7 +119,8 @@ class SecretCredentials:
 
     logins: tuple[PostgresLogin, ...] = ()
     accesses: tuple[BucketAccess, ...] = ()
-    faults: tuple[str, ...] = ()
+    database_faults: tuple[str, ...] = ()
+    bucket_faults: tuple[str, ...] = ()
 
     def for_database(self, address: PostgresAddress) -> PostgresLogin:
         login = self._login(address)
@@ -145,7 +147,7 @@ class SecretCredentials:
         where = f"{address.host}{port}" if address.host else "a database whose URI has no host"
         login = _the_one(fitting, where, "a host and port in the URI")
         if login is None:
-            self._blame_faults()
+            _blame(self.database_faults)
             raise AccessRefused(
                 f"uri: no Secret is for {where}, and nothing was sent: give a Secret of "
                 "spec.runTemplate.envFrom (and evaluation-sampler-stores, where predictions are "
@@ -159,7 +161,7 @@ class SecretCredentials:
         access = _the_one(fitting, f"bucket {bucket!r}", "EVALUATION_BUCKETS")
         if access is not None:
             return access
-        self._blame_faults()
+        _blame(self.bucket_faults)
         if not self.accesses:
             return BucketAccess("the pod's own identity", is_ambient=True)
         known = " and ".join(it.source for it in self.accesses)
@@ -167,10 +169,6 @@ class SecretCredentials:
             f"uri: bucket {bucket!r} is not among EVALUATION_BUCKETS of {known}: add it there, "
             "or name a bucket that is"
         )
-
-    def _blame_faults(self) -> None:
-        if self.faults:
-            raise AccessRefused(self.faults[0])
 
 
 NO_CREDENTIALS: Final = SecretCredentials()
@@ -203,17 +201,15 @@ def read_secrets(folder: Path, names: Iterable[str] | None = None) -> SecretCred
     """
     read = SecretCredentials()
     for name in dict.fromkeys(_mounted(folder) if names is None else names):
-        source = f"Secret {name!r}"
-        try:
-            files = _files(folder / name)
-            if not files and names is not None:
-                raise AccessRefused(
-                    f"{source} of runTemplate.envFrom does not exist or is empty: apply it, or "
-                    "take it out of the list"
-                )
-            read = _with(read, _Keys(source, _texts(files, source), files.get(CA_FILE)))
-        except _FaultySecret as error:
-            read = replace(read, faults=(*read.faults, str(error)))
+        source, files = f"Secret {name!r}", _files(folder / name)
+        if not files and names is not None:
+            raise AccessRefused(
+                f"{source} of runTemplate.envFrom does not exist or is empty: apply it, or take it "
+                "out of the list"
+            )
+        keys = _Keys(source, _texts(files), files.get(CA_FILE))
+        redact.learn((keys.values.get(key, "") for key in _SECRET_KEYS), source)
+        read = _with_bucket(_with_database(read, keys), keys)
     return read
 
 
@@ -223,14 +219,27 @@ def _mounted(folder: Path) -> list[str]:
     return sorted(it.name for it in folder.iterdir() if it.is_dir() and it.name[0] != ".")
 
 
-def _with(read: SecretCredentials, keys: _Keys) -> SecretCredentials:
-    redact.learn((keys.values.get(key, "") for key in _SECRET_KEYS), keys.source)
-    keys.refuse_unknown()
-    if any(key in keys.values for key in _POSTGRES_KEYS):
-        read = replace(read, logins=(*read.logins, _login(keys)))
-    if any(key in keys.values for key in _BUCKET_KEYS):
-        read = replace(read, accesses=(*read.accesses, _access(keys)))
-    return read
+def _with_database(read: SecretCredentials, keys: _Keys) -> SecretCredentials:
+    if not keys.has(_POSTGRES):
+        return read
+    try:
+        return replace(read, logins=(*read.logins, _login(keys)))
+    except _FaultySecret as error:
+        return replace(read, database_faults=(*read.database_faults, str(error)))
+
+
+def _with_bucket(read: SecretCredentials, keys: _Keys) -> SecretCredentials:
+    if not keys.has(_BUCKETS):
+        return read
+    try:
+        return replace(read, accesses=(*read.accesses, _access(keys)))
+    except _FaultySecret as error:
+        return replace(read, bucket_faults=(*read.bucket_faults, str(error)))
+
+
+def _blame(faults: tuple[str, ...]) -> None:
+    if faults:
+        raise AccessRefused(faults[0])
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -240,16 +249,10 @@ def _files(folder: Path) -> dict[str, Path]:
     return {it.name: it for it in folder.iterdir() if it.name[:2] != ".." and it.is_file()}
 
 
-def _texts(files: Mapping[str, Path], source: str) -> dict[str, str]:
-    """The values of our keys; others may be anything."""
-    try:
-        return {
-            key: path.read_bytes().decode().rstrip("\r\n")
-            for key, path in files.items()
-            if key.startswith(_OURS)
-        }
-    except (OSError, UnicodeDecodeError):
-        raise _FaultySecret(f"{source}: cannot be read: write its values as text") from None
+def _texts(files: Mapping[str, Path]) -> dict[str, str]:
+    """The values of our keys, which are text; others may be anything."""
+    ours = {key: path for key, path in files.items() if key.startswith(_POSTGRES + _BUCKETS)}
+    return {key: path.read_text("utf-8", "replace").strip() for key, path in ours.items()}
 
 
 class _FaultySecret(AccessRefused):
@@ -268,15 +271,19 @@ class _Keys:
     def wrong(self, key: str, cure: str) -> _FaultySecret:
         return _FaultySecret(f"{self.source}: {key}: {cure}")
 
-    def refuse_unknown(self) -> None:
-        """Ours are what libpq and the SDKs would heed: to pass one over in silence is no answer."""
+    def has(self, prefixes: tuple[str, ...]) -> bool:
+        return any(key.startswith(prefixes) for key in self.values)
+
+    def refuse_others(self, prefixes: tuple[str, ...], known: tuple[str, ...]) -> None:
+        """libpq and the SDKs would heed some: to pass one over in silence is no answer."""
         for key in sorted(self.values):
-            if key.startswith(_OURS) and key not in _POSTGRES_KEYS + _BUCKET_KEYS:
-                known = ", ".join((*_POSTGRES_KEYS, *_BUCKET_KEYS, CA_FILE))
-                raise self.wrong(key, f"is not used here: remove it; known keys are {known}")
+            if key.startswith(prefixes) and key not in known:
+                shown = ", ".join((*known, CA_FILE))
+                raise self.wrong(key, f"is not used here: remove it; known keys are {shown}")
 
 
 def _login(keys: _Keys) -> PostgresLogin:
+    keys.refuse_others(_POSTGRES, _POSTGRES_KEYS)
     host, port = keys.get("PGHOST"), keys.get("PGPORT") or str(DEFAULT_PORT)
     if host is None:
         raise keys.wrong(
@@ -304,6 +311,7 @@ def _login(keys: _Keys) -> PostgresLogin:
 
 
 def _access(keys: _Keys) -> BucketAccess:
+    keys.refuse_others(_BUCKETS, _BUCKET_KEYS)
     if (keys.get("AWS_ACCESS_KEY_ID") is None) != (keys.get("AWS_SECRET_ACCESS_KEY") is None):
         raise keys.wrong("AWS_SECRET_ACCESS_KEY", "give it and AWS_ACCESS_KEY_ID, or neither")
     endpoint = keys.get("AWS_ENDPOINT_URL_S3") or keys.get("AWS_ENDPOINT_URL")

@@ -146,6 +146,10 @@ def open_storage(uri: str, options: TableOptions) -> Storage:
             f"uri: a {parts.scheme}:// table has no user, password, query or fragment; give scheme "
             "and path alone (an @ in a folder's name as %40), and credentials in a Secret"
         )
+    if not unquote(uri).isprintable():
+        raise TableInvalid(
+            "uri: it has control characters or such as nobody sees; give the folder's own path"
+        )
     if {".", ".."} & set(path.split("/")):
         raise TableInvalid(
             f'uri: {shown_address(uri)} holds ".." or "."; give the folder\'s own path'

@@ -135,8 +135,8 @@ def test_a_secret_that_the_job_lists_and_nobody_made_is_named(folder: Path) -> N
 
 
 def test_what_is_wrong_with_one_secret_does_not_keep_others_from_serving(folder: Path) -> None:
-    write_secret(folder, "evaluation-broken", {"PGPASSWORD": "canary-left-over"})
-    write_secret(folder, "evaluation-bucket", BUCKET)
+    """One Secret of a sampler often holds both, and what is left over of either harms none."""
+    write_secret(folder, "evaluation-broken", {"PGPASSWORD": "canary-left-over"} | BUCKET)
     credentials = read_secrets(folder)
 
     assert credentials.for_bucket("any").secret_key == "canary-s3-77aa"
