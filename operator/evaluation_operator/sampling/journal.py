@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
 from evaluation_operator.sampling.kept import Kept
+from evaluation_operator.sampling.pacing import Pace
 from evaluation_operator.sampling.wal import Place, WriteAhead, record_size
 
 logger = logging.getLogger(__name__)
@@ -43,8 +45,8 @@ class Journal:
         self._written = written
         self._lost = lost
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="write-ahead")
-        self._gathering: list[_Offered] = []
-        self._writing: list[_Offered] = []
+        self._gathering: deque[_Offered] = deque()
+        self._writing: deque[_Offered] = deque()
         self._freed: list[Place] = []
         self._task: asyncio.Task[None] | None = None
         self.problem: str | None = None
@@ -112,7 +114,7 @@ class Journal:
         loop = asyncio.get_running_loop()
         try:
             while self._gathering or self._freed:
-                self._writing, self._gathering = self._gathering, []
+                self._writing, self._gathering = self._gathering, deque()
                 freed, self._freed = self._freed, []
                 bodies = [body for offered in self._writing for body in offered.bodies]
                 try:
@@ -121,7 +123,7 @@ class Journal:
                     self._freed += freed
                     self._refuse(error)
                 else:
-                    self._accept(iter(places))
+                    await self._accept(iter(places))
         finally:
             self._task = None
 
@@ -135,28 +137,31 @@ class Journal:
         self._written_size = self._wal.size
         return places
 
-    def _accept(self, places: Iterator[Place]) -> None:
-        group = self._taken()
-        if group:
+    async def _accept(self, places: Iterator[Place]) -> None:
+        """One after the other, with turns for others: what is not accepted yet still counts as
+        being written, so that no mark passes it."""
+        if self._writing:
             self.problem = None
-        for offered in group:
+        pace = Pace()
+        while self._writing:
+            offered = self._writing[0]
             for kept in offered.records:
                 kept.place = next(places)
             self._written(offered.records)
+            self._gone(self._writing.popleft())
             if offered.future is not None and not offered.future.done():
                 offered.future.set_result(None)
+            await pace.breathe()
 
     def _refuse(self, error: OSError) -> None:
-        group = self._taken()
         self.problem = f"the write-ahead file cannot be written: {error}"
         logger.error("%s", self.problem)
-        for offered in group:
+        while self._writing:
+            offered = self._writing.popleft()
+            self._gone(offered)
             self._lost(offered.records)
             if offered.future is not None and not offered.future.done():
                 offered.future.set_exception(error)
 
-    def _taken(self) -> list[_Offered]:
-        """The group that was being written."""
-        group, self._writing = self._writing, []
-        self._waiting_size -= sum(record_size(body) for each in group for body in each.bodies)
-        return group
+    def _gone(self, offered: _Offered) -> None:
+        self._waiting_size -= sum(map(record_size, offered.bodies))
