@@ -213,7 +213,7 @@ class Operator:
         registry, listening = self.telemetry.registry, self.settings.listening
         own = self.settings.connections + self.settings.watch_connections + OWN_FILES
         limits = replace(listening.limits, connections=share_files(own=own).health)
-        pages = health_pages(registry, live=self._not_live, ready=self._not_ready)
+        pages = health_pages(registry, live=self.not_live, ready=self._not_ready)
         server = Server(pages, limits)
         registry.register(ConnectionMetrics(PREFIX, {"health": server}))
         return ThreadedServer(server, listen(listening.host, listening.health_port))
@@ -222,7 +222,7 @@ class Operator:
         since = self.sweeper.last_success
         return time.monotonic() - since if since is not None else float("inf")
 
-    def _not_live(self) -> str | None:
+    def not_live(self) -> str | None:
         """What only a restart mends. Nothing that a job, a slow list or an API server that is away
         can bring about: who can fail the probe can stop the operator for everybody."""
         age = self._heartbeat.age_seconds()

@@ -23,6 +23,7 @@ from evaluation_operator.controller.app import Operator
 from evaluation_operator.controller.clock import SystemClock
 from evaluation_operator.controller.keys import Key, job_key
 from evaluation_operator.controller.settings import Settings
+from evaluation_operator.controller.sweep import Sweeper
 from evaluation_operator.controller.telemetry import Telemetry
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.kube import (
@@ -36,6 +37,7 @@ from evaluation_operator.kube import (
 )
 from evaluation_operator.serving.settings import Listening
 from tests.builders import Manifest, make_evaluation_job, make_spec_set
+from tests.integration.eventually import count_of
 from tests.unit.controller.server import MemoryServer
 
 WALK = "../../../../../../api/v1/namespaces/kube-system/serviceaccounts/default"
@@ -208,3 +210,33 @@ async def test_a_service_that_is_not_shown_keeps_no_run_waiting(
     told = conditions(server, "fruit", "ripeness")
     assert "webhooks" in told["LoggerManaged"]["message"]
     assert "Ready" in told
+
+
+async def test_health_tells_of_a_part_of_the_operator_that_has_ended(
+    server: MemoryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep may be long, whoever makes it so, and is no fault; one that never comes again is."""
+
+    async def end(self: Sweeper) -> None:
+        self.first.set()
+
+    async with operator(server) as running:
+        await until(running.sweeper.first.is_set)
+        assert running.not_live() is None
+
+    monkeypatch.setattr(Sweeper, "run", end)
+    async with operator(server) as running:
+        await until(lambda: running.not_live() == "sweeper has ended")
+
+
+async def test_an_api_server_that_is_away_is_no_fault_of_the_operator(
+    server: MemoryServer,
+) -> None:
+    async with operator(server) as running:
+        await until(lambda: conditions(server, "fruit", "ripeness"))
+        server.fault = lambda method, path: Transient("the API server does not answer")
+        running.queue.add(job_key("fruit", "ripeness"))
+        failed = running.telemetry.reconciles.labels("EvaluationJob", "error")
+        await until(lambda: count_of(failed) >= 2)
+
+        assert running.not_live() is None
