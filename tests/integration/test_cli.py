@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from typer.testing import Result
@@ -339,3 +340,19 @@ def test_namespace_and_context_come_from_the_kubeconfig(
     unknown = run_cli("list", "--kubeconfig", str(file), "--context", "moon")
     assert unknown.exit_code == 1
     assert "context moon" in unknown.stderr
+
+
+def test_labels_are_imported_for_a_job_of_the_cluster(namespace: Namespace, tmp_path: Path) -> None:
+    """Its model version is read from it, and stands beside each label."""
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text(json.dumps({"id": "a", "groundtruth": {"predictions": []}}))
+    (tmp_path / "table").mkdir()
+    command = ("labels", "import", str(labels), "--table", str(tmp_path / "table"), "--job")
+    done = namespace.run(*command, "ripeness")
+    assert done.exit_code == 0, done.output
+    (file,) = (tmp_path / "table" / "_labels").glob("*.parquet")
+    (line,) = pq.read_table(file).to_pylist()
+    assert (line["model"], line["model_version"]) == ("ripeness", "v1")
+    missing = namespace.run(*command, "roses")
+    assert missing.exit_code == 1
+    assert "roses" in missing.stderr

@@ -141,10 +141,14 @@ class Folder:
 
         self._write(name, chunks())
 
-    def read_json(self, name: str) -> dict[str, Any]:
+    def read_json(self, name: str, most_bytes: int | None = None) -> dict[str, Any]:
+        """`most_bytes`: how much is read of a file that others write, before it is refused."""
         try:
             with self._filesystem.open_input_stream(self._at(name)) as source:
-                parsed: dict[str, Any] = json.loads(source.read())
+                content = source.read(None if most_bytes is None else most_bytes + 1)
+            if most_bytes is not None and len(content) > most_bytes:
+                raise OSError(f"it has more than {most_bytes} bytes, the most that are read")
+            parsed: dict[str, Any] = json.loads(content)
         except (OSError, ValueError, RecursionError) as error:
             raise self._unavailable(name, error) from error
         return parsed

@@ -43,6 +43,8 @@ TASKS = "tasks.json"
 ANSWERS = "answers.json"
 
 T = TypeVar("T")
+# Some hundred thousand answers; more would not fit in the labeler's memory once they are parsed.
+_ANSWERS_BYTES = 32 * 2**20
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -289,7 +291,7 @@ def _item(task: Task, opinions: int) -> AskedItem:
 def _read_answers(folder: Folder) -> list[JsonValue]:
     """Raises BackendRefused for a file that holds no list of answers: somebody has to mend it."""
     try:
-        content = folder.read_json(ANSWERS)
+        content = folder.read_json(ANSWERS, _ANSWERS_BYTES)
     except Unavailable as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return []

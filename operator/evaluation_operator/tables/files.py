@@ -179,13 +179,18 @@ class FileTable:
 
     def _footers_of_others(self) -> list[Footer]:
         """All but what lies in folders of a day: that is the sampler's, and there is much of it."""
-        return self._checked(self._storage.root, ROW_COLUMNS, ())
+        return self._checked(self._storage.root, ROW_COLUMNS, (), has_chunks=False)
 
     def _label_footers(self) -> list[Footer]:
-        return self._checked(self._label_folder, LABEL_COLUMNS, None)
+        return self._checked(self._label_folder, LABEL_COLUMNS, None, has_chunks=False)
 
     def _checked(
-        self, folder: str, columns: Sequence[Column], spans: Sequence[Window] | None
+        self,
+        folder: str,
+        columns: Sequence[Column],
+        spans: Sequence[Window] | None,
+        *,
+        has_chunks: bool = True,
     ) -> list[Footer]:
         """The footers below a folder, but for those of days outside of all `spans`."""
         filesystem = self._storage.filesystem
@@ -193,7 +198,7 @@ class FileTable:
             paths = list_parquet(
                 filesystem, folder, lambda name: spans is None or is_wanted(name, spans)
             )
-            footers = read_footers(filesystem, list(paths))
+            footers = read_footers(filesystem, list(paths), has_chunks=has_chunks)
         for footer in footers:
             check_footer(footer, columns)
         return footers
@@ -301,6 +306,7 @@ class FileTable:
         sql = _sql(keyed(_fitted(empty, columns)))
         with self._reading(footer.path):
             for rows in read_slices(self._storage.filesystem, footer.path):
+                rows.validate(full=True)  # texts, too, are what the file says they are
                 engine.con.register("slice", rows)
                 found = engine.con.execute(sql).to_arrow_table()
                 check_widths(found, self._options.memory_limit_bytes // 8, footer.path)

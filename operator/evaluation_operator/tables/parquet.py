@@ -45,7 +45,8 @@ _EXPECTED: Final = {
 class Footer:
     """What a file says of itself. `has_ids`: it has the column, and it is known to be full.
 
-    `wide_bytes`: how much it holds at most, uncompressed, in row groups of wide rows.
+    `wide_bytes`: how much it holds at most, uncompressed, in row groups of wide rows. Both are only
+    known of files whose column chunks were looked at.
     """
 
     path: str
@@ -59,27 +60,35 @@ class Footer:
         return "\n".join(f"{field.name} {field.type}" for field in self.schema)
 
 
-def read_footers(filesystem: pafs.FileSystem, paths: Iterable[str]) -> list[Footer]:
-    """The footers in order; TableUnavailable names the first file that cannot be read."""
+def read_footers(
+    filesystem: pafs.FileSystem, paths: Iterable[str], *, has_chunks: bool = True
+) -> list[Footer]:
+    """The footers in order; TableUnavailable names the first file that cannot be read.
+
+    `has_chunks`: look at the column chunks too. pyarrow ends the whole process where one
+    contradicts the file's schema (its RowGroupMetaData.column lets no C++ error through), so who
+    serves others, as the sampler does, reads schemas alone.
+    """
     with ThreadPoolExecutor(_FOOTER_READERS) as pool:
-        return list(pool.map(lambda path: _read_footer(filesystem, path), paths))
+        return list(pool.map(lambda path: _read_footer(filesystem, path, has_chunks), paths))
 
 
-def _read_footer(filesystem: pafs.FileSystem, path: str) -> Footer:
+def _read_footer(filesystem: pafs.FileSystem, path: str, has_chunks: bool) -> Footer:
     try:
         with filesystem.open_input_file(path) as source:
             _check_footer_size(source, path)
             with pq.ParquetFile(source) as file:
-                metadata = file.metadata
-                is_full = _is_full(metadata, "id")
-                return Footer(path, file.schema_arrow, is_full, _wide_bytes(metadata))
+                metadata, schema = file.metadata, file.schema_arrow
+                if not has_chunks:
+                    return Footer(path, schema, has_ids=False, wide_bytes=0)
+                return Footer(path, schema, _is_full(metadata, "id"), _wide_bytes(metadata))
     except FileNotFoundError as error:
         raise TableUnavailable(
             f'file "{path}" was there and is gone; leave files in place while they are read'
         ) from error
     except NotPlainError as error:
         raise TableInvalid(f"{error}; put the file itself there") from error
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise TableUnavailable(
             f'file "{path}" is unreadable or half written ({_first_line(error)}); '
             "finish or remove it: its rows are not skipped silently"

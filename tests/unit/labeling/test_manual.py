@@ -247,8 +247,9 @@ def _link_to_answers_elsewhere(path: Path) -> None:
         (_link_to_answers_elsewhere, r"answers\.json\" is a symbolic link"),
         (os.mkfifo, r"answers\.json\" is a FIFO"),
         (lambda path: path.write_text("[" * 200_000), "holds no list of answers"),
+        (lambda path: path.write_text(" " * (32 * 2**20 + 1)), "more than 33554432 bytes"),
     ],
-    ids=["a link", "a FIFO", "endless nesting"],
+    ids=["a link", "a FIFO", "endless nesting", "endless content"],
 )
 async def test_answers_are_read_from_a_file_of_that_name_alone(
     backend: Backend, tmp_path: Path, put: Callable[[Path], object], why: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -15,8 +16,8 @@ import pytest
 
 from evaluation_operator.evaluator.errors import Unavailable
 from evaluation_operator.evaluator.results import Folder
-from evaluation_operator.tables import files
-from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+from evaluation_operator.tables import files, parquet
+from evaluation_operator.tables.errors import TableError, TableInvalid, TableUnavailable
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.parquet import Footer, read_footers
 from evaluation_operator.tables.plain_files import NotPlainError
@@ -211,10 +212,10 @@ def test_a_file_swapped_for_a_link_while_it_is_read_is_not_followed(
     own.write_bytes(outside.read_bytes())
     step = getattr(files, moment)
 
-    def swapped_before(*arguments: object) -> object:
+    def swapped_before(*arguments: object, **how: bool) -> object:
         own.unlink(missing_ok=True)
         own.symlink_to(outside)
-        return step(*arguments)
+        return step(*arguments, **how)
 
     monkeypatch.setattr(files, moment, swapped_before)
     with pytest.raises((TableInvalid, TableUnavailable), match="symbolic link"):
@@ -226,9 +227,9 @@ def test_a_file_that_vanishes_while_it_is_read_is_named(
 ) -> None:
     path = write_parquet(root / "own.parquet", foreign_table(make_foreign_row(0)))
 
-    def gone_before(filesystem: pafs.FileSystem, paths: Iterable[str]) -> list[Footer]:
+    def gone_before(filesystem: pafs.FileSystem, paths: Iterable[str], **how: bool) -> list[Footer]:
         path.unlink()
-        return read_footers(filesystem, paths)
+        return read_footers(filesystem, paths, **how)
 
     monkeypatch.setattr(files, "read_footers", gone_before)
     with pytest.raises(TableUnavailable, match=r'own\.parquet" was there and is gone'):
@@ -366,3 +367,56 @@ def test_ids_that_look_like_statements_are_ids(root: Path, table: Table) -> None
     odd = ["'; ATTACH '/x' AS y;--", "\0", "a" * 100_000]
     table.append_rows([row_batch(*(make_row(0, id=each) for each in odd))])
     assert sorted(map(str, read_ids(table))) == sorted(odd)
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["narrow", "wide"])
+def test_pages_that_are_no_pages_are_read_or_refused(root: Path, table: Table, size: int) -> None:
+    """Sizes that lie, texts that are no UTF-8, values that are not there: all as the table's own
+    errors, which say where."""
+    dice = random.Random(5)
+    rows = foreign_table(*(make_foreign_row(n, raw_data=f"{n}" * size) for n in range(40)))
+    path = write_parquet(root / "x.parquet", rows)
+    whole = path.read_bytes()
+    end = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    refused = 0
+    for _ in range(100):
+        content = bytearray(whole)
+        for _ in range(dice.choice([1, 2, 5])):
+            content[dice.randrange(end)] = dice.choice([0, 0x7F, 0x80, 0xFF])
+        path.write_bytes(content)
+        try:
+            read(table)
+        except TableError as error:
+            refused += str(root) in str(error)
+    assert 10 < refused < 100
+
+
+def test_a_column_whose_name_is_no_text_is_refused(root: Path, table: Table) -> None:
+    """The reader of the footer raised an error of Python's, which nobody had expected there."""
+    path = write_parquet(root / "x.parquet", foreign_table(make_foreign_row(0)))
+    path.write_bytes(path.read_bytes().replace(b"groundtruth", b"\x80roundtruth"))
+    with pytest.raises(TableUnavailable, match=r"x\.parquet.*can't decode byte 0x80"):
+        read(table)
+
+
+def test_the_check_of_a_table_looks_at_no_column_chunk(
+    root: Path, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A footer whose chunk was of another type than its column ended the process that looked at it,
+    by a C++ error that nothing catches: the sampler of the namespace, which checks a table before
+    it writes, and every other job with it."""
+    write_parquet(root / "x.parquet", foreign_table(make_foreign_row(0)))
+    write_parquet(root / "_labels" / "x.parquet", pa.table(label_batch(make_label("a", "b"))))
+    looked: list[object] = []
+
+    def look(*at: object) -> tuple[()]:
+        looked.append(at)
+        return ()
+
+    monkeypatch.setattr(parquet, "_columns", look)
+    monkeypatch.setattr(parquet, "_is_full", look)
+    table.ensure()
+    assert looked == []
+    table.append_rows([row_batch(make_row(1))])
+    read(table)
+    assert looked
