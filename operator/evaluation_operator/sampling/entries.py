@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from evaluation_operator.sampling.threshold import Threshold
 Column = list[str | float | datetime | None]
 _LEADING = ("model", "model_version", "time", "raw_data", "raw_prediction")
 _OWN = ("id", "priority", "p", "example_count", "example_sample_percentage")
+_BATCH_ROWS = 1_000
 _PLACING = ("sampled_at", "interval_start", "job_uid")
 
 
@@ -84,29 +85,40 @@ def row_of_two(earlier: Kept, later: Kept) -> Entry:
     return Entry((earlier, later), later.stamp, items, min(earlier.p, later.p), later.threshold)
 
 
-def to_batch(
+def to_batches(
     entries: Iterable[tuple[Entry, Sequence[Content]]], *, with_counts: bool
-) -> pa.RecordBatch:
+) -> Iterator[pa.RecordBatch]:
     """The entries as columns of a table; `with_counts` as those of its half rows. The contents
-    are those of the entry's `kept`, in order."""
+    are those of the entry's `kept`, in order. Few rows at a time: while they become columns, no
+    other thread runs."""
     names = _LEADING + _OWN + _PLACING + (("item_count",) if with_counts else ())
-    columns: dict[str, Column] = {name: [] for name in names}
+    columns: list[Column] = [[] for _ in names]
     for entry, contents in entries:
-        job = entry.last.job
-        data, predictions, time = _texts(entry, contents)
-        started = interval_start(job, entry.stamp)
-        cap = float(min(kept.cap for kept in entry.kept))
-        fraction = min(kept.fraction for kept in entry.kept)
-        count = (float(entry.last.item_count),) if with_counts else ()
-        for index, priority in entry.items:
-            values = (
-                *(job.model, job.version, time, data.get(index), predictions.get(index)),
-                *(row_id(entry.last, index), priority, entry.p, cap, fraction),
-                *(entry.stamp, started, job.uid, *count),
-            )
-            for column, value in zip(columns.values(), values, strict=True):
+        for row in _rows(entry, contents, with_counts=with_counts):
+            for column, value in zip(columns, row, strict=True):
                 column.append(value)
-    return pa.RecordBatch.from_pydict(columns)
+            if len(columns[0]) == _BATCH_ROWS:
+                yield pa.RecordBatch.from_pydict(dict(zip(names, columns, strict=True)))
+                columns = [[] for _ in names]
+    if columns[0]:
+        yield pa.RecordBatch.from_pydict(dict(zip(names, columns, strict=True)))
+
+
+def _rows(
+    entry: Entry, contents: Sequence[Content], *, with_counts: bool
+) -> Iterator[tuple[str | float | datetime | None, ...]]:
+    job = entry.last.job
+    data, predictions, time = _texts(entry, contents)
+    started = interval_start(job, entry.stamp)
+    cap = float(min(kept.cap for kept in entry.kept))
+    fraction = min(kept.fraction for kept in entry.kept)
+    count = (float(entry.last.item_count),) if with_counts else ()
+    for index, priority in entry.items:
+        yield (
+            *(job.model, job.version, time, data.get(index), predictions.get(index)),
+            *(row_id(entry.last, index), priority, entry.p, cap, fraction),
+            *(entry.stamp, started, job.uid, *count),
+        )
 
 
 def _texts(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from evaluation_operator.sampling.entries import Entry, to_batch
+from evaluation_operator.sampling.entries import Entry, to_batches
 from evaluation_operator.sampling.kept import Content, Kept, decode_content
 from evaluation_operator.sampling.payloads import PayloadFile
 from evaluation_operator.tables.errors import TableInvalid
@@ -62,9 +62,9 @@ class Writer:
             contents = [self._content(kept) for kept in entry.kept]
             (rows if entry.is_row else halves).append((entry, contents))
         if rows:
-            table.append_rows([to_batch(rows, with_counts=False)])
+            table.append_rows(to_batches(rows, with_counts=False))
         if halves:
-            table.append_halves([to_batch(halves, with_counts=True)])
+            table.append_halves(to_batches(halves, with_counts=True))
 
     def _append_apart(
         self, table: Table, entries: Sequence[Entry], problem: str
