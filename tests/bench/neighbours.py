@@ -61,7 +61,7 @@ class Measured:
     is_live: bool = True
 
     def row(self) -> str:
-        cuts = statistics.quantiles(self.seconds, n=100)
+        cuts = statistics.quantiles(self.seconds, n=100, method="inclusive")
         beside = f"{self.jobs} in {self.namespaces}" if self.jobs else "none"
         unseen = sum(it >= PATIENCE_SECONDS for it in self.seconds)
         cells = [
