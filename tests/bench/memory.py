@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -33,9 +34,9 @@ from tests.bench.largest import heavy_job
 from tests.bench.many_objects import ManyObjects
 from tests.builders import Manifest, merged
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.host import free_ports
 from tests.cluster.settings import CHECKOUT
 
-PORT = 18081
 MB = 2**20
 READY_SECONDS = 3600.0
 SETTLE_SECONDS = 1200.0
@@ -133,24 +134,25 @@ async def beside_heavy(
 async def _measure(program: Path, kubeconfig: Path, limit: int) -> Outcome:
     """From the start until everything has been worked on, or until the program has ended."""
     with memory_cgroup(limit) as cgroup:
-        async with _operator(program, kubeconfig, cgroup) as process:
+        (port,) = free_ports(1)
+        async with _operator(program, kubeconfig, cgroup, port) as process:
             started = time.monotonic()
-            ready = await _until_ready(process, started)
-            settled = await _until_quiet(process, started) if ready is not None else None
+            ready = await _until_ready(process, port, started)
+            settled = await _until_quiet(process, port, started) if ready is not None else None
             resident = _resident(process)
             return Outcome(ready, settled, resident, cgroup.peak_bytes, process.poll())
 
 
 @asynccontextmanager
 async def _operator(
-    program: Path, kubeconfig: Path, cgroup: MemoryCgroup
+    program: Path, kubeconfig: Path, cgroup: MemoryCgroup, port: int
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
     environment = os.environ | {
         "PYTHONPATH": str(program),
         "KUBECONFIG": str(kubeconfig),
         "EVALUATION_LEADER_ELECTION": "false",
-        "EVALUATION_HEALTH_PORT": str(PORT),
-        "EVALUATION_HTTP_PORT": str(PORT),
+        "EVALUATION_HEALTH_PORT": str(port),
+        "EVALUATION_HTTP_PORT": str(port),
         "EVALUATION_LOG_LEVEL": "ERROR",
     }
     command = cgroup.wrap([sys.executable, "-m", "evaluation_operator.controller.main"])
@@ -162,20 +164,20 @@ async def _operator(
         await asyncio.to_thread(process.wait, 30)
 
 
-async def _until_ready(process: subprocess.Popen[bytes], started: float) -> float | None:
+async def _until_ready(process: subprocess.Popen[bytes], port: int, started: float) -> float | None:
     while process.poll() is None and time.monotonic() - started < READY_SECONDS:
-        if await _read("/readyz") is not None:
+        if await _read(port, "/readyz") is not None:
             return time.monotonic() - started
         await asyncio.sleep(0.2)
     return None
 
 
-async def _until_quiet(process: subprocess.Popen[bytes], started: float) -> float | None:
+async def _until_quiet(process: subprocess.Popen[bytes], port: int, started: float) -> float | None:
     """When no key has waited or been in work for several looks, a second apart."""
     quiet, end = 0, time.monotonic() + SETTLE_SECONDS
     while process.poll() is None and time.monotonic() < end:
         await asyncio.sleep(1)
-        text = await _read("/metrics")
+        text = await _read(port, "/metrics")
         depth = [_gauge(text, name) for name in ("queue_depth", "keys_in_work")] if text else [1.0]
         quiet = 0 if any(depth) else quiet + 1
         if quiet == QUIET_LOOKS:
@@ -188,9 +190,9 @@ def _gauge(text: str, name: str) -> float:
     return next(float(line[len(prefix) :]) for line in text.splitlines() if line.startswith(prefix))
 
 
-async def _read(path: str) -> str | None:
+async def _read(port: int, path: str) -> str | None:
     def read() -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}{path}", timeout=10) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
             return str(response.read().decode())
 
     try:
@@ -200,10 +202,11 @@ async def _read(path: str) -> str | None:
 
 
 def _resident(process: subprocess.Popen[bytes]) -> int:
-    """The most that it had; 0 when it has ended."""
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) * 1024
+    """The most that it had; 0 when it has ended, and nobody can tell any more."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
     return 0
 
 
