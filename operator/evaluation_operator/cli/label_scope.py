@@ -10,7 +10,6 @@ from evaluation_operator.api.names import ResourceNameError, parse_model_version
 from evaluation_operator.cli.cluster import Target, in_cluster
 from evaluation_operator.cli.errors import CliError
 from evaluation_operator.cli.jobs import read_job
-from evaluation_operator.cli.laptop_dataset import read_job_manifest
 from evaluation_operator.tables.label_scope import shown_versions
 
 
@@ -66,6 +65,9 @@ def choose_scope(
     if model_version is not None:
         return Scope(_parsed(model_version))
     if files:
+        # Not above: what judges manifests is not in the sampler's image, where labels are imported.
+        from evaluation_operator.cli.laptop_dataset import read_job_manifest
+
         return Scope(_version_of(read_job_manifest(files, job)))
     if job is not None:
         view = in_cluster(target, lambda kube, home: read_job(kube, home, job))

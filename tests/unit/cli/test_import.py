@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -262,3 +264,14 @@ def truths_of(table: Path) -> dict[str, str | None]:
             for batch in batches
             for row in batch.to_pylist()
         }
+
+
+def test_labels_are_imported_where_nothing_judges_manifests() -> None:
+    """In the sampler's image, beside the table's claim, there is no CEL."""
+    code = "import sys; sys.modules['celpy'] = None; import evaluation_operator.cli.importing"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 0, ended.stderr
