@@ -48,7 +48,7 @@ class NodeSelectorTerm(Model):
     """Nodes that meet all of the requirements."""
 
     match_expressions: list[NodeSelectorRequirement] = Field(
-        default=[], description="Requirements, all of which must be met.", max_length=16
+        default=[], description="Requirements, all of which must be met.", max_length=8
     )
 
 
@@ -56,7 +56,7 @@ class NodeSelector(Model):
     """Nodes of any of the terms."""
 
     node_selector_terms: list[NodeSelectorTerm] = Field(
-        description="Terms, one of which must be met.", min_length=1, max_length=8
+        description="Terms, one of which must be met.", min_length=1, max_length=4
     )
 
 
@@ -74,7 +74,7 @@ class NodeAffinity(Model):
         default=None, description="Nodes that a run may go to."
     )
     preferred_during_scheduling_ignored_during_execution: list[PreferredSchedulingTerm] = Field(
-        default=[], description="Nodes that it goes to if it can.", max_length=8
+        default=[], description="Nodes that it goes to if it can.", max_length=4
     )
 
 
@@ -105,7 +105,7 @@ class LabelSelector(Model):
         json_schema_extra=keys_of(LABEL_KEY_LENGTH),
     )
     match_expressions: list[LabelSelectorRequirement] = Field(
-        default=[], description="Requirements, all of which must be met.", max_length=16
+        default=[], description="Requirements, all of which must be met.", max_length=8
     )
 
 
@@ -132,10 +132,10 @@ class PodAffinity(Model):
     """Beside which pods of this namespace runs go."""
 
     required_during_scheduling_ignored_during_execution: list[PodAffinityTerm] = Field(
-        default=[], description="Pods that a run must be beside.", max_length=8
+        default=[], description="Pods that a run must be beside.", max_length=4
     )
     preferred_during_scheduling_ignored_during_execution: list[WeightedPodAffinityTerm] = Field(
-        default=[], description="Pods that it is beside if it can.", max_length=8
+        default=[], description="Pods that it is beside if it can.", max_length=4
     )
 
 
@@ -143,10 +143,10 @@ class PodAntiAffinity(Model):
     """Away from which pods of this namespace runs go."""
 
     required_during_scheduling_ignored_during_execution: list[PodAffinityTerm] = Field(
-        default=[], description="Pods that a run must not be beside.", max_length=8
+        default=[], description="Pods that a run must not be beside.", max_length=4
     )
     preferred_during_scheduling_ignored_during_execution: list[WeightedPodAffinityTerm] = Field(
-        default=[], description="Pods that it is not beside if it can.", max_length=8
+        default=[], description="Pods that it is not beside if it can.", max_length=4
     )
 
 

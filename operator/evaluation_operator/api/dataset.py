@@ -23,8 +23,9 @@ from .base import (
     Timestamp,
     whole_spec_immutable,
 )
-from .evaluation_job import OnDelete, PausedSpan
+from .evaluation_job import OnDelete
 from .evaluation_job_config import AnswerAggregationType
+from .evaluation_job_status import PausedSpan
 from .evaluation_options import (
     BoundingBoxUnits,
     EvaluationConfig,

@@ -9,7 +9,8 @@ from typing import Any
 
 from evaluation_operator.api.base import Condition, RpcStatus, format_time
 from evaluation_operator.api.evaluation import Evaluation
-from evaluation_operator.api.evaluation_job import EvaluationJob, EvaluationJobStatus
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.cli.errors import one_line
 from evaluation_operator.cli.figures import count, number

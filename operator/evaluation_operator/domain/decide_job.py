@@ -10,13 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from evaluation_operator.api.evaluation_job import (
-    ActiveRun,
-    EvaluationJob,
-    JobState,
-    PausedSpan,
-    RunPhase,
-)
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_status import ActiveRun, JobState, PausedSpan, RunPhase
 from evaluation_operator.domain import naming
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.cover import Window, subtract

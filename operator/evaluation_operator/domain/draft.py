@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from evaluation_operator.api.evaluation_job import EvaluationJob, EvaluationJobStatus
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
 from evaluation_operator.domain.conditions import Told
 from evaluation_operator.domain.plan import Action, EventRecord, Plan
 from evaluation_operator.domain.sizes import fitted

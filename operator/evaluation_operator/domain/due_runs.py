@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from evaluation_operator.api.evaluation_job import ActiveRun, EvaluationJob, RunPhase
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_status import ActiveRun, RunPhase
 from evaluation_operator.domain.conditions import Told, clip
 from evaluation_operator.domain.cover import Window, plan_runs, uncovered
 from evaluation_operator.domain.draft import JobDraft

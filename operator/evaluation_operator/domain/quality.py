@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from evaluation_operator.api.evaluation_job import EvaluationJob, EvaluationJobStatus
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
 from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.domain.reasons import Reason
 

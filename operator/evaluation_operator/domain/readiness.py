@@ -97,15 +97,20 @@ def _obstacle(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness
 
 
 def _not_allowed(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness | None:
-    """It may be allowed tomorrow, so nothing is lost: sampling goes on."""
+    """It may be allowed tomorrow, so nothing is lost: sampling goes on.
+
+    Only a claim is looked at again by itself: its owner may label it, and nobody tells. The rest
+    changes with the job, or with the operator's settings, which it starts anew for.
+    """
     job, allowances = snapshot.job, policy.limits.allowances
     faults: list[Fault] = job_breaches(job, allowances) if allowances is not None else []
-    claim = table_source(job).volume_claim
+    claim, retry_at = table_source(job).volume_claim, None
     if claim is not None and not snapshot.claim_is_for_tables:
         faults.append(claim_breach(job, claim))
+        retry_at = now + policy.retry
     if not faults:
         return None
-    return _missing(Reason.NOT_ALLOWED, listed(faults), retry_at=now + policy.retry)
+    return _missing(Reason.NOT_ALLOWED, listed(faults), retry_at=retry_at)
 
 
 def _unsupported(snapshot: JobSnapshot) -> Readiness | None:

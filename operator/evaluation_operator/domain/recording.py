@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from evaluation_operator.api.base import RpcStatus, TimeSpan
-from evaluation_operator.api.evaluation_job import (
+from evaluation_operator.api.evaluation_job_status import (
     AbandonedWindow,
     ActiveRun,
     Attempt,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from evaluation_operator.api.evaluation_job import EvaluationJob, JobState
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_status import JobState
 from evaluation_operator.domain.conditions import Told, condition
 from evaluation_operator.domain.draft import JobDraft
 from evaluation_operator.domain.flushing import SAMPLER_BEHIND

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evaluation_operator.api.base import RpcStatus
-from evaluation_operator.api.evaluation_job import Attempt, EvaluationJob, EvaluationJobStatus
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_status import Attempt, EvaluationJobStatus
 from evaluation_operator.domain.conditions import clip
 
 OBJECT_BYTES = 32 * 1024

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from evaluation_operator.api.evaluation_job import EvaluationJob, JobState
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_status import JobState
 from evaluation_operator.api.names import ResourceNameError, parse_model_version
 from evaluation_operator.api.table_address import shown_address
 from evaluation_operator.domain.conditions import message_of

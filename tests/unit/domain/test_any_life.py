@@ -10,7 +10,7 @@ from itertools import combinations
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from evaluation_operator.api.evaluation_job import EvaluationJobStatus
+from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
 from evaluation_operator.domain.cover import Window, merge, subtract
 from evaluation_operator.domain.facts import DatasetFacts
 from evaluation_operator.domain.naming import ANNOTATION_REEVALUATE, evaluate_job_name

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from evaluation_operator.api.base import Condition, ConditionStatus, RpcStatus, TimeSpan
-from evaluation_operator.api.evaluation_job import (
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_status import (
     AbandonedWindow,
     ActiveRun,
     Attempt,
-    EvaluationJob,
     EvaluationJobStatus,
     PausedSpan,
     RetryWindow,
