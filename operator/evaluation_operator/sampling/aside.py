@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import pickle
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable
@@ -24,7 +23,16 @@ from evaluation_operator.sampling.limits import (
     CHILDREN,
     MOST_WAITING,
 )
-from evaluation_operator.sampling.messages import HEAD, Kind, Outcome, packed, resident_bytes
+from evaluation_operator.sampling.messages import (
+    HEAD,
+    MOST_ANSWER_BYTES,
+    Garbled,
+    Kind,
+    Outcome,
+    packed,
+    resident_bytes,
+    unpacked,
+)
 from evaluation_operator.sampling.pacing import Pace
 from evaluation_operator.sampling.records import TooMuch
 
@@ -74,7 +82,7 @@ class Aside:
             try:
                 async with asyncio.timeout(self._seconds), _watched(process):
                     result, is_spent = await _ask(process, function, body, args)
-            except (TimeoutError, OSError, EOFError) as error:
+            except (TimeoutError, OSError, EOFError, Garbled) as error:
                 await _end(process)
                 logger.warning(
                     "a body of %d bytes was given up: %r, and its process ended with %s",
@@ -178,10 +186,12 @@ async def _message(process: Process) -> object:
     assert process.stdout is not None
     head = await process.stdout.readexactly(HEAD.size)
     length, size = HEAD.unpack(head)
+    if length + size > MOST_ANSWER_BYTES:
+        raise Garbled(f"an answer of {length + size} bytes")
     pickled = await process.stdout.readexactly(length + size)
     # The copy that was just made may have been a large one.
     await asyncio.sleep(0)
-    return pickle.loads(pickled)  # noqa: S301  # written by our own code
+    return unpacked(pickled)
 
 
 async def _end(process: Process) -> None:

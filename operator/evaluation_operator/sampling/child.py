@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
+import pickle  # nosec B403  # only the parent writes to this process
 import resource
 import signal
 import sys
@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from evaluation_operator.sampling.limits import CHILD_ADDRESS_BYTES, CHILD_MEMORY_BYTES
-from evaluation_operator.sampling.messages import HEAD, PART, Kind, Outcome, packed, resident_bytes
+from evaluation_operator.sampling.messages import (
+    HEAD,
+    PART,
+    Kind,
+    Outcome,
+    answerable,
+    packed,
+    resident_bytes,
+)
 
 _SPENT_BYTES: Final = CHILD_MEMORY_BYTES // 3
 
@@ -24,7 +32,7 @@ def main() -> None:
     os.dup2(2, 1)  # what anybody prints is no answer
     while head := taking.read(HEAD.size):
         length, size = HEAD.unpack(head)
-        function, arguments = pickle.loads(taking.read(length))  # noqa: S301  # our own parent's
+        function, arguments = pickle.loads(taking.read(length))  # noqa: S301  # nosec B301
         for message in _answer(function, taking.read(size), arguments):
             for piece in packed(message):
                 giving.write(piece)
@@ -51,7 +59,7 @@ def _answer(
     except MemoryError:
         os._exit(1)
     except Exception as error:
-        return Outcome(Kind.ERROR, 1, _is_spent()), error
+        return Outcome(Kind.ERROR, 1, _is_spent()), answerable(error)
     if not isinstance(result, list):
         return Outcome(Kind.VALUE, 1, _is_spent()), result
     parts = [result[start : start + PART] for start in range(0, len(result), PART)]

@@ -3,17 +3,38 @@
 A message is the length of a pickle, the length of the bytes behind it, the pickle, and the bytes.
 To the child go a function with its arguments, and the body; what the function returns or raises
 comes back after an Outcome, in parts: whoever unpickles one keeps others waiting for so long.
+
+The child has read what strangers send. Whoever got hold of it must not get hold of the parent by an
+answer, so of a pickle the parent makes nothing but what is listed here.
 """
 
 from __future__ import annotations
 
-import pickle
+import io
+import pickle  # nosec B403  # what is made of one is listed below
 import struct
+from datetime import datetime, timedelta, timezone
 from enum import Enum
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from evaluation_operator.sampling.cloudevents import NotAnEvent
+from evaluation_operator.sampling.plain import BadPrediction
+from evaluation_operator.sampling.records import (
+    Event,
+    NoPrediction,
+    Payload,
+    Reason,
+    Refused,
+    Side,
+    TooMuch,
+    Unreadable,
+)
+from evaluation_operator.sampling.sifting import Drawn, Sifted, Texts
 
 HEAD: Final = struct.Struct("<QQ")
+MOST_ANSWER_BYTES: Final = 2**27
+"""Of one part of an answer. What is kept of a body is less."""
 PART: Final = 250
 """Members of a list that come in one part."""
 _PAGE: Final = 4096
@@ -34,6 +55,45 @@ class Outcome(NamedTuple):
     kind: Kind
     parts: int
     is_spent: bool
+
+
+_ANSWERS: Final[dict[tuple[str, str], type[Any]]] = {
+    (it.__module__, it.__qualname__): it
+    for it in (
+        *(Kind, Outcome, Event, Side, Refused, Reason, Payload, Sifted, Drawn, Texts),
+        *(NoPrediction, Unreadable, TooMuch, NotAnEvent, BadPrediction, RuntimeError),
+        *(datetime, timedelta, timezone),
+    )
+}
+
+
+class Garbled(Exception):
+    """An answer that no child of ours gives."""
+
+
+class _Reader(pickle.Unpickler):
+    def find_class(self, module: str, name: str, /) -> type[Any]:
+        try:
+            return _ANSWERS[module, name]
+        except KeyError:
+            raise Garbled(f"{module}.{name}") from None
+
+
+def unpacked(pickled: bytes) -> object:
+    """What a child answers with, or Garbled."""
+    try:
+        return _Reader(io.BytesIO(pickled)).load()
+    except Garbled:
+        raise
+    except Exception as error:
+        raise Garbled(repr(error)) from None
+
+
+def answerable(error: Exception) -> Exception:
+    """The error as the parent can be told it."""
+    if type(error) in _ANSWERS.values():
+        return error
+    return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def packed(message: object, body: bytes = b"") -> tuple[bytes, bytes, bytes]:

@@ -6,12 +6,14 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import pytest
 import pytest_asyncio
 
 from evaluation_operator.sampling.aside import Aside, Busy
+from evaluation_operator.sampling.messages import HEAD
 from evaluation_operator.sampling.records import TooMuch, Unreadable
 
 
@@ -53,6 +55,28 @@ def sleep(body: bytes) -> None:
     signal.pause()
 
 
+class Hold:
+    """As somebody pickles it who has got hold of the process that reads."""
+
+    def __reduce__(self) -> tuple[object, tuple[str, ...]]:
+        return os.system, ("exit 3",)
+
+
+def answer_with_code(body: bytes) -> Hold:
+    return Hold()
+
+
+def answer_without_end(body: bytes) -> None:
+    for descriptor in range(3, 10):  # one of them leads to the parent
+        with suppress(OSError):
+            os.write(descriptor, HEAD.pack(2**40, 0))
+    signal.pause()
+
+
+def fail(body: bytes) -> None:
+    raise ZeroDivisionError("no such number")
+
+
 def secret(body: bytes) -> str | None:
     return os.environ.get("PGPASSWORD")
 
@@ -72,6 +96,23 @@ async def test_a_body_that_kills_its_reader_is_refused_and_the_next_is_read(
     with pytest.raises(TooMuch, match="send smaller batches"):
         await aside.run(function, b"x")  # type: ignore[arg-type]
     assert await aside.run(length, b"abc") == 3
+
+
+@pytest.mark.parametrize("answer", [answer_with_code, answer_without_end])
+async def test_who_got_hold_of_a_reader_does_not_get_hold_of_the_sampler(
+    aside: Aside, answer: Callable[[bytes], object]
+) -> None:
+    """Answers are pickles, and a pickle may say what is to be run. Of these nothing is made but
+    what a reader of ours answers with."""
+    with pytest.raises(TooMuch):
+        await aside.run(answer, b"body")
+
+    assert await aside.run(length, b"abc") == 3
+
+
+async def test_an_error_that_nobody_expects_is_told_in_words(aside: Aside) -> None:
+    with pytest.raises(RuntimeError, match="ZeroDivisionError: no such number"):
+        await aside.run(fail, b"body")
 
 
 async def test_a_body_that_takes_too_long_is_refused() -> None:
