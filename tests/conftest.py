@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+from evaluation_operator.redaction import Redactor, redact
 
 Tell = Callable[[str], None]
 
@@ -26,6 +28,13 @@ class _Files(LoadScopeScheduling):  # type: ignore[misc]  # It has no types.
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
     return _Files(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_outlives_its_test() -> Iterator[None]:
+    """A program learns its secrets for life, and one test's password is another's word."""
+    yield
+    Redactor.__init__(redact)
 
 
 @pytest.fixture
