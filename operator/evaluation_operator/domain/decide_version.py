@@ -17,7 +17,7 @@ from evaluation_operator.api.run_template import RunTemplate
 from evaluation_operator.domain.allowances import template_breaches
 from evaluation_operator.domain.conditions import clip, condition, is_true, message_of
 from evaluation_operator.domain.facts import Failure, Outcome, Result
-from evaluation_operator.domain.faults import listed
+from evaluation_operator.domain.faults import Fault, listed
 from evaluation_operator.domain.manifests import (
     build_run_job,
     build_version_dataset,
@@ -186,6 +186,9 @@ def _waits_for(
         return Reason.JOB_STALLED, message_of(conditions, "Stalled")
     if not is_true(conditions, "Ready") or snapshot.labels is None:
         return Reason.JOB_NOT_READY, message_of(conditions, "Ready") or "the job is not ready yet"
+    # What the status says may be of the job before it was edited, and this is where pods come from.
+    if faults := pod_faults(job.spec.run_template, policy.limits):
+        return Reason.JOB_NOT_READY, listed(faults)
     if spec.dataset is not None and not snapshot.source_dataset_found:
         message = (
             f"Dataset {spec.dataset!r} of EvaluationJob {spec.evaluation_job!r} does not exist"
@@ -215,14 +218,21 @@ def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Poli
         _terminate(draft, run)
         return
     reason, message = progress.reason, progress.message
-    if run.job is None and snapshot.job is not None:
-        if faults := pod_faults(_template(draft.version, snapshot.job), policy.limits):
+    job = snapshot.job
+    if run.job is None and job is not None:
+        if run.dataset.job_uid != job.uid:
+            reason = Reason.JOB_NOT_FOUND
+            message = (
+                f"the EvaluationJob {job.name!r} of this run is gone, and the one that has its "
+                "name now is another: delete the version"
+            )
+        elif faults := _pod_faults(draft.version, job, policy):
             reason, message = Reason.NOT_ALLOWED, listed(faults)
         elif snapshot.free_places == 0:
             reason = Reason.TOO_MANY_RUNS
             message = draft.wait_for_place(begun_at(run.dataset), policy)
         else:
-            _ensure_job(draft, snapshot.job, run, policy)
+            _ensure_job(draft, job, run, policy)
         if snapshot.obstacle is not None:
             reason, message = snapshot.obstacle.reason, snapshot.obstacle.message
             draft.wake_at = draft.now + policy.retry
@@ -245,6 +255,12 @@ def _ensure_job(draft: _Draft, job: EvaluationJob, run: Run, policy: Policy) -> 
     dataset["metadata"]["uid"] = run.dataset.uid
     template = _template(version, job)
     draft.actions.append(CreateRunJob(run.dataset, build_run_job(dataset, job, template, policy)))
+
+
+def _pod_faults(version: EvaluationJobVersion, job: EvaluationJob, policy: Policy) -> list[Fault]:
+    """Of the job's template, too, where the version has one: its Secrets are the job's."""
+    templates = (version.spec.run_template, job.spec.run_template)
+    return [fault for it in templates for fault in pod_faults(it, policy.limits)]
 
 
 def _template(version: EvaluationJobVersion, job: EvaluationJob) -> RunTemplate | None:

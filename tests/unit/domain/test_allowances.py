@@ -270,6 +270,44 @@ def test_a_version_does_not_get_a_pod_by_an_edit_of_its_job() -> None:
     assert world.jobs == {}
 
 
+def test_a_version_does_not_get_a_pod_by_an_edit_of_its_job_that_nobody_has_judged_yet() -> None:
+    """An edit of a job wakes its versions, too. A version that had its turn first found the job
+    Ready, as it was before, and made its pod by the template as it is now: with any image, of the
+    priority of the node's own programs."""
+    world = VersionWorld()
+    assert world.job is not None
+    good = world.job
+    evil = {"image": "evil:1", "priorityClassName": "system-node-critical"}
+    world.job = merged(good, {"spec": {"runTemplate": evil}})
+
+    world.settle()
+
+    assert world.jobs == {}
+    [ready] = [item for item in world.status["conditions"] if item["type"] == "Ready"]
+    assert ready["reason"] == "EvaluationJobNotReady"
+    assert "EVALUATION_ALLOWED_PRIORITY_CLASSES" in ready["message"]
+
+    world.job = good
+    world.settle()
+    assert world.run_name in world.jobs
+
+
+def test_a_version_gets_no_pod_of_another_job_that_has_taken_the_name_of_its_own() -> None:
+    """A job may be deleted with `--cascade=orphan`, so that its versions stay, and made anew with
+    the volume claim of another workload. The new job was NotAllowed, but a run of a version that
+    had no Job yet was given one, with that volume in it."""
+    world = VersionWorld()
+    world.settle()
+    del world.jobs[world.run_name]
+    assert world.job is not None
+    world.job = merged(world.job, {"metadata": {"uid": "uid-of-another"}})
+
+    world.settle()
+
+    assert world.jobs == {}
+    assert "delete the version" in world.status["message"]
+
+
 @pytest.mark.parametrize(
     ("text", "want"),
     [
