@@ -47,6 +47,11 @@ class NotAnEvent(Exception):
         return self.message
 
 
+def is_document(headers: Mapping[str, str]) -> bool:
+    """Whether the body is parsed to tell the events, whatever attributes stand in headers."""
+    return headers.get("content-type", "")[:23].lower() == _STRUCTURED
+
+
 def parse_events(headers: Mapping[str, str], body: bytes) -> list[Event | Refused]:
     """The events of a request, in order; a `Refused` in the place of one that cannot be taken.
 
@@ -54,7 +59,7 @@ def parse_events(headers: Mapping[str, str], body: bytes) -> list[Event | Refuse
     the request as a whole is none, and nothing else, whatever the bytes.
     """
     content_type = headers.get("content-type", "")
-    if content_type[:23].lower() != _STRUCTURED:
+    if not is_document(headers):
         return [_from_headers(headers, content_type, body)]
     match content_type.partition(";")[0].strip().lower():
         case "application/cloudevents+json":

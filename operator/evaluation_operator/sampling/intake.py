@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from evaluation_operator.sampling.aside import Aside
-from evaluation_operator.sampling.cloudevents import NotAnEvent, parse_events
+from evaluation_operator.sampling.cloudevents import NotAnEvent, is_document, parse_events
 from evaluation_operator.sampling.engine import Full, Stale
 from evaluation_operator.sampling.halves import (
     events_of,
@@ -89,7 +89,7 @@ class Intake:
     async def events(self, headers: Mapping[str, str], body: bytes) -> list[Event | Refused]:
         """The events of a request. Raises NotAnEvent, which is counted."""
         try:
-            if "ce-specversion" in headers or is_light(body):
+            if not is_document(headers) or is_light(body):
                 return parse_events(headers, body)
             return await self._aside.run(events_of, body, headers)
         except NotAnEvent as error:
