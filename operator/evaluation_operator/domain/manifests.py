@@ -27,6 +27,7 @@ from evaluation_operator.domain.mounts import (
     token_volume,
 )
 from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.quantities import parse_quantity
 from evaluation_operator.domain.schedule import parse_schedule
 from evaluation_operator.domain.steps import Step, StepJob, step_job
 from evaluation_operator.domain.tables import TableSource, table_source
@@ -39,6 +40,8 @@ BACKOFF_LIMIT = 2
 CHECK_DEADLINE_SECONDS = 600
 CHECK_TTL_SECONDS = 3 * 3600
 """A failed check is remembered by its Job, so this is longer than the longest wait for the next."""
+DEFAULT_MEMORY = "256Mi"
+DEFAULT_MEMORY_LIMIT = "1Gi"
 USER_ID = 65532
 NOT_RETRIED_EXIT_CODES = [2, 65, 66]
 """Exit codes of a run's program that another attempt cannot change."""
@@ -317,7 +320,7 @@ def _pod_spec(
     with_token: bool,
 ) -> Body:
     wanted = template.to_dict() if template else {}
-    volumes: list[Body] = [{"name": "scratch", "emptyDir": {}}]
+    volumes: list[Body] = [{"name": "scratch", "emptyDir": _scratch_space(policy)}]
     # A volume of the pod's own, which nobody else can write to.
     mounts: list[Body] = [{"name": "scratch", "mountPath": "/tmp"}]  # noqa: S108
     if source.volume_claim:
@@ -342,7 +345,7 @@ def _pod_spec(
         "imagePullPolicy": policy.image_pull_policy,
         "args": arguments,
         "env": environment + secrets_env(secrets),
-        "resources": wanted.get("resources") or _default_resources(),
+        "resources": _resources(wanted.get("resources"), policy),
         "volumeMounts": mounts,
         "terminationMessagePolicy": "File",
         "securityContext": {
@@ -378,11 +381,43 @@ def _default_deadline_seconds(policy: Policy) -> int:
     return min(ACTIVE_DEADLINE_SECONDS, allowances.max_deadline_seconds)
 
 
-def _default_resources() -> Body:
+def _resources(asked: Body | None, policy: Policy) -> Body:
+    """As the job asks for them. Without a limit of its memory, or with one of 0, which says the
+    same, a pod may take all that its node has: then it is the most that a job may ask for."""
+    if not asked:
+        return {
+            "requests": {"cpu": "100m", "memory": DEFAULT_MEMORY},
+            "limits": {"memory": DEFAULT_MEMORY_LIMIT},
+        }
+    limits, requests = asked.get("limits", {}), asked.get("requests", {})
+    if _is_asked_for("memory", limits):
+        return asked
+    most = _most("memory", policy) or DEFAULT_MEMORY_LIMIT
+    # A request that is missing would be as large as the limit.
     return {
-        "requests": {"cpu": "100m", "memory": "256Mi"},
-        "limits": {"memory": "1Gi"},
+        "requests": {"memory": DEFAULT_MEMORY} | requests,
+        "limits": limits | {"memory": most},
     }
+
+
+def _scratch_space(policy: Policy) -> Body:
+    """The disk is the node's, too."""
+    most = _most("ephemeral-storage", policy)
+    return {"sizeLimit": most} if most else {}
+
+
+def _is_asked_for(name: str, amounts: Body) -> bool:
+    try:
+        return parse_quantity(amounts.get(name, 0)) > 0
+    except ValueError:
+        return True
+
+
+def _most(name: str, policy: Policy) -> str | None:
+    """What a job may ask for, in whole units; None where the operator's settings say nothing."""
+    allowances = policy.limits.allowances
+    most = allowances.max_resources.get(name) if allowances is not None else None
+    return f"{most:f}" if most else None
 
 
 def _field_env(name: str, path: str) -> Body:

@@ -218,6 +218,40 @@ def test_a_job_that_says_nothing_lives_no_longer_than_is_allowed() -> None:
     assert world.jobs[world.active[0]]["spec"]["activeDeadlineSeconds"] == 600
 
 
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {"requests": {"cpu": "1"}},
+        {"limits": {"cpu": "1"}},
+        {"limits": {"memory": "0"}},
+        {"limits": {"memory": 0}, "requests": {"memory": "1Gi"}},
+        {"limits": {"memory": "0.000Gi"}},
+    ],
+)
+def test_whoever_names_no_limit_of_memory_gets_no_more_than_may_be_asked_for(
+    resources: dict[str, Any],
+) -> None:
+    """A template with any resources took the default limit away: to ask for one CPU was to get all
+    the memory of the node. The kubelet takes a limit of 0 for none."""
+    allowances = Allowances(max_resources={"cpu": Decimal(2), "memory": Decimal(2**32)})
+    world = JobWorld(policy=Policy(limits=Limits(allowances=allowances)))
+    world.edit(runTemplate={"resources": resources})
+    world.at_slot(0)
+
+    [container] = world.jobs[world.active[0]]["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["limits"]["memory"] == str(2**32)
+    asked = resources.get("requests", {}).get("memory", "256Mi")
+    assert container["resources"]["requests"]["memory"] == asked
+
+
+def test_a_run_does_not_fill_the_disk_of_its_node() -> None:
+    world = JobWorld()
+    world.at_slot(0)
+
+    [scratch] = world.jobs[world.active[0]]["spec"]["template"]["spec"]["volumes"][:1]
+    assert scratch == {"name": "scratch", "emptyDir": {"sizeLimit": str(100 * 2**30)}}
+
+
 def test_the_claim_of_another_workload_is_not_mounted() -> None:
     """A job named the volume of a database, and its pods had it, writable."""
     world = JobWorld(checked=False)
