@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from evaluation_operator.domain.naming import ANNOTATION_REEVALUATE
 from evaluation_operator.kube import (
     EVALUATION_JOB_VERSIONS,
     EVALUATION_JOBS,
@@ -124,7 +125,11 @@ async def test_somebody_with_evaluations_edit_alone_may_stop_jobs_but_not_order_
     changes = {"spec": {"paused": True, "schedule": "every 1 days"}}
     with pytest.raises(Forbidden, match="may not create pods"):
         await author.patch(EVALUATION_JOBS, HOME, "running", changes)
-    labels = {"metadata": {"labels": {"team": "fruit"}}}
+    # That had a pod for each new value, of a run that has an Evaluation.
+    again = {"metadata": {"annotations": {ANNOTATION_REEVALUATE: "evj-running-29541240 once more"}}}
+    with pytest.raises(Forbidden, match="may not create pods"):
+        await author.patch(EVALUATION_JOBS, HOME, "running", again)
+    labels = {"metadata": {"labels": {"team": "fruit"}, "annotations": {"team": "fruit"}}}
     await author.patch(EVALUATION_JOBS, HOME, "running", labels)
     await author.patch(EVALUATION_JOBS, HOME, "running", {"spec": {"paused": True}})
     with pytest.raises(Forbidden, match="may not create pods"):

@@ -29,6 +29,7 @@ FILES = [
         (f"['{naming.COMPONENT_RUN}', '{naming.COMPONENT_TABLE_CHECK}']", FILES[0]),
         (f"'{naming.LABELER_LEASE}'", FILES[1]),
         (f"'{naming.ANNOTATION_LOGGER_FOR}'", FILES[2]),
+        (f"'{naming.ANNOTATION_REEVALUATE}'", FILES[3]),
     ],
 )
 def test_a_name_in_a_policy_is_the_one_of_the_code(said: str, file: Path) -> None:
