@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -173,19 +174,13 @@ class Gatherer:
             body = await answered_soon(self._kube.get(INFERENCE_SERVICES, namespace, service))
         except ApiError as error:
             return LoggerSlot(service, problem=kserve_fault(error))
-        others = [
-            await self._job(job_key(namespace, name), name)
-            for name in self._store.jobs_logging(namespace, service)
-            if name != job.name
-        ]
-        return LoggerSlot.from_body(
-            body,
-            [
-                other
-                for other in others
-                if other is not None and other.metadata.deletion_timestamp is None
-            ],
-        )
+        others = []
+        for name in self._store.jobs_logging(namespace, service):
+            other = await self._job(job_key(namespace, name), name) if name != job.name else None
+            if other is not None and other.metadata.deletion_timestamp is None:
+                others.append(other)
+            await asyncio.sleep(0)  # they may be thousands, and other turns go on meanwhile
+        return LoggerSlot.from_body(body, others)
 
     async def _runs(self, key: Key, job: EvaluationJob) -> Sequence[Run]:
         datasets = {item.name: item for item in self._store.datasets.owned_by(job.metadata.uid)}
@@ -303,14 +298,9 @@ class Gatherer:
         return True
 
     def _siblings(self, version: EvaluationJobVersion) -> list[Sibling]:
-        namespace = version.metadata.namespace
-        found = []
-        for name, stored in self._store.versions_of(namespace, version.spec.evaluation_job):
-            if stored.uid == version.metadata.uid:
-                continue
-            number = (stored.parse().get("status") or {}).get("number")
-            found.append(Sibling(name[1], stored.create_time, number))
-        return found
+        """Those that decide which number is next."""
+        found = self._store.siblings_of(version.namespace, version.spec.evaluation_job)
+        return [item for item in found if item.name != version.name]
 
     def _source_found(self, version: EvaluationJobVersion, job: EvaluationJob | None) -> bool:
         if version.spec.dataset is None or job is None:

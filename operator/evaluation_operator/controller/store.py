@@ -14,9 +14,11 @@ from typing import Any
 from evaluation_operator.controller.collection import Collection, Known, Name
 from evaluation_operator.controller.keys import Key, job_key, version_key
 from evaluation_operator.controller.places import Places
+from evaluation_operator.controller.siblings import Siblings
 from evaluation_operator.controller.stored import StoredObject
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
 from evaluation_operator.domain.naming import LABEL_JOB, LABEL_TABLE, LABEL_VERSION
+from evaluation_operator.domain.snapshot import Sibling
 
 
 class Store:
@@ -33,6 +35,7 @@ class Store:
         self.pods: Collection[PodFacts] = Collection()
         self._referring: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
         self._references: dict[Key, frozenset[tuple[str, str]]] = {}
+        self._siblings = Siblings()
 
     def apply(self, kind: str, body: Mapping[str, Any], *, deleted: bool = False) -> set[Key]:
         """Take in one object as the API server showed it; gives the keys to look at again."""
@@ -77,12 +80,9 @@ class Store:
         jobs = [job_key(*name) for name, _ in self.jobs.items()]
         return jobs + [version_key(*name) for name, _ in self.versions.items()]
 
-    def versions_of(self, namespace: str, job: str) -> list[tuple[Name, StoredObject]]:
-        """The versions of a job, by name."""
-        keys = self._referring_to(namespace, f"job/{job}")
-        names = sorted((key.namespace, key.name) for key in keys)
-        found = [(name, self.versions.get(name)) for name in names]
-        return [(name, value) for name, value in found if value is not None]
+    def siblings_of(self, namespace: str, job: str) -> list[Sibling]:
+        """Of the versions of a job the oldest without a number, and the one with the highest."""
+        return self._siblings.of((namespace, f"job/{job}"))
 
     def jobs_logging(self, namespace: str, service: str) -> list[str]:
         """Names of the jobs that want the logger of that InferenceService to be managed."""
@@ -103,6 +103,8 @@ class Store:
 
     def _changed(self, kind: str, name: Name, meta: Mapping[str, Any]) -> set[Key]:
         """Whoever stood beside the object before, or stands there now."""
+        if kind == "EvaluationJobVersion":
+            self._siblings.note(name, self.versions.get(name))
         keys = self._concerned(kind, name, meta)
         if kind == "Job":
             job = self.batch_jobs.get(name)
@@ -120,7 +122,7 @@ class Store:
                 return {job_key(namespace, plain)} | versions | self._rivals(namespace, plain)
             case "EvaluationJobVersion":
                 key = version_key(namespace, plain)
-                return {key} | self._siblings(key)
+                return {key} | self._next_version(key)
             case "AnnotationSpecSet":
                 return self._referring_to(namespace, f"set/{plain}")
             case "Instruction":
@@ -143,10 +145,11 @@ class Store:
             if name[0] == namespace and b'"ModelVersionTaken"' in other.body
         }
 
-    def _siblings(self, key: Key) -> set[Key]:
-        """Versions that stand on the same job."""
-        places = self._references.get(key, frozenset())
-        return {other for place in places for other in self._referring.get(place, ())}
+    def _next_version(self, key: Key) -> set[Key]:
+        """The version of the same job that is numbered next. All others wait for that one, or have
+        their number, and so for no news of their siblings."""
+        names = (self._siblings.next(place) for place in self._references.get(key, frozenset()))
+        return {version_key(key.namespace, name) for name in names if name is not None}
 
     def _labelled(self, namespace: str, labels: Mapping[str, str]) -> set[Key]:
         if table := labels.get(LABEL_TABLE):

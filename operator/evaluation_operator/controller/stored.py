@@ -56,6 +56,7 @@ class StoredObject:
     """An object as compact JSON; of a large one only its digest, and `is_whole` is False.
 
     A digest has the metadata, what other objects' decisions look at, and what metrics show.
+    `number`: that of a version, once it has one.
     """
 
     uid: str
@@ -65,6 +66,7 @@ class StoredObject:
     refers_to: tuple[str, ...]
     create_time: datetime
     owner_uid: str = ""
+    number: int | None = None
 
     def parse(self) -> Body:
         parsed: Body = json.loads(self.body)
@@ -84,6 +86,7 @@ class StoredObject:
             is_whole=is_whole,
             refers_to=_references(kind, kept),
             create_time=parse_time(meta["creationTimestamp"]),
+            number=kept["status"].get("number") if kind == "EvaluationJobVersion" else None,
         )
 
 

@@ -69,7 +69,11 @@ class Sibling:
 
 @dataclass(frozen=True, slots=True)
 class VersionSnapshot:
-    """An EvaluationJobVersion, its job and its only run. `free_places` as in JobSnapshot."""
+    """An EvaluationJobVersion, its job and its only run. `free_places` as in JobSnapshot.
+
+    Of the `siblings` the oldest without a number is there, and the one with the highest; others
+    need not be.
+    """
 
     version: EvaluationJobVersion
     job: EvaluationJob | None = None

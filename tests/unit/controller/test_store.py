@@ -140,9 +140,17 @@ WAKES: dict[str, tuple[Manifest, set[Key]]] = {
         at(make_evaluation_job(spec={"paused": True}), 50),
         {JOB, version_key(NAMESPACE, "ripeness-again"), version_key(NAMESPACE, "third")},
     ),
-    "a version wakes its siblings": (
+    "a version without a number wakes itself": (
         at(make_version(), 50),
+        {version_key(NAMESPACE, "ripeness-again")},
+    ),
+    "a version with a number wakes the one that is next": (
+        at(make_version(status={"number": 1}), 50),
         {version_key(NAMESPACE, "ripeness-again"), version_key(NAMESPACE, "third")},
+    ),
+    "a version that comes wakes the one that is next": (
+        at(make_version("youngest"), 50),
+        {version_key(NAMESPACE, "ripeness-again"), version_key(NAMESPACE, "youngest")},
     ),
 }
 
@@ -201,14 +209,32 @@ def test_what_nobody_reads_is_not_kept() -> None:
     assert not given.keys() & found.parse()["metadata"].keys()
 
 
-def test_versions_of_a_job_are_listed_by_name() -> None:
-    store = store_with(
-        at(make_version("b"), 1),
-        at(make_version("a"), 2),
-        at(make_version("c", spec={"evaluationJob": "other"}), 3),
-    )
+def test_a_version_hears_of_no_more_siblings_than_it_asks_for() -> None:
+    """Each change of a version woke all others of its job, and each of them read all others to
+    find its number: some thousands of one tenant kept the operator from all other work."""
+    store = Store()
+    for place in range(40):
+        store.apply("EvaluationJobVersion", at(make_version(f"v{place:02}"), place + 1))
+    store.apply("EvaluationJobVersion", at(make_version("a", spec={"evaluationJob": "other"}), 50))
 
-    assert [name for (_, name), _ in store.versions_of(NAMESPACE, "ripeness")] == ["a", "b"]
+    def found() -> list[tuple[str, int | None]]:
+        return [(it.name, it.number) for it in store.siblings_of(NAMESPACE, "ripeness")]
+
+    assert found() == [("v00", None)]
+    for place in range(40):
+        numbered = at(make_version(f"v{place:02}", status={"number": place + 1}), 100 + place)
+        woken = store.apply("EvaluationJobVersion", numbered)
+        names = {key.name for key in woken}
+        assert names == {f"v{it:02}" for it in (place, place + 1) if it < 40}
+        following = [(f"v{place + 1:02}", None)] if place < 39 else []
+        assert found() == [*following, (f"v{place:02}", place + 1)]
+
+    last = at(make_version("v39", status={"number": 40}), 200)
+    store.apply("EvaluationJobVersion", last, deleted=True)
+    assert found() == [("v38", 39)]
+    older = at(make_version("v20"), 300, creationTimestamp="2020-01-01T00:00:00Z")
+    store.apply("EvaluationJobVersion", older)
+    assert found() == [("v20", None), ("v38", 39)]
 
 
 def test_of_a_large_object_a_digest_is_kept() -> None:
@@ -222,7 +248,7 @@ def test_of_a_large_object_a_digest_is_kept() -> None:
     assert not found.is_whole
     assert len(found.body) < 1000
     assert found.parse()["spec"]["modelVersion"] == job["spec"]["modelVersion"]
-    assert [name for (_, name), _ in store.versions_of(NAMESPACE, "ripeness")] == ["ripeness-again"]
+    assert [it.name for it in store.siblings_of(NAMESPACE, "ripeness")] == ["ripeness-again"]
     rival = at(make_evaluation_job("rival"), 3)
     store.apply("EvaluationJob", rival)
     assert JOB in store.apply("EvaluationJob", rival, deleted=True)
