@@ -40,6 +40,9 @@ BACKOFF_LIMIT = 2
 CHECK_DEADLINE_SECONDS = 600
 CHECK_TTL_SECONDS = 3 * 3600
 """A failed check is remembered by its Job, so this is longer than the longest wait for the next."""
+GRACE_SECONDS = 1
+"""A run that is ended has nothing to bring to an end: it commits by one write, or not. And a Job
+that is deleted gives its place in the namespace back, while its pods go on for so long."""
 DEFAULT_MEMORY = "256Mi"
 DEFAULT_MEMORY_LIMIT = "1Gi"
 USER_ID = 65532
@@ -356,6 +359,7 @@ def _pod_spec(
     }
     pod: Body = {
         "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
         "serviceAccountName": wanted.get("serviceAccountName") or policy.service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
