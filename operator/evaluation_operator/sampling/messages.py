@@ -5,14 +5,16 @@ To the child go a function with its arguments, and the body; what the function r
 comes back after an Outcome, in parts: whoever unpickles one keeps others waiting for so long.
 
 The child has read what strangers send. Whoever got hold of it must not get hold of the parent by an
-answer, so of a pickle the parent makes nothing but what is listed here.
+answer, so of a pickle the parent makes nothing but what is listed here, and nothing of it stays.
 """
 
 from __future__ import annotations
 
+import copyreg
 import io
 import pickle  # nosec B403  # what is made of one is listed below
 import struct
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from pathlib import Path
@@ -67,6 +69,17 @@ _ANSWERS: Final[dict[tuple[str, str], type[Any]]] = {
 }
 
 
+def _shared() -> list[Any]:
+    """What answers are made with and other answers share: classes, and members of enumerations."""
+    classes = [it for it in _ANSWERS.values() if it.__module__.startswith(__package__)]
+    for it in classes:
+        copyreg._slotnames(it)  # type: ignore[attr-defined]  # or pickling notes them there, later
+    return classes + [member for it in classes if issubclass(it, Enum) for member in it]
+
+
+_AS_MADE: Final = [(it, dict(vars(it))) for it in _shared()]
+
+
 class Garbled(Exception):
     """An answer that no child of ours gives."""
 
@@ -82,11 +95,38 @@ class _Reader(pickle.Unpickler):
 def unpacked(pickled: bytes) -> object:
     """What a child answers with, or Garbled."""
     try:
-        return _Reader(io.BytesIO(pickled)).load()
+        answer = _Reader(io.BytesIO(pickled)).load()
     except Garbled:
         raise
     except Exception as error:
         raise Garbled(repr(error)) from None
+    finally:
+        changed = _made_good()
+    if changed:
+        raise Garbled(f"it changes {changed[0]!r}")
+    return answer
+
+
+def _made_good() -> list[Any]:
+    """What an answer has changed, which is as it was now: a pickle may not only make objects, but
+    give attributes to whatever it names, and the next answers would be made with that."""
+    changed = [(it, known) for it, known in _AS_MADE if not _is_same(vars(it), known)]
+    for it, known in changed:
+        setting, deleting = (
+            (type.__setattr__, type.__delattr__)
+            if isinstance(it, type)
+            else (object.__setattr__, object.__delattr__)
+        )
+        for name in [name for name in vars(it) if name not in known]:
+            deleting(it, name)
+        for name, value in known.items():
+            if vars(it).get(name) is not value:
+                setting(it, name, value)
+    return [it for it, _ in changed]
+
+
+def _is_same(now: Mapping[str, object], known: Mapping[str, object]) -> bool:
+    return len(now) == len(known) and all(now.get(name) is it for name, it in known.items())
 
 
 def answerable(error: Exception) -> Exception:

@@ -13,8 +13,20 @@ import pytest
 import pytest_asyncio
 
 from evaluation_operator.sampling.aside import Aside, Busy
-from evaluation_operator.sampling.messages import HEAD
-from evaluation_operator.sampling.records import TooMuch, Unreadable
+from evaluation_operator.sampling.cloudevents import NotAnEvent
+from evaluation_operator.sampling.messages import HEAD, Garbled, Kind, Outcome, packed, unpacked
+from evaluation_operator.sampling.plain import BadPrediction
+from evaluation_operator.sampling.records import (
+    Event,
+    NoPrediction,
+    Payload,
+    Reason,
+    Refused,
+    Side,
+    TooMuch,
+    Unreadable,
+)
+from evaluation_operator.sampling.sifting import Drawn, Sifted, Texts
 
 
 @pytest_asyncio.fixture
@@ -73,6 +85,18 @@ def answer_without_end(body: bytes) -> None:
     signal.pause()
 
 
+def changing(name: str, attribute: str, value: bytes) -> bytes:
+    """A pickle that gives what it names an attribute."""
+    named = f"c{Sifted.__module__}\n{name}\n".encode()
+    key = b"X" + len(attribute).to_bytes(4, "little") + attribute.encode()
+    return b"\x80\x04" + named + b"N}" + key + value + b"s\x86b."
+
+
+def changing_a_member() -> bytes:
+    member = f"c{Reason.__module__}\nReason\n".encode() + b"X\x0a\0\0\0Unreadable\x85R"
+    return b"\x80\x04" + member + b"}X\x07\0\0\0_value_X\x02\0\0\0no" + b"sb."
+
+
 def fail(body: bytes) -> None:
     raise ZeroDivisionError("no such number")
 
@@ -108,6 +132,45 @@ async def test_who_got_hold_of_a_reader_does_not_get_hold_of_the_sampler(
         await aside.run(answer, b"body")
 
     assert await aside.run(length, b"abc") == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        changing("Sifted", "is_whole", b"\x88"),
+        changing("Drawn", "tightened", b"cbuiltins\nRuntimeError\n"),
+        changing("Texts", "__eq__", b"cbuiltins\nRuntimeError\n"),
+        changing_a_member(),
+    ],
+)
+def test_nothing_of_an_answer_stays(answer: bytes) -> None:
+    """A pickle gave attributes to the classes that it named. Those are the sampler's own: what one
+    sender's body had done to a reader was done to the answers about all bodies after it."""
+    names = (Sifted, Drawn, Texts, Reason.UNREADABLE)
+    before = [dict(vars(it)) for it in names]
+
+    with pytest.raises(Garbled, match="changes"):
+        unpacked(answer)
+
+    assert [dict(vars(it)) for it in names] == before
+    assert Reason.UNREADABLE.value == "Unreadable"
+
+
+def test_what_the_sampler_sends_itself_is_no_change() -> None:
+    """To pickle an object may note something on its class."""
+    everything = [
+        Event("e", Side.REQUEST, "application/json", b"", {}),
+        Refused(Reason.UNREADABLE, "no"),
+        Payload(()),
+        Sifted("k", "e", None, 1.0, 1, True, False, {"u": Drawn(1.0, ((0, 0.5),), Texts())}),
+        Outcome(Kind.VALUE, 1, False),
+        *(it("no") for it in (NoPrediction, Unreadable, TooMuch)),
+        NotAnEvent(400, "no"),
+        BadPrediction("id", "1", "give a text"),
+    ]
+    for one in everything:
+        _, pickled, _ = packed(one)
+        assert type(unpacked(pickled)) is type(one)
 
 
 async def test_an_error_that_nobody_expects_is_told_in_words(aside: Aside) -> None:
