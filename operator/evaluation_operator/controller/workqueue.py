@@ -24,6 +24,8 @@ LAST_BACKOFF_SECONDS = 60.0
 LONGEST_NAP_SECONDS = 1.0
 SLOW_SECONDS = 1.0
 """After so long on one key the next one does not wait for it any more."""
+SPARE_WISHES = 256
+"""So many that do not count any more are kept at least."""
 
 K = TypeVar("K", bound=Hashable)
 
@@ -91,6 +93,8 @@ class WorkQueue(Generic[K]):
         """Work on the key at that time; replaces an earlier wish for the same key."""
         self._due[key] = when
         heapq.heappush(self._heap, (when, next(self._order), key))
+        if len(self._heap) > 2 * len(self._due) + SPARE_WISHES:
+            self._drop_replaced()
         if self._heap[0][2] == key:
             self._sooner.set()
 
@@ -171,6 +175,12 @@ class WorkQueue(Generic[K]):
                     await self._sooner.wait()
             except TimeoutError:
                 continue
+
+    def _drop_replaced(self) -> None:
+        """Wishes that were replaced, or dropped, would stay until their time: a century away, if
+        somebody has chosen a schedule like that, and one more for each turn."""
+        self._heap = [(when, next(self._order), key) for key, when in self._due.items()]
+        heapq.heapify(self._heap)
 
     def _release_all(self) -> None:
         for key in self._due:

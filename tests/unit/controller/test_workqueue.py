@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -105,6 +106,31 @@ async def test_the_last_wish_for_a_key_counts(queue: WorkQueue[str], clock: Fake
 
     clock.time += HOUR
     assert await soon(queue) == "a"
+
+
+async def test_wishes_that_were_replaced_take_no_memory(
+    queue: WorkQueue[str], clock: FakeClock
+) -> None:
+    """Each turn of a job left its last wish behind until the job's next run, which may be a
+    century away: who edited such a job again and again, or made and deleted many, filled the
+    operator's memory."""
+    tracemalloc.start()
+    try:
+        for turn in range(20_000):
+            queue.add_at("a", NOON + timedelta(days=36_000, seconds=turn))
+            queue.add_at(f"gone {turn}", NOON + timedelta(days=36_000))
+            queue.cancel(f"gone {turn}")
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 500_000
+
+    queue.add_at("b", NOON + HOUR)
+    clock.time = NOON + HOUR
+    assert await soon(queue) == "b"
+    clock.time = NOON + timedelta(days=36_001)
+    assert await soon(queue) == "a"
+    assert await is_empty(queue)
 
 
 async def test_a_time_in_the_past_is_now(queue: WorkQueue[str]) -> None:
