@@ -7,6 +7,7 @@ ones. Every change names the keys that have to be looked at again.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,8 @@ from evaluation_operator.controller.stored import StoredObject
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
 from evaluation_operator.domain.naming import LABEL_JOB, LABEL_TABLE, LABEL_VERSION
 from evaluation_operator.domain.snapshot import Sibling
+
+logger = logging.getLogger(__name__)
 
 
 class Store:
@@ -38,14 +41,22 @@ class Store:
         self._siblings = Siblings()
 
     def apply(self, kind: str, body: Mapping[str, Any], *, deleted: bool = False) -> set[Key]:
-        """Take in one object as the API server showed it; gives the keys to look at again."""
+        """Take in one object as the API server showed it; gives the keys to look at again.
+
+        One that cannot be read is left out: whatever it holds, others are taken in after it.
+        """
         meta = body["metadata"]
         name = (meta["namespace"], meta["name"])
         collection = self.collection(kind)
         if deleted:
             changed = collection.remove(name, meta["uid"])
         elif collection.is_news(name, meta["resourceVersion"]):
-            changed = collection.put(name, _facts(kind, body))
+            try:
+                facts = _facts(kind, body)
+            except Exception as error:
+                logger.error("%s %s/%s cannot be read, and is left out: %r", kind, *name, error)
+                return set()
+            changed = collection.put(name, facts)
         else:
             changed = False
         return self._changed(kind, name, meta) if changed else set()

@@ -336,15 +336,16 @@ def _trouble(waiting: Mapping[str, Any]) -> str:
 
 
 def _verdict(message: str) -> Verdict | None:
-    """The program's own JSON, or None when the container died without leaving one."""
+    """The program's own JSON, or None when the container died without leaving one, or left
+    anything else: any pod that has our label says here what it likes."""
     try:
         parsed = json.loads(message)
-    except ValueError:
+        if not isinstance(parsed, dict) or not isinstance(parsed.get("code"), int):
+            return None
+        return Verdict(
+            failure=Failure(parsed["code"], str(parsed.get("message", ""))[:2048]),
+            reason=str(parsed.get("reason", "")),
+            partial_failures=_failures(parsed.get("partialFailures"))[:5],
+        )
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
-    if not isinstance(parsed, dict) or not isinstance(parsed.get("code"), int):
-        return None
-    return Verdict(
-        failure=Failure(parsed["code"], str(parsed.get("message", ""))[:2048]),
-        reason=str(parsed.get("reason", "")),
-        partial_failures=_failures(parsed.get("partialFailures"))[:5],
-    )

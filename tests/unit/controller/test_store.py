@@ -80,6 +80,38 @@ def test_a_deletion_is_news_once() -> None:
     assert len(store.jobs) == 0
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "[" * 4000,
+        '{"code": 2, "partialFailures": [{"code": "two"}]}',
+        '{"code": 2, "partialFailures": [{"code": null}]}',
+        '{"code": 2, "partialFailures": [{"code": Infinity}]}',
+    ],
+)
+def test_the_last_words_of_a_pod_stop_nobody(message: str) -> None:
+    """Whoever may make a pod in one namespace gave it the operator's label and such words. The
+    sweep ended by them, its end failed the probe, and the operator that was started then met them
+    in its first sweep: it never worked again, for anybody."""
+    ended = {"terminated": {"exitCode": 1, "message": message}}
+    labels = {"evaluations.dev/job": "ripeness"}
+    pod = labelled("Pod", "p", **labels) | {"status": {"containerStatuses": [{"state": ended}]}}
+    store = store_with(pod)
+
+    [found] = store.pods.owned_by("uid-of-owner")
+    assert found.exit_code == 1
+    assert found.verdict is None
+
+
+def test_an_object_that_cannot_be_read_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    odd = at(merged(make_dataset(), {"spec": {"scheduledTime": "never"}}), 5)
+    store = Store()
+
+    assert store.apply("Dataset", odd) == set()
+    assert len(store.datasets) == 0
+    assert "is left out" in caplog.text
+
+
 def test_a_list_finds_what_a_watch_did_not_tell() -> None:
     gone = at(make_evaluation_job(), 5)
     there = at(make_evaluation_job("other"), 6)
