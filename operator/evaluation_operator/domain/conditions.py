@@ -21,10 +21,11 @@ class Told(NamedTuple):
 
 
 def clip(text: str, limit: int) -> str:
-    """At most `limit` bytes of UTF-8: the cluster store counts bytes, not characters."""
-    data = text.encode()
+    """At most `limit` bytes of UTF-8: the cluster store counts bytes, not characters. Halves of
+    pairs, which are none, become `?`: the last words of a pod may hold some."""
+    data = text.encode("utf-8", "replace")
     if len(data) <= limit:
-        return text
+        return data.decode()
     return data[: limit - 3].decode("utf-8", "ignore") + "…"
 
 

@@ -183,3 +183,18 @@ def test_a_termination_message_is_read_or_ignored(message: str, want_code: int |
     )
 
     assert (pod.verdict.failure.code if pod.verdict else None) == want_code
+
+
+def test_half_a_pair_in_the_last_words_of_a_pod_is_told_as_a_question_mark() -> None:
+    """JSON can say half a surrogate pair, UTF-8 cannot: each turn of the job ended there, and it
+    never ran again."""
+    world = JobWorld()
+    world.at_slot(0)
+    [run] = world.active
+    world.start_pod(run)
+    world.fail(run, message="no \ud800 label", code=3)
+
+    world.settle()
+
+    assert world.active == []
+    assert "no ? label" in str(world.status["attempts"])
