@@ -290,7 +290,10 @@ def _taken(job: EvaluationJob, slot: LoggerSlot) -> Told:
 
 def _host(url: str) -> str:
     """Not the whole address: it may hold a password."""
-    return urlsplit(url).hostname or "a store"
+    try:
+        return urlsplit(url).hostname or "a store"
+    except ValueError:  # its owner may have written anything
+        return "a store"
 
 
 def _version_fault(job: EvaluationJob, slot: LoggerSlot) -> str:

@@ -254,3 +254,10 @@ def test_passwords_in_an_address_are_not_shown(slot: LoggerSlot) -> None:
     message = told(world.decide())["message"]
     assert "drift.example" in message
     assert "secret" not in message
+
+
+def test_a_logger_at_what_is_no_address_is_told_like_any_other() -> None:
+    """Each turn of the job ended at such an address, and its runs with it."""
+    world = LoggerWorld(replace(THEIRS, url="http://[drift"))
+    world.edit(manageLogger=True)
+    assert "sends to a store" in told(world.decide())["message"]
