@@ -27,6 +27,7 @@ from evaluation_operator.domain.conditions import clip
 from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.cut import CUT_SCHEMA, Cut, RowsDigest, batched, read_cut
 from evaluation_operator.evaluator.draw import RowDict
+from evaluation_operator.evaluator.entries import UnreadableError, parsed
 from evaluation_operator.evaluator.errors import Unavailable
 from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.evaluator.summary import Findings
@@ -273,8 +274,8 @@ def filled_truth(row: RowDict, entries: Mapping[int, str]) -> str | None:
 def parsed_entries(text: str | None) -> list[Any] | None:
     """What a row says of each of its items; None where it says nothing that can be read."""
     try:
-        document = None if text is None else json.loads(text)
-    except ValueError:
+        document = parsed(text, "")
+    except UnreadableError:
         return None
     entries = document.get("predictions") if isinstance(document, dict) else None
     return entries if isinstance(entries, list) else None

@@ -319,3 +319,19 @@ def test_entries_that_no_row_has_a_place_for_change_nothing() -> None:
     assert fill({1: '{"labels": ["ripe"]}'}) is None
     assert fill({0: '{"labels": ["ripe"]}'}) == truths("ripe")
     assert filled_truth(plain | {"is_duplicate": True}, {0: "{}"}) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"predictions": ' + "[" * 3000 + "]" * 3000 + "}",
+        '{"predictions": [' + "[]," * 4_000_000 + "[]]}",
+    ],
+    ids=["deep", "wide"],
+)
+def test_a_row_that_cannot_be_read_keeps_its_ground_truth(text: str) -> None:
+    """Of a row with people's labels its texts are read once more, and there without a bound: one
+    row, written by somebody else, ended every run of the job that asks people."""
+    row = {"id": "r", "is_duplicate": False, "raw_prediction": text, "groundtruth": None}
+    assert filled_truth(row, {0: "{}"}) is None
+    assert filled_truth(row | {"raw_prediction": "{}", "groundtruth": text}, {0: "{}"}) is None
