@@ -474,7 +474,9 @@ def rendered() -> str:
 
 def main(arguments: list[str]) -> int:
     if arguments == ["--check"]:
-        return int(not TABLE.exists() or TABLE.read_text(encoding="utf-8") != rendered())
+        is_stale = not TABLE.exists() or TABLE.read_text(encoding="utf-8") != rendered()
+        print(f"{TABLE.name} is {'out of date' if is_stale else 'up to date'}")
+        return int(is_stale)
     sys.stdout.write(rendered())
     return 0
 
