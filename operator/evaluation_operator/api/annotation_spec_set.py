@@ -8,6 +8,7 @@ from pydantic import Field
 
 from .base import (
     LINE,
+    LIST_BY_TYPE,
     TEXT,
     Condition,
     Ignored,
@@ -81,10 +82,7 @@ class AnnotationSpecSetStatus(Model):
         default=[],
         description="What is to be said about the set.",
         max_length=16,
-        json_schema_extra={
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["type"],
-        },
+        json_schema_extra=LIST_BY_TYPE,
     )
 
 

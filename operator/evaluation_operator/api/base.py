@@ -50,6 +50,13 @@ TEXT: JsonDict = {"pattern": rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_TURNING}
 """Schema of a text of several lines."""
 
 
+LIST_BY_TYPE: JsonDict = {
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["type"],
+}
+"""Schema of a list of conditions, of which there is one of a type."""
+
+
 def keys_of(max_length: int) -> JsonDict:
     """Schema of a map whose keys have at most so many characters, which no other bound limits."""
     return {"propertyNames": {"maxLength": max_length}}

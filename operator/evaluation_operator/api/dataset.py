@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from .base import (
+    LIST_BY_TYPE,
     Condition,
     Duration,
     Model,
@@ -371,10 +372,7 @@ class DatasetStatus(Model):
         description="What is to be said about the Dataset. Labeled: whether people have labelled "
         "what they were asked; the run goes on once it is True.",
         max_length=16,
-        json_schema_extra={
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["type"],
-        },
+        json_schema_extra=LIST_BY_TYPE,
     )
 
 

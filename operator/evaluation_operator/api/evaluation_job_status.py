@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .base import Condition, Model, RpcStatus, TimeSpan, Timestamp
+from .base import LIST_BY_TYPE, Condition, Model, RpcStatus, TimeSpan, Timestamp
 
 MAX_ATTEMPTS = 10
 
@@ -113,10 +113,7 @@ class EvaluationJobStatus(Model):
         "SamplerBehind (the last run went on without a replica of the sampler) and LoggerManaged "
         "(spec.manageLogger).",
         max_length=16,
-        json_schema_extra={
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["type"],
-        },
+        json_schema_extra=LIST_BY_TYPE,
     )
     observed_generation: int | None = Field(
         default=None, description="Generation of the spec that the status speaks of.", ge=0

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from .base import (
     DNS_SUBDOMAIN,
+    LIST_BY_TYPE,
     TEXT,
     Condition,
     Model,
@@ -161,10 +162,7 @@ class EvaluationJobVersionStatus(Model):
         default=[],
         description="Ready, Reconciling, Stalled, and what became of terminate.",
         max_length=16,
-        json_schema_extra={
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["type"],
-        },
+        json_schema_extra=LIST_BY_TYPE,
     )
     observed_generation: int | None = Field(
         default=None, description="Generation of the spec that the status speaks of.", ge=0

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from .annotation_spec_set import BlockingResources
-from .base import LINE, TEXT, Condition, Model, PrinterColumn, Resource, Rule
+from .base import LINE, LIST_BY_TYPE, TEXT, Condition, Model, PrinterColumn, Resource, Rule
 
 FILE_URI_PATTERN = r"^(gs|s3|https?)://[A-Za-z0-9][-A-Za-z0-9._]*(:[0-9]{1,5})?(/[!#-;=?-Z_a-~]*)?$"
 """An address that a browser can show or a person can fetch: no script, no password, no quotes."""
@@ -99,10 +99,7 @@ class InstructionStatus(Model):
         default=[],
         description="What is to be said about the instruction.",
         max_length=16,
-        json_schema_extra={
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["type"],
-        },
+        json_schema_extra=LIST_BY_TYPE,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -21,10 +20,11 @@ from evaluation_operator.controller.act import Learn, answered_soon, kserve_faul
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key, job_key
 from evaluation_operator.controller.labelers import Labelers
+from evaluation_operator.controller.presence import Presence
 from evaluation_operator.controller.replicas import Replicas
 from evaluation_operator.controller.store import Store
 from evaluation_operator.controller.stored import trimmed
-from evaluation_operator.controller.volume_claims import VolumeClaims
+from evaluation_operator.domain.allowances import is_claim_for_tables
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
 from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.logger_slot import LoggerRefusal, LoggerSlot, logger_target
@@ -48,6 +48,7 @@ from evaluation_operator.domain.steps import current_job
 from evaluation_operator.domain.tables import table_source
 from evaluation_operator.kube import (
     ANNOTATION_SPEC_SETS,
+    CLAIMS,
     DATASETS,
     EVALUATION_JOB_VERSIONS,
     EVALUATION_JOBS,
@@ -60,8 +61,6 @@ from evaluation_operator.kube import (
     NotFound,
 )
 from evaluation_operator.kube.resources import Resource
-
-PRESENCE_SECONDS = 60.0
 
 
 class Gatherer:
@@ -77,8 +76,7 @@ class Gatherer:
         self._learn = learn
         self._replicas = Replicas(kube)
         self._labelers = Labelers(kube)
-        self._volume_claims = VolumeClaims(kube)
-        self._present: dict[tuple[str, str, str], float] = {}
+        self._presence = Presence(kube)
 
     async def job(
         self,
@@ -99,6 +97,7 @@ class Gatherer:
                 logger_refusals=refusals,
             )
         check = self._check(job)
+        lacks, claim_is_for_tables = await self._namespace(job)
         return JobSnapshot(
             job=job,
             runs=tuple(await self._runs(key, job)),
@@ -106,8 +105,8 @@ class Gatherer:
             labels=await self._labels(job),
             instruction=await self._instruction(job),
             has_labeler=await self._has_labeler(job),
-            namespace_lacks=tuple(await self._namespace_lacks(job)),
-            claim_is_for_tables=await self._claim_is_for_tables(job),
+            namespace_lacks=lacks,
+            claim_is_for_tables=claim_is_for_tables,
             table_check=await self._with_verdict(key, check) if check is not None else None,
             obstacle=obstacle,
             replicas=await self._replicas_for(job, now),
@@ -265,37 +264,27 @@ class Gatherer:
             return False
         return await self._labelers.work_in(job.metadata.namespace)
 
-    async def _namespace_lacks(self, job: EvaluationJob) -> list[str]:
+    async def _namespace(self, job: EvaluationJob) -> tuple[tuple[str, ...], bool]:
+        """What the namespace lacks for the job's pods, and whether jobs may have its volume claim.
+
+        A claim that does not exist may still be made right: it is missed, not refused.
+        """
         namespace, template = job.metadata.namespace, job.spec.run_template
         account = (template.service_account_name if template else None) or (
             self._policy.service_account
         )
         lacks = []
-        if not await self._exists(SERVICE_ACCOUNTS, namespace, account):
+        if await self._presence.judge(SERVICE_ACCOUNTS, namespace, account) is None:
             lacks.append(f"ServiceAccount {account!r}")
         claim = table_source(job).volume_claim
-        if claim is not None and await self._volume_claims.get(namespace, claim) is None:
+        if claim is None:
+            return tuple(lacks), True
+        is_for_tables = await self._presence.judge(
+            CLAIMS, namespace, claim, lambda labels: is_claim_for_tables(claim, labels)
+        )
+        if is_for_tables is None:
             lacks.append(f"PersistentVolumeClaim {claim!r}")
-        return lacks
-
-    async def _claim_is_for_tables(self, job: EvaluationJob) -> bool:
-        """One that does not exist may still be made right: it is missed, not refused."""
-        name = table_source(job).volume_claim
-        claim = await self._volume_claims.get(job.metadata.namespace, name) if name else None
-        return claim is None or claim.is_for_tables
-
-    async def _exists(self, resource: Resource, namespace: str, name: str) -> bool:
-        place = (resource.plural, namespace, name)
-        now = time.monotonic()
-        if now - self._present.get(place, -PRESENCE_SECONDS) < PRESENCE_SECONDS:
-            return True
-        try:
-            await self._kube.get(resource, namespace, name)
-        except NotFound:
-            self._present.pop(place, None)
-            return False
-        self._present[place] = now
-        return True
+        return tuple(lacks), is_for_tables is not False
 
     def _siblings(self, version: EvaluationJobVersion) -> list[Sibling]:
         """Those that decide which number is next."""
