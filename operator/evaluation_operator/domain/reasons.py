@@ -1,4 +1,4 @@
-"""Every reason that a condition or an Event of the operator may carry."""
+"""Every reason that a condition, an attempt or an Event may carry, and what holds a run up."""
 
 from __future__ import annotations
 
@@ -60,6 +60,37 @@ class Reason(StrEnum):
     WINDOW_ABANDONED = "WindowAbandoned"
     RUN_MISSING = "RunMissing"
     STOPPED = "Stopped"
+
+    # What keeps a run's pod from appearing
+    FAILED_CREATE = "FailedCreate"
+    SUSPENDED = "Suspended"
+    NAMESPACE_TERMINATING = "NamespaceTerminating"
+    TABLE_NOT_CHECKED = "TableNotChecked"
+
+    # ... from starting
+    IMAGE_PULL_BACK_OFF = "ImagePullBackOff"
+    ERR_IMAGE_PULL = "ErrImagePull"
+    ERR_IMAGE_NEVER_PULL = "ErrImageNeverPull"
+    INVALID_IMAGE_NAME = "InvalidImageName"
+    CREATE_CONTAINER_CONFIG_ERROR = "CreateContainerConfigError"
+    CREATE_CONTAINER_ERROR = "CreateContainerError"
+    RUN_CONTAINER_ERROR = "RunContainerError"
+    FAILED_MOUNT = "FailedMount"
+    FAILED_ATTACH_VOLUME = "FailedAttachVolume"
+    FAILED_CREATE_POD_SANDBOX = "FailedCreatePodSandBox"
+
+    # ... from going on
+    OOM_KILLED = "OOMKilled"
+    EVICTED = "Evicted"
+    POD_LOST = "PodLost"
+
+    # ... from ending
+    CONTAINER_STILL_RUNNING = "ContainerStillRunning"
+    HELD_BY_FINALIZER = "HeldByFinalizer"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+
+    # Times that cannot be
+    FUTURE_NOT_BELIEVED = "FutureNotBelieved"
 
     # EvaluationJobVersion
     JOB_NOT_FOUND = "EvaluationJobNotFound"
