@@ -214,8 +214,18 @@ class EvaluationJob(Resource):
         name_rule(MAX_NAME_LENGTH, "the names of its runs (evj-NAME-TIME)"),
     )
     PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
-        PrinterColumn("State", ".status.state"),
-        PrinterColumn("Interval", ".status.intervalDays", "integer", "Days between two runs."),
+        PrinterColumn("State", ".status['state','stalled']"),
+        PrinterColumn("Ready", ".status.conditions[?(@.type=='Ready')].status"),
+        PrinterColumn(
+            "Reason",
+            ".status.conditions[?(@.type=='Ready')].reason",
+            description="Why it is ready, or what is in the way.",
+        ),
+        PrinterColumn(
+            "Held Up",
+            ".status.active[?(@.message)].phase",
+            description="Where a run is that waits for something; `status.active` says for what.",
+        ),
         PrinterColumn("Next Run", ".status.nextRunTime", "string"),
         PrinterColumn(
             "mAP",
@@ -224,7 +234,9 @@ class EvaluationJob(Resource):
             "Mean average precision of the newest Evaluation.",
         ),
         PrinterColumn("Age", ".metadata.creationTimestamp", "date"),
-        PrinterColumn("Ready", ".status.conditions[?(@.type=='Ready')].status", wide=True),
+        PrinterColumn(
+            "Interval", ".status.intervalDays", "integer", "Days between two runs.", True
+        ),
         PrinterColumn(
             "Quality",
             ".status.conditions[?(@.type=='QualityAcceptable')].status",

@@ -98,6 +98,12 @@ class EvaluationJobStatus(Model):
         description="SCHEDULED, RUNNING (a run is active), PAUSED or STOPPED (being deleted); "
         "absent while Stalled.",
     )
+    stalled: str | None = Field(
+        default=None,
+        description="`Stalled` while the condition of that name is True, so that `kubectl get` has "
+        "a word to show where there is no state; else absent.",
+        max_length=64,
+    )
     create_time: Timestamp | None = Field(default=None, description="When the job was created.")
     attempts: list[Attempt] = Field(
         default=[], description="Runs that failed: the newest 10, newest last.", max_length=10

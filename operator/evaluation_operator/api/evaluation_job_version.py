@@ -190,6 +190,11 @@ class EvaluationJobVersion(Resource):
         PrinterColumn("Job", ".spec.evaluationJob"),
         PrinterColumn("Number", ".status.number", "integer"),
         PrinterColumn("State", ".status.state"),
+        PrinterColumn(
+            "Reason",
+            ".status.conditions[?(@.type=='Ready')].reason",
+            description="What the version waits for, or how it ended.",
+        ),
         PrinterColumn("mAP", ".status.meanAveragePrecision", "number", "Mean average precision."),
         PrinterColumn("Age", ".metadata.creationTimestamp", "date"),
         PrinterColumn("Items", ".status.evaluatedItemCount", "integer", wide=True),

@@ -112,7 +112,7 @@ def _stop(draft: JobDraft, snapshot: JobSnapshot) -> Plan:
     if naming.FINALIZER not in snapshot.job.metadata.finalizers:
         return Plan()
     if draft.status.state is not JobState.STOPPED:
-        draft.update(state=JobState.STOPPED, next_run_time=None)
+        draft.update(state=JobState.STOPPED, stalled=None, next_run_time=None)
         draft.events.append(EventRecord(Reason.STOPPED, "stopped, because it is being deleted"))
     for run in snapshot.runs:
         if run.job is not None and not run.job.finished and not run.job.deleting:

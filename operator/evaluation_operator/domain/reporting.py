@@ -17,6 +17,7 @@ from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import JobSnapshot
 
 QUALITY = "QualityAcceptable"
+STALLED = "Stalled"
 LASTING = frozenset({SAMPLER_BEHIND, LOGGER_MANAGED})
 """Conditions that say what was found when it was looked into, which is not in every turn."""
 
@@ -37,6 +38,7 @@ def report(draft: JobDraft, snapshot: JobSnapshot, readiness: Readiness, now: da
     holds = claim is not None and claim.holder_uid == job.metadata.uid
     draft.update(
         state=state,
+        stalled=STALLED if readiness.stalled else None,
         observed_generation=job.metadata.generation,
         model_version_lease=claim.name if claim is not None and holds else None,
     )

@@ -98,6 +98,7 @@ def test_what_keeps_a_job_from_running_is_said(hindrance: Hindrance) -> None:
     assert (stalled["status"] == "True") == hindrance.want_stalled
     assert world.condition("Reconciling")["status"] == str(not hindrance.want_stalled)
     assert ("state" in world.status) != hindrance.want_stalled
+    assert world.status.get("stalled") == ("Stalled" if hindrance.want_stalled else None)
     told = [event.reason for event in plan.events]
     passing = hindrance.want_reason is Reason.TABLE_CHECKING
     assert told == ([] if passing else [hindrance.want_reason])
