@@ -72,6 +72,7 @@ class Reason(StrEnum):
     ERR_IMAGE_PULL = "ErrImagePull"
     ERR_IMAGE_NEVER_PULL = "ErrImageNeverPull"
     INVALID_IMAGE_NAME = "InvalidImageName"
+    CRASH_LOOP_BACK_OFF = "CrashLoopBackOff"
     CREATE_CONTAINER_CONFIG_ERROR = "CreateContainerConfigError"
     CREATE_CONTAINER_ERROR = "CreateContainerError"
     RUN_CONTAINER_ERROR = "RunContainerError"
@@ -91,6 +92,21 @@ class Reason(StrEnum):
 
     # Times that cannot be
     FUTURE_NOT_BELIEVED = "FutureNotBelieved"
+
+    # Dataset: Labeled. It is True with the first three, and then the run goes on.
+    NOTHING_TO_LABEL = "NothingToLabel"
+    ALL_LABELED = "AllLabeled"
+    DEADLINE_REACHED = "DeadlineReached"
+    BACKEND_REFUSED = "BackendRefused"
+    BACKEND_NOT_FOUND = "BackendNotFound"
+    RESULTS_UNAVAILABLE = "ResultsUnavailable"
+    LABELER_FAILED = "LabelerFailed"
+
+    # The last word of a run's pod
+    INTERNAL = "Internal"
+    INVALID_RUN = "InvalidRun"
+    NOTHING_USABLE = "NothingUsable"
+    API_UNAVAILABLE = "ApiUnavailable"
 
     # EvaluationJobVersion
     JOB_NOT_FOUND = "EvaluationJobNotFound"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation_operator.domain.conditions import clip
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.redaction import redact
 
 INVALID_ARGUMENT = 3
@@ -42,7 +43,7 @@ class RunError(Exception):
 
     exit_code = 70
     code = INTERNAL
-    reason = "Internal"
+    reason: Reason = Reason.INTERNAL
 
     def __init__(self, message: str, partial_failures: Sequence[PartialFailure] = ()) -> None:
         self.message = redact(message)
@@ -55,7 +56,7 @@ class InvalidRun(RunError):
 
     exit_code = 2
     code = INVALID_ARGUMENT
-    reason = "InvalidRun"
+    reason = Reason.INVALID_RUN
 
 
 class NothingUsable(RunError):
@@ -63,7 +64,7 @@ class NothingUsable(RunError):
 
     exit_code = 65
     code = FAILED_PRECONDITION
-    reason = "NothingUsable"
+    reason = Reason.NOTHING_USABLE
 
 
 class TableInvalid(RunError):
@@ -71,7 +72,7 @@ class TableInvalid(RunError):
 
     exit_code = 66
     code = FAILED_PRECONDITION
-    reason = "TableInvalid"
+    reason = Reason.TABLE_INVALID
 
 
 class Unavailable(RunError):
@@ -79,7 +80,7 @@ class Unavailable(RunError):
 
     exit_code = 75
     code = UNAVAILABLE
-    reason = "TableUnavailable"
+    reason = Reason.TABLE_UNAVAILABLE
 
 
 def termination_message(error: RunError) -> str:

@@ -24,6 +24,7 @@ from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import LabelingSummary
 from evaluation_operator.api.names import ModelVersion
 from evaluation_operator.domain.conditions import clip
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.cut import CUT_SCHEMA, Cut, RowsDigest, batched, read_cut
 from evaluation_operator.evaluator.draw import RowDict
@@ -37,7 +38,6 @@ from evaluation_operator.tables.schema import LABEL_SCHEMA
 
 LABELER: Final = "evaluation-labeler"
 WARNING_BYTES: Final = 512
-NOTHING_TO_LABEL: Final = "NothingToLabel"
 _BATCH_ROWS: Final = 1024
 _READ: Final = ["row_id", "index", "is_resolved", "groundtruth"]
 _LABELED_ROWS: Final = "labeled-rows.parquet"
@@ -150,7 +150,7 @@ def write_no_labels(folder: Folder, now: datetime) -> None:
             "unresolved": 0,
             "annotators": 0,
             "agreement": None,
-            "reason": NOTHING_TO_LABEL,
+            "reason": Reason.NOTHING_TO_LABEL,
         },
     )
 

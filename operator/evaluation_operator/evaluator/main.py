@@ -19,6 +19,7 @@ from pathlib import Path
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.table_address import shown_address
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.environment import forget_credentials
 from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.errors import (
@@ -239,7 +240,7 @@ def api_errors() -> Iterator[None]:
         raise RunError(f"the API server refuses: {error.message}") from error
     except ApiError as error:
         failure = Unavailable(f"the API server does not answer: {error.message}")
-        failure.reason = "ApiUnavailable"
+        failure.reason = Reason.API_UNAVAILABLE
         raise failure from error
 
 

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.evaluator.cut import Cut
 from evaluation_operator.evaluator.errors import Unavailable
-from evaluation_operator.evaluator.labels import NOTHING_TO_LABEL
 from evaluation_operator.evaluator.run import CutResult, RunResult
 from evaluation_operator.kube import (
     DATASETS,
@@ -203,7 +203,7 @@ def _cut_status(
         labeled = {
             "type": "Labeled",
             "status": "True",
-            "reason": NOTHING_TO_LABEL,
+            "reason": Reason.NOTHING_TO_LABEL,
             "message": "every item that can be labelled has ground truth",
             "lastTransitionTime": format_time(result.cut.time),
         }

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.evaluator.errors import RunError
 from evaluation_operator.evaluator.results import run_folder
 from evaluation_operator.kube import (
@@ -37,7 +38,6 @@ from evaluation_operator.labeling.backends import BackendNotFound, Backends
 from evaluation_operator.labeling.closing import close_orphans
 from evaluation_operator.labeling.pauses import Backoff
 from evaluation_operator.labeling.progress import (
-    Reason,
     Told,
     is_labeled,
     is_open,

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from evaluation_operator.api.base import ConditionStatus, RpcStatus, format_time, parse_duration
 from evaluation_operator.api.dataset import Dataset, DatasetLabeling
 from evaluation_operator.domain.conditions import MESSAGE_LIMIT, clip
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.kube import DATASETS, Conflict, Kube, NotFound
 from evaluation_operator.redaction import redact
 from evaluation_operator.visible import visible
@@ -23,23 +23,8 @@ FAILURES_KEPT = 10
 _ATTEMPTS = 5
 _INVALID_ARGUMENT = 3
 
-
-class Reason(StrEnum):
-    """Of the condition Labeled. It is True with the first three, and then the run goes on; the
-    run itself says that there is nothing to label."""
-
-    NOTHING_TO_LABEL = "NothingToLabel"
-    ALL_LABELED = "AllLabeled"
-    DEADLINE_REACHED = "DeadlineReached"
-    LABELING = "Labeling"
-    BACKEND_UNAVAILABLE = "BackendUnavailable"
-    BACKEND_REFUSED = "BackendRefused"
-    BACKEND_NOT_FOUND = "BackendNotFound"
-    RESULTS_UNAVAILABLE = "ResultsUnavailable"
-    LABELER_FAILED = "LabelerFailed"
-
-
 ENDS = frozenset({Reason.NOTHING_TO_LABEL, Reason.ALL_LABELED, Reason.DEADLINE_REACHED})
+"""With these the condition is True and the run goes on; the run itself says the first."""
 
 
 @dataclass(frozen=True, slots=True)

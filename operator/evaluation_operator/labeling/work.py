@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.labeling import results_files as files
 from evaluation_operator.labeling.answers import ItemAnswers, Task
@@ -24,13 +25,7 @@ from evaluation_operator.labeling.backend import (
     OpenProject,
     ProjectSpec,
 )
-from evaluation_operator.labeling.progress import (
-    Counts,
-    Reason,
-    Told,
-    deadline_of,
-    labeling_of,
-)
+from evaluation_operator.labeling.progress import ENDS, Counts, Told, deadline_of, labeling_of
 from evaluation_operator.labeling.results_files import CutItem, Kept, LabelLine, Summary
 from evaluation_operator.labeling.threads import in_thread
 from evaluation_operator.labeling.verdicts import Verdicts, judge
@@ -281,8 +276,10 @@ class TaskSet:
 
 
 def ended(summary: Summary) -> Told:
-    """What there is to say of a labelling that has ended."""
+    """What there is to say of a labelling that has ended. ValueError if it says that it has not."""
     reason = Reason(summary.reason)
+    if reason not in ENDS:
+        raise ValueError(f"labels.json: reason {reason!r} is no end: remove the file")
     people = f"{summary.annotators} {'person' if summary.annotators == 1 else 'people'}"
     message = (
         f"{summary.answered} of {summary.asked} items were answered by {people}: "

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.environment import SettingsError
 from evaluation_operator.labeling.backend import BackendUnavailable, OnClose, OpenProject
 from evaluation_operator.labeling.backends import BackendNotFound, Backends
 from evaluation_operator.labeling.closing import close_orphans
 from evaluation_operator.labeling.pauses import Backoff
-from evaluation_operator.labeling.progress import Counts, Reason, Told, is_open, status_with
+from evaluation_operator.labeling.progress import Counts, Told, is_open, status_with
 from evaluation_operator.labeling.settings import from_environment, read_backends
 from tests.unit.labeling.desk import Tool
 

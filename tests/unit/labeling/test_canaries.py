@@ -21,6 +21,7 @@ from urllib.parse import quote
 import pytest
 from pydantic import BaseModel
 
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.environment import SettingsError
 from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.labeling import mail
@@ -28,7 +29,7 @@ from evaluation_operator.labeling.backend import BackendError
 from evaluation_operator.labeling.label_studio import LabelStudio
 from evaluation_operator.labeling.label_studio.client import Client, parsed
 from evaluation_operator.labeling.manual import Manual
-from evaluation_operator.labeling.progress import Reason, Told, shown_to_all, status_with
+from evaluation_operator.labeling.progress import Told, shown_to_all, status_with
 from evaluation_operator.labeling.settings import Smtp, read_backends
 from evaluation_operator.sampling.auth import Tokens
 from evaluation_operator.tables.protocol import TableOptions

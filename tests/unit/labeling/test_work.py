@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.labeling.answers import NOBODY, BadAnswer
 from evaluation_operator.labeling.backend import BackendRefused, BackendUnavailable
-from evaluation_operator.labeling.progress import Counts, Reason
+from evaluation_operator.labeling.progress import Counts
 from tests.unit.labeling.desk import Bench, Killed, Tool
 
 
