@@ -69,10 +69,8 @@ class Reason(StrEnum):
 
     # ... from starting
     IMAGE_PULL_BACK_OFF = "ImagePullBackOff"
-    ERR_IMAGE_PULL = "ErrImagePull"
     ERR_IMAGE_NEVER_PULL = "ErrImageNeverPull"
     INVALID_IMAGE_NAME = "InvalidImageName"
-    CRASH_LOOP_BACK_OFF = "CrashLoopBackOff"
     CREATE_CONTAINER_CONFIG_ERROR = "CreateContainerConfigError"
     CREATE_CONTAINER_ERROR = "CreateContainerError"
     RUN_CONTAINER_ERROR = "RunContainerError"
@@ -80,7 +78,10 @@ class Reason(StrEnum):
     FAILED_ATTACH_VOLUME = "FailedAttachVolume"
     FAILED_CREATE_POD_SANDBOX = "FailedCreatePodSandBox"
 
+    INIT_CONTAINER_FAILED = "InitContainerFailed"
+
     # ... from going on
+    POD_FAILED = "PodFailed"
     OOM_KILLED = "OOMKilled"
     EVICTED = "Evicted"
     POD_LOST = "PodLost"
