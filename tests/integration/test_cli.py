@@ -296,7 +296,7 @@ def test_waiting_for_json_gives_the_evaluation_alone(namespace: Namespace) -> No
         ({"state": "Terminated", "message": "by spec.terminate"}, 3, "was terminated"),
         (
             {
-                "state": "Creating",
+                "state": "Failed",
                 "message": "image is not allowed",
                 "conditions": [READY | {"type": "Stalled", "reason": "InvalidSpec"}],
             },
@@ -304,7 +304,7 @@ def test_waiting_for_json_gives_the_evaluation_alone(namespace: Namespace) -> No
             "image is not allowed",
         ),
     ],
-    ids=["no data", "failed", "terminated", "stalled"],
+    ids=["no data", "failed", "terminated", "refused"],
 )
 def test_waiting_exits_as_the_version_ended(
     namespace: Namespace, status: Manifest, exit_code: int, expected: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evaluation_operator.kube import DATASETS
+from evaluation_operator.kube import DATASETS, JOBS
 from tests.builders import Manifest
 from tests.integration.eventually import count_of, eventually
 from tests.integration.lab import Lab, condition, quiet, reason, state, time_of, writes
@@ -276,6 +276,36 @@ async def test_a_dataset_deleted_by_hand(lab: Lab) -> None:
         await lab.delete(DATASETS, name)
         status = await lab.job(holds=attempted)
         assert status["attempts"][0]["dataset"] == name
+        assert status["failedRuns"] == 1
 
         second = await lab.go_to_slot(1)
         assert await lab.windows(second) == [(status["createTime"], time_of(await lab.slot(1)), 0)]
+
+
+async def test_a_dataset_that_is_deleted_and_held_by_a_finalizer_of_others(lab: Lab) -> None:
+    """Its run was RUNNING for ever, and what its pod published belonged to no run."""
+    async with lab.operator():
+        await lab.ready_job()
+        name = await lab.go_to_slot()
+        await lab.dataset(name)
+        await lab.kubelet.start(name)
+        await lab.job(holds=state("RUNNING"))
+        held = {"metadata": {"finalizers": ["backup.example/keep"]}}
+        await lab.kube.patch(DATASETS, lab.namespace, name, held)
+        pod_saw = await lab.program.read(name)
+        await lab.delete(DATASETS, name)
+
+        status = await lab.job(holds=attempted)
+        assert status["attempts"][0]["partialFailures"] == [
+            {"code": 1, "message": f"Dataset {name} was deleted before the run ended"}
+        ]
+        assert status["failedRuns"] == 1
+        await lab.is_gone(JOBS, name)
+        assert not await lab.program.publish(name, dataset=pod_saw), "the run has ended"
+        await lab.kube.patch(DATASETS, lab.namespace, name, {"metadata": {"finalizers": None}})
+        await lab.is_gone(DATASETS, name)
+        second = await lab.go_to_slot(1)
+        assert await lab.windows(second) == [
+            (status["createTime"], time_of(await lab.slot()), 1),
+            (time_of(await lab.slot()), time_of(await lab.slot(1)), 0),
+        ]

@@ -120,7 +120,8 @@ async def follow_version(
     async def look() -> News[Standing]:
         standing = await _look(kube, namespace, name)
         text = f"{name}: {_news(standing.version)}"
-        return News(text, standing if has_ended(standing.version) else None)
+        ended = standing.version.status.state in FINAL_VERSION_STATES
+        return News(text, standing if ended else None)
 
     return await follow(look, timeout_seconds, f"kubectl get evjv {name} -n {namespace}")
 
@@ -129,12 +130,6 @@ async def _look(kube: Kube, namespace: str, name: str) -> Standing:
     body = await kube.get(EVALUATION_JOB_VERSIONS, namespace, name)
     version = EvaluationJobVersion.from_dict(body)
     return Standing(version, body, await _evaluation(kube, namespace, version))
-
-
-def has_ended(version: EvaluationJobVersion) -> bool:
-    """Also when its spec is refused: then it never gets further."""
-    stalled = any(it.type == "Stalled" and it.status == "True" for it in version.status.conditions)
-    return version.status.state in FINAL_VERSION_STATES or stalled
 
 
 def failure_of(version: EvaluationJobVersion) -> CliError | None:

@@ -147,8 +147,7 @@ class Actor:
             case RemoveFinalizer():
                 await self._remove_finalizer(turn)
             case OwnVersion(owner):
-                known = bool(turn.metadata.owner_references)
-                await self._edit_own(turn, _append("ownerReferences", dict(owner), known))
+                await self._own_version(turn, owner)
             case DeleteJob(facts):
                 await self._delete(key, JOBS, facts.name, facts.uid, dict(facts.labels))
             case ApplyLogger(service, uid, logger):
@@ -283,6 +282,21 @@ class Actor:
             raise LoggerRefused(
                 LoggerRefusal(service, Reason.LOGGER_REFUSED, kserve_fault(error).message)
             ) from error
+
+    async def _own_version(self, turn: Turn, owner: Mapping[str, Any]) -> None:
+        """Raises Conflict when the job is another one by now, or goes: the garbage collector would
+        take the version along, though its owner may have wanted it to stay."""
+        key, name = turn.key, owner["name"]
+        try:
+            body = await self._kube.get(EVALUATION_JOBS, key.namespace, name)
+        except NotFound as error:
+            raise Conflict(f"EvaluationJob {name} is gone: {error.message}") from error
+        metadata = body["metadata"]
+        if metadata["uid"] != owner["uid"] or "deletionTimestamp" in metadata:
+            self._learn(key, EVALUATION_JOBS.kind, body, False)
+            raise Conflict(f"EvaluationJob {name} is being deleted, or another one by now")
+        known = bool(turn.metadata.owner_references)
+        await self._edit_own(turn, _append("ownerReferences", dict(owner), known))
 
     async def _remove_finalizer(self, turn: Turn) -> None:
         """The decision does not know the whole list, which may be long: look where it stands."""

@@ -22,7 +22,11 @@ from evaluation_operator.api.names import (
 )
 from evaluation_operator.domain.facts import parse_time
 from evaluation_operator.domain.logger_slot import logger_target
-from evaluation_operator.domain.naming import ANNOTATION_REEVALUATE, FINALIZER
+from evaluation_operator.domain.naming import (
+    ANNOTATION_REEVALUATE,
+    FINALIZER,
+    FINALIZER_ORPHAN,
+)
 from evaluation_operator.domain.revisions import REQUEST_LENGTH
 from evaluation_operator.domain.tables import table_source
 
@@ -109,8 +113,8 @@ def trimmed_metadata(metadata: Mapping[str, Any]) -> Body:
         kept["annotations"] = {ANNOTATION_REEVALUATE: annotation[:REQUEST_LENGTH]}
     finalizers = metadata.get("finalizers") or []
     if finalizers:
-        ours = [item for item in finalizers if item == FINALIZER]
-        kept["finalizers"] = ours + [item for item in finalizers if item != FINALIZER][:1]
+        read = [item for item in finalizers if item in (FINALIZER, FINALIZER_ORPHAN)]
+        kept["finalizers"] = read + [item for item in finalizers if item not in read][:1]
     owners = metadata.get("ownerReferences") or []
     if owners:
         controllers = [item for item in owners if item.get("controller")]

@@ -44,6 +44,7 @@ from evaluation_operator.domain.progress import (
 from evaluation_operator.domain.readiness import Readiness, judge
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.recording import (
+    deleted_under,
     is_recorded,
     record,
     record_missing,
@@ -108,13 +109,18 @@ def _with_place(
 
 
 def _stop(draft: JobDraft, snapshot: JobSnapshot) -> Plan:
-    """Stop the active runs and let the job go; owner references take the rest along."""
-    if naming.FINALIZER not in snapshot.job.metadata.finalizers:
+    """Stop the active runs and let the job go; owner references take the rest along.
+
+    What is to stay without its job goes on: a run that was stopped could be of no use to anybody.
+    """
+    finalizers = snapshot.job.metadata.finalizers
+    if naming.FINALIZER not in finalizers:
         return Plan()
     if draft.status.state is not JobState.STOPPED:
         draft.update(state=JobState.STOPPED, stalled=None, next_run_time=None)
         draft.events.append(EventRecord(Reason.STOPPED, "stopped, because it is being deleted"))
-    for run in snapshot.runs:
+    stopped = snapshot.runs if naming.FINALIZER_ORPHAN not in finalizers else ()
+    for run in stopped:
         if run.job is not None and not run.job.finished and not run.job.deleting:
             draft.actions.append(DeleteJob(run.job))
     release_logger(draft, snapshot.job, snapshot.loggers, snapshot.logger_refusals)
@@ -145,6 +151,7 @@ def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: 
         outcome = (
             progress.outcome
             or progress.failure
+            or deleted_under(run.dataset, now)
             or never_created(run, snapshot.obstacle, now, policy)
         )
         if outcome is None:
@@ -153,6 +160,9 @@ def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: 
             continue
         if run.dataset.outcome is None:
             draft.actions.append(WriteOutcome(run.dataset, outcome))
+        job = run.job if run.dataset.deleting else None
+        if job is not None and not job.finished and not job.deleting:
+            draft.actions.append(DeleteJob(job))
         draft.status, events = record(draft.status, run.dataset, outcome)
         draft.events.extend(events)
         if outcome.result is Result.FAILED and progress.verdict_reason in TABLE_REASONS:

@@ -14,7 +14,6 @@ from evaluation_operator.api.evaluation_job_version import (
     VersionState,
 )
 from evaluation_operator.api.run_template import RunTemplate
-from evaluation_operator.domain.allowances import template_breaches
 from evaluation_operator.domain.conditions import clip, condition, is_true, message_of
 from evaluation_operator.domain.facts import Failure, Outcome, Result
 from evaluation_operator.domain.faults import Fault, listed
@@ -44,10 +43,15 @@ from evaluation_operator.domain.progress import (
 )
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Run, VersionSnapshot
-from evaluation_operator.domain.stalled import pod_faults, stalled_version_faults
+from evaluation_operator.domain.stalled import (
+    pod_faults,
+    stalled_version_faults,
+    version_faults,
+)
 from evaluation_operator.domain.steps import begun_at
 
 INVALID_ARGUMENT = 3
+FAILED_PRECONDITION = 9
 MESSAGE_BYTES = 512
 STATES = {
     Phase.CREATING: VersionState.CREATING,
@@ -104,17 +108,27 @@ def decide_version(snapshot: VersionSnapshot, now: datetime, policy: Policy) -> 
     draft.update(number=number)
     if snapshot.run is not None:
         _follow_run(draft, snapshot, snapshot.run, policy)
+    elif number is None:
+        # Whatever becomes of it, those that are younger wait for its number.
+        _wait(draft, snapshot, Reason.PROGRESSING, "an older version is numbered first", policy)
     elif version.spec.terminate:
-        _end(draft, VersionState.TERMINATED, Reason.TERMINATED, "terminated before it was created")
+        message = "terminated before it was created"
+        _end(draft, VersionState.TERMINATED, Reason.TERMINATED, message, now)
+    elif (refusal := _refusal(version, policy)) is not None:
+        _fail(draft, *refusal)
     else:
         _create(draft, snapshot, number, policy)
     return draft.plan()
 
 
 def _own(draft: _Draft, snapshot: VersionSnapshot) -> None:
+    """Not by a job that is being deleted: with `--cascade=orphan` its versions are to stay, and
+    one that was given back to it would be deleted after it."""
     metadata = draft.version.metadata
     job = snapshot.job
-    if job is None or metadata.controller_uid() is not None:
+    if job is None or job.metadata.deletion_timestamp is not None:
+        return
+    if metadata.controller_uid() is not None:
         return
     owner = owner_reference("EvaluationJob", job.metadata.name, job.metadata.uid)
     draft.actions.append(OwnVersion(owner))
@@ -132,17 +146,13 @@ def _number(snapshot: VersionSnapshot) -> int | None:
     return 1 + max((item.number or 0 for item in snapshot.siblings), default=0)
 
 
-def _create(draft: _Draft, snapshot: VersionSnapshot, number: int | None, policy: Policy) -> None:
-    waiting = _waits_for(snapshot, number, policy)
+def _create(draft: _Draft, snapshot: VersionSnapshot, number: int, policy: Policy) -> None:
+    waiting = _waits_for(snapshot, policy)
     if waiting is not None:
-        reason, message = waiting
-        _report(draft, VersionState.CREATING, reason, message)
-        if snapshot.obstacle is not None:
-            draft.wake_at = draft.now + policy.retry
+        _wait(draft, snapshot, *waiting, policy)
         return
     job = snapshot.job
     assert job is not None, "waited for above"
-    assert number is not None, "waited for above"
     labels = snapshot.labels or ()
     unknown = [label for label in draft.version.spec.labels if label not in labels]
     if unknown:
@@ -150,9 +160,7 @@ def _create(draft: _Draft, snapshot: VersionSnapshot, number: int | None, policy
             f"spec.labels: {unknown[0]!r} is not in the AnnotationSpecSet: "
             "make a version with labels that are"
         )
-        failure = RpcStatus(code=INVALID_ARGUMENT, message=clip(message, MESSAGE_BYTES))
-        draft.update(partial_failures=[failure])
-        _end(draft, VersionState.FAILED, Reason.UNKNOWN_LABEL, message)
+        _fail(draft, Reason.UNKNOWN_LABEL, message)
         return
     if snapshot.free_places == 0:
         message = draft.wait_for_place(draft.version.created, policy)
@@ -165,20 +173,22 @@ def _create(draft: _Draft, snapshot: VersionSnapshot, number: int | None, policy
     _report(draft, VersionState.CREATING, Reason.STARTING, "the run is being created")
 
 
-def _waits_for(
-    snapshot: VersionSnapshot, number: int | None, policy: Policy
-) -> tuple[Reason, str] | None:
+def _wait(
+    draft: _Draft, snapshot: VersionSnapshot, reason: Reason, message: str, policy: Policy
+) -> None:
+    _report(draft, VersionState.CREATING, reason, message)
+    if snapshot.obstacle is not None:
+        draft.wake_at = draft.now + policy.retry
+
+
+def _waits_for(snapshot: VersionSnapshot, policy: Policy) -> tuple[Reason, str] | None:
+    """What may still come; what lies in the version's own spec never does, and fails it."""
     spec, job = snapshot.version.spec, snapshot.job
     if job is None or job.metadata.deletion_timestamp is not None:
         return (
             Reason.JOB_NOT_FOUND,
             f"EvaluationJob {spec.evaluation_job!r} does not exist: apply it",
         )
-    if faults := stalled_version_faults(snapshot.version, limits=policy.limits):
-        return Reason.INVALID_SPEC, listed(faults)
-    allowances = policy.limits.allowances
-    if allowances and (faults := template_breaches(spec.run_template, allowances)):
-        return Reason.NOT_ALLOWED, listed(faults)
     if snapshot.obstacle is not None:
         return snapshot.obstacle.reason, snapshot.obstacle.message
     conditions = job.status.conditions
@@ -194,9 +204,25 @@ def _waits_for(
             f"Dataset {spec.dataset!r} of EvaluationJob {spec.evaluation_job!r} does not exist"
         )
         return Reason.DATASET_NOT_FOUND, message
-    if number is None:
-        return Reason.PROGRESSING, "an older version is numbered first"
     return None
+
+
+def _refusal(version: EvaluationJobVersion, policy: Policy) -> tuple[Reason, str] | None:
+    """Why the version's own spec, which nobody can edit, never gets a pod."""
+    reason, faults = Reason.INVALID_SPEC, stalled_version_faults(version, limits=policy.limits)
+    if not faults:
+        reason, faults = Reason.NOT_ALLOWED, version_faults(version, limits=policy.limits)
+    if not faults:
+        return None
+    cure = ": make a version with a runTemplate that is allowed"
+    return reason, clip(listed(faults), MESSAGE_BYTES - len(cure)) + cure
+
+
+def _fail(draft: _Draft, reason: Reason, message: str) -> None:
+    """End a version that never gets a run."""
+    failure = RpcStatus(code=INVALID_ARGUMENT, message=clip(message, MESSAGE_BYTES))
+    draft.update(partial_failures=[failure])
+    _end(draft, VersionState.FAILED, reason, message, draft.now)
 
 
 def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Policy) -> None:
@@ -205,6 +231,7 @@ def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Poli
         progress.outcome
         or progress.failure
         or never_created(run, snapshot.obstacle, draft.now, policy)
+        or _never_starts(draft, snapshot, run, policy)
     )
     draft.update(dataset=run.dataset.name)
     if outcome is not None:
@@ -219,14 +246,11 @@ def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Poli
         return
     reason, message = progress.reason, progress.message
     job = snapshot.job
-    if run.job is None and job is not None:
-        if run.dataset.job_uid != job.uid:
-            reason = Reason.JOB_NOT_FOUND
-            message = (
-                f"the EvaluationJob {job.name!r} of this run is gone, and the one that has its "
-                "name now is another: delete the version"
-            )
-        elif faults := _pod_faults(draft.version, job, policy):
+    if run.job is None and (job is None or run.dataset.job_uid != job.uid):
+        reason = Reason.JOB_NOT_FOUND
+        message = f"EvaluationJob {draft.version.spec.evaluation_job!r} is gone: delete the version"
+    elif run.job is None and job is not None:
+        if faults := _pod_faults(draft.version, job, policy):
             reason, message = Reason.NOT_ALLOWED, listed(faults)
         elif snapshot.free_places == 0:
             reason = Reason.TOO_MANY_RUNS
@@ -239,6 +263,26 @@ def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Poli
     if state is VersionState.RUNNING and draft.status.start_time is None:
         draft.update(start_time=draft.now)
     _report(draft, state, reason, message, refused=wants_end)
+
+
+def _never_starts(
+    draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Policy
+) -> Outcome | None:
+    """A run without a Job that can have none any more has failed; it would wait for ever."""
+    version, job = draft.version, snapshot.job
+    if run.job is not None:
+        return None
+    if (refusal := _refusal(version, policy)) is not None:
+        message = refusal[1]
+    elif job is None or run.dataset.job_uid == job.uid or job.created < run.dataset.create_time:
+        return None
+    else:
+        message = (
+            f"the EvaluationJob {job.name!r} of this run is gone, and the one that has its name "
+            "now is another: delete the version, and make one of that job"
+        )
+    failure = Failure(FAILED_PRECONDITION, message)
+    return Outcome(Result.FAILED, draft.now, message=message, partial_failures=(failure,))
 
 
 def _state(draft: _Draft, run: Run, progress: Progress) -> VersionState:
@@ -290,7 +334,8 @@ def _record(draft: _Draft, run: Run, outcome: Outcome) -> None:
             draft.actions.append(DeleteJob(run.job))
         state = VersionState.TERMINATED if cancelled else VersionState.FAILED
         reason = Reason.TERMINATED if cancelled else Reason.FAILED
-        _end(draft, state, reason, outcome.message or failures[0].message)
+        message = outcome.message or failures[0].message
+        _end(draft, state, reason, message, outcome.time)
         return
     draft.update(
         evaluation=outcome.evaluation,
@@ -300,11 +345,16 @@ def _record(draft: _Draft, run: Run, outcome: Outcome) -> None:
     empty = outcome.result is Result.NO_DATA
     message = "no rows to evaluate" if empty else f"Evaluation {outcome.evaluation} is published"
     reason = Reason.NO_DATA if empty else Reason.COMPLETED
-    _end(draft, VersionState.COMPLETED, reason, message)
+    _end(draft, VersionState.COMPLETED, reason, message, outcome.time)
 
 
-def _end(draft: _Draft, state: VersionState, reason: Reason, message: str) -> None:
-    draft.update(completion_time=draft.now)
+def _end(
+    draft: _Draft, state: VersionState, reason: Reason, message: str, ended_at: datetime
+) -> None:
+    """`ended_at` is the run's own word, also where nobody looked for hours; but its clock may
+    differ from ours, by which the version was seen to start."""
+    begun = draft.status.start_time or draft.version.created
+    draft.update(completion_time=max(min(ended_at, draft.now), begun))
     refused = bool(draft.version.spec.terminate) and state is not VersionState.TERMINATED
     _report(draft, state, reason, message, refused=refused)
     failed = state is VersionState.FAILED
@@ -353,7 +403,7 @@ def _report(
     """kstatus: a version that ran is Current whatever came out; one that failed is Stalled."""
     draft.update(state=state, message=clip(message, MESSAGE_BYTES) or None)
     ended = state in FINAL_VERSION_STATES
-    failed = state is VersionState.FAILED or reason is Reason.INVALID_SPEC
+    failed = state is VersionState.FAILED
     values: list[tuple[str, bool, Reason, str]] = [
         ("Ready", state is VersionState.COMPLETED, reason, message),
         ("Reconciling", not ended and not failed, reason, "" if ended else message),

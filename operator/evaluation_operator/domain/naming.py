@@ -9,6 +9,8 @@ MOUNT_PATH = "/var/lib/evaluations/table"
 """Where a run pod finds the volume of a `file://` table: one fixed path, in every pod."""
 
 FINALIZER = "evaluations.dev/operator"
+FINALIZER_ORPHAN = "orphan"
+"""Kubernetes' own, on what was deleted with `--cascade=orphan`: what it owns is to stay."""
 LABEL_JOB = "evaluations.dev/job"
 LABEL_VERSION = "evaluations.dev/version"
 LABEL_DATASET = "evaluations.dev/dataset"

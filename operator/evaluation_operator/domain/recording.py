@@ -71,12 +71,27 @@ def record(
 def record_missing(
     status: EvaluationJobStatus, run: ActiveRun, now: datetime
 ) -> tuple[EvaluationJobStatus, list[EventRecord]]:
-    """A Dataset that was deleted under a run: an attempt; its rows go to the next run."""
+    """A Dataset that was deleted under a run: it has failed; its rows go to the next run."""
     active = [item for item in status.active if item.name != run.name]
-    status = status.model_copy(update={"active": active})
-    message = f"Dataset {run.name} was deleted before the run ended"
+    failed = (status.failed_runs or 0) + 1
+    status = status.model_copy(update={"active": active, "failed_runs": failed})
+    message = _deleted(run.name)
     status = _with_attempt(status, run.name, (Failure(CANCELLED, message),), now)
     return status, [EventRecord(Reason.RUN_MISSING, message, warning=True)]
+
+
+def deleted_under(dataset: DatasetFacts, now: datetime) -> Outcome | None:
+    """How a run ends whose Dataset somebody has deleted, and a finalizer of others keeps there: at
+    once, since nobody knows for how long."""
+    if not dataset.deleting or dataset.outcome is not None:
+        return None
+    message = _deleted(dataset.name)
+    failure = Failure(CANCELLED, message)
+    return Outcome(Result.FAILED, now, message=message, partial_failures=(failure,))
+
+
+def _deleted(run: str) -> str:
+    return f"Dataset {run} was deleted before the run ended"
 
 
 def windows_of(spans: Iterable[TimeSpan]) -> tuple[Window, ...]:

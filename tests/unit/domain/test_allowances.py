@@ -293,11 +293,12 @@ def test_a_template_that_is_edited_during_a_run_is_judged_again() -> None:
     assert run in world.jobs
 
 
-def test_a_version_waits_for_what_is_not_allowed() -> None:
+def test_a_version_that_asks_for_what_is_not_allowed_has_failed() -> None:
     world = VersionWorld(runTemplate={"tolerations": [{"operator": "Exists"}]})
     world.settle()
 
     assert world.jobs == {}
+    assert world.status["state"] == "Failed"
     [ready] = [item for item in world.status["conditions"] if item["type"] == "Ready"]
     assert ready["reason"] == "NotAllowed"
 

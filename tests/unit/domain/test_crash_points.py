@@ -101,6 +101,19 @@ def a_deletion_with_an_active_run() -> tuple[World, list[Callable[[], None]]]:
     return world, [world.delete]
 
 
+def a_dataset_that_is_deleted_and_held() -> tuple[World, list[Callable[[], None]]]:
+    world = JobWorld()
+    world.at_slot(0, seconds=0)
+
+    def delete() -> None:
+        world.datasets[name_at(0)]["metadata"]["deletionTimestamp"] = "2026-03-02T10:05:00Z"
+
+    def due() -> None:
+        world.now = FIRST_RUN + DAY
+
+    return world, [delete, due, lambda: world.succeed(name_at(1))]
+
+
 def a_takeover() -> tuple[World, list[Callable[[], None]]]:
     world = JobWorld(checked=False)
     world.lease = {
@@ -135,6 +148,7 @@ STORIES: dict[str, Story] = {
     "labels that come late": a_run_that_labels_come_late_for,
     "a piece that runs alone": a_piece_that_runs_alone,
     "a deletion with an active run": a_deletion_with_an_active_run,
+    "a Dataset that is deleted and held": a_dataset_that_is_deleted_and_held,
     "a takeover of a model version": a_takeover,
     "a version": a_version,
     "a version that is terminated in a queue": a_version_that_is_terminated,

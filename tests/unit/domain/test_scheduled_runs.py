@@ -314,9 +314,35 @@ def test_a_dataset_deleted_by_hand_is_an_attempt_and_its_rows_go_on() -> None:
     world.settle()
 
     assert world.status["attempts"][0]["dataset"] == name_at(0)
+    assert world.status["failedRuns"] == 1, "it was an attempt, and no failed run"
     assert world.status["state"] == "SCHEDULED"
     world.at_slot(1)
     assert world.windows(name_at(1)) == [Window(CREATED, FIRST_RUN + DAY)]
+
+
+@pytest.mark.parametrize("has_job", [True, False])
+def test_a_dataset_that_is_deleted_and_held_by_others_is_as_good_as_gone(has_job: bool) -> None:
+    """Somebody's finalizer kept it, its Job could not be made anew, and the run was "the Job is
+    being created" for ever; a Job that was there went on."""
+    world = JobWorld()
+    world.at_slot(0)
+    if not has_job:
+        world.remove_job(name_at(0))
+    world.datasets[name_at(0)]["metadata"]["deletionTimestamp"] = "2026-03-02T10:05:00Z"
+    world.settle()
+
+    message = f"Dataset {name_at(0)} was deleted before the run ended"
+    [attempt] = world.status["attempts"]
+    assert attempt["partialFailures"] == [{"code": 1, "message": message}]
+    assert world.status["failedRuns"] == 1
+    assert world.status["state"] == "SCHEDULED"
+    assert world.datasets[name_at(0)]["status"]["outcome"]["result"] == "Failed"
+    assert name_at(0) not in world.jobs
+    world.at_slot(1)
+    assert [(w.start, w.end) for w in world.windows(name_at(1))] == [
+        (CREATED, FIRST_RUN),
+        (FIRST_RUN, FIRST_RUN + DAY),
+    ]
 
 
 def test_a_job_deleted_by_hand_is_made_again() -> None:
@@ -358,6 +384,19 @@ def test_deletion_stops_active_runs_and_lets_go() -> None:
     assert world.status["state"] == "STOPPED"
     assert FINALIZER not in world.own["metadata"]["finalizers"]
     assert is_quiet(world.decide())
+
+
+def test_a_run_of_a_job_that_is_orphaned_goes_on() -> None:
+    """Whether `--cascade=orphan` stopped it hung on who was first, the garbage collector or we."""
+    world = JobWorld()
+    world.at_slot(0)
+    world.own["metadata"]["finalizers"].append("orphan")
+    world.delete()
+    world.turn()
+
+    assert world.deleted_jobs == []
+    assert world.status["state"] == "STOPPED"
+    assert world.own["metadata"]["finalizers"] == ["orphan"]
 
 
 def test_a_job_that_is_being_deleted_starts_nothing() -> None:

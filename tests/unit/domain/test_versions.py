@@ -8,11 +8,13 @@ from datetime import timedelta
 
 import pytest
 
+from evaluation_operator.api.base import format_time
 from evaluation_operator.domain.plan import Obstacle
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Sibling
-from tests.builders import merged
+from evaluation_operator.domain.stalled import Limits
+from tests.builders import Manifest, merged
 from tests.unit.domain.world import CREATED, VersionWorld, is_quiet
 
 QUEUE = {"queueName": "night"}
@@ -232,8 +234,9 @@ def older_unnumbered(world: VersionWorld) -> None:
     world.siblings = (Sibling("older", CREATED - timedelta(seconds=1), None),)
 
 
-def refused_image(world: VersionWorld) -> None:
-    world.own["spec"]["runTemplate"] = {"image": "registry.example/miner:1"}
+def job_that_goes(world: VersionWorld) -> None:
+    assert world.job is not None
+    world.job = merged(world.job, {"metadata": {"deletionTimestamp": "2026-03-02T08:00:00Z"}})
 
 
 OBSTACLES = {
@@ -247,9 +250,7 @@ OBSTACLES = {
     "an older version has no number": Wait(
         older_unnumbered, "Creating", Reason.PROGRESSING, "older version"
     ),
-    "its image is not allowed": Wait(
-        refused_image, "Creating", Reason.INVALID_SPEC, "runTemplate.image"
-    ),
+    "its job is being deleted": Wait(job_that_goes, "Creating", Reason.JOB_NOT_FOUND, "apply it"),
 }
 
 
@@ -273,6 +274,132 @@ def test_a_label_that_does_not_exist_fails_the_version() -> None:
     assert "'rotten'" in world.status["message"]
     assert world.status["partialFailures"][0]["code"] == 3
     assert not world.datasets
+
+
+REFUSED: dict[str, tuple[Manifest, Reason, str]] = {
+    "its image": (
+        {"image": "registry.example/miner:1"},
+        Reason.INVALID_SPEC,
+        "spec.runTemplate.image: ",
+    ),
+    "its service account": (
+        {"serviceAccountName": "default"},
+        Reason.INVALID_SPEC,
+        "spec.runTemplate.serviceAccountName: ",
+    ),
+    "what its pod asks for": (
+        {"tolerations": [{"operator": "Exists"}]},
+        Reason.NOT_ALLOWED,
+        "spec.runTemplate.tolerations",
+    ),
+    "so much that no message holds it": (
+        {"image": "registry.example/miner:1", "tolerations": [{"operator": "Exists"}] * 16},
+        Reason.INVALID_SPEC,
+        "spec.runTemplate.image: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("has_job", [True, False])
+def test_a_version_that_can_never_start_has_failed(name: str, has_job: bool) -> None:
+    """Nobody can edit its spec, and yet it was Creating for ever, and held `kubectl wait` up."""
+    template, reason, field = REFUSED[name]
+    world = VersionWorld(runTemplate=template)
+    world.job = world.job if has_job else None
+    world.settle()
+
+    assert world.status["state"] == "Failed"
+    assert world.condition("Stalled")["status"] == "True"
+    assert world.condition("Ready")["reason"] == reason
+    message = world.status["message"]
+    assert message.startswith(field)
+    assert message.endswith(": make a version with a runTemplate that is allowed")
+    assert world.status["partialFailures"] == [{"code": 3, "message": message}]
+    assert world.status["number"] == 1, "or those that are younger would wait for it for ever"
+    assert not world.datasets
+
+
+def test_a_run_whose_version_is_not_allowed_any_more_has_failed() -> None:
+    """Its Job is gone, and the operator's settings changed before it was made anew."""
+    world = VersionWorld(runTemplate={"image": "registry.example/ours:1"})
+    world.policy = Policy(limits=Limits(allowed_images=("registry.example/ours:*",)))
+    world.settle()
+    world.remove_job(world.run_name)
+    world.policy = Policy()
+    world.settle()
+
+    assert world.status["state"] == "Failed"
+    assert "spec.runTemplate.image" in world.status["message"]
+    outcome = world.datasets[world.run_name]["status"]["outcome"]
+    assert outcome["result"] == "Failed", "no pod of it commits it any more"
+    assert not world.jobs
+
+
+def test_a_run_of_a_job_that_was_replaced_has_failed() -> None:
+    """`kubectl replace --force` of the job, before the run of its version had a Job."""
+    world = VersionWorld()
+    world.settle()
+    world.remove_job(world.run_name)
+    world.now += timedelta(minutes=1)
+    job = world.job
+    assert job is not None
+    world.job = None
+    world.settle()
+    assert world.status["state"] == "Creating"
+    assert world.status["message"] == "EvaluationJob 'ripeness' is gone: delete the version"
+
+    metadata = {"uid": "uid-of-another", "creationTimestamp": format_time(world.now)}
+    world.job = merged(job, {"metadata": metadata})
+    world.settle()
+    assert world.status["state"] == "Failed"
+    assert world.status["message"] == (
+        "the EvaluationJob 'ripeness' of this run is gone, and the one that has its name now is "
+        "another: delete the version, and make one of that job"
+    )
+
+
+def test_a_version_is_not_given_to_a_job_that_is_being_deleted() -> None:
+    """After `kubectl delete evj --cascade=orphan` the version was given back to the job that went,
+    and the garbage collector deleted it in the midst of its run."""
+    world = in_state("Running")
+    assert world.own["metadata"].pop("ownerReferences"), "the garbage collector takes it off"
+    job = world.job
+    job_that_goes(world)
+    world.settle()
+    assert "ownerReferences" not in world.own["metadata"]
+
+    world.job = job
+    world.settle()
+    assert [it["uid"] for it in world.own["metadata"]["ownerReferences"]] == ["uid-of-ripeness"]
+
+
+def test_a_version_that_ended_while_the_operator_was_away() -> None:
+    """Its completionTime was when the operator came back, hours later."""
+    world = in_state("Running")
+    world.now += timedelta(minutes=5)
+    ended = format_time(world.now)
+    world.succeed(world.run_name)
+    world.now += timedelta(hours=3)
+    world.settle()
+
+    assert world.status["completionTime"] == ended
+
+
+@pytest.mark.parametrize("minutes", [5, -5])
+def test_a_version_whose_pods_clock_differs_ends_after_it_began(minutes: int) -> None:
+    """Its clock says when it ended, ours when it was seen to start."""
+    world = in_state("Running")
+    world.now += timedelta(minutes=1)
+    seen = world.now
+    world.now += timedelta(minutes=minutes)
+    world.succeed(world.run_name)
+    world.now = seen
+    world.settle()
+
+    status = world.status
+    assert status["createTime"] <= status["startTime"] <= status["completionTime"]
+    assert status["completionTime"] <= format_time(seen)
 
 
 def test_numbers_follow_the_order_of_creation() -> None:

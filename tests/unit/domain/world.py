@@ -184,6 +184,7 @@ class World:
                     facts.name,
                     str(outcome.result),
                     message=outcome.message,
+                    time=format_time(outcome.time),
                     partialFailures=[
                         {"code": item.code, "message": item.message}
                         for item in outcome.partial_failures
