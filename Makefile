@@ -15,7 +15,7 @@ CLUSTER := $(PYTHON) tests/cluster/cluster.py
 
 PROGRAMS := operator evaluator sampler labeler
 
-.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds bench bench-memory bench-neighbours bench-sampler bench-bombs bench-detection clean
+.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds docs bench bench-memory bench-neighbours bench-sampler bench-bombs bench-detection clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -63,11 +63,14 @@ lock: $(INSTALLED) ## Renew the hash-locked requirements of every program
 crds: $(INSTALLED) ## Generate crds/ from the models
 	@$(BIN)/python crds/generate.py
 
+docs: $(INSTALLED) ## Generate docs/troubleshooting.md from the reasons
+	@$(BIN)/python docs/generate.py
+
 verify: $(INSTALLED) $(SCANNER)/.installed ## Check style, types, imports, generated files and what scanners find
 	@echo "==> ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "==> mypy"; $(BIN)/mypy
 	@echo "==> import-linter"; $(BIN)/lint-imports
-	@echo "==> generated files"; $(BIN)/python crds/generate.py --check
+	@echo "==> generated files"; $(BIN)/python crds/generate.py --check && $(BIN)/python docs/generate.py --check
 	@echo "==> checkov"; $(SCANNER)/bin/checkov --config-file .checkov.yaml
 	@echo "==> bandit"; $(BIN)/bandit --quiet --configfile pyproject.toml --recursive operator manifests crds
 

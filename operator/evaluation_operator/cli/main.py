@@ -15,6 +15,7 @@ from evaluation_operator.cli import (
     schedule_commands,
 )
 from evaluation_operator.cli.evaluate_command import evaluate
+from evaluation_operator.cli.explain_command import explain
 from evaluation_operator.cli.output import PROGRAM
 from evaluation_operator.cli.reevaluate_command import reevaluate
 from evaluation_operator.cli.run_command import run
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.command("list", epilog=f"{_EXAMPLE} list -A")(job_commands.list_jobs)
 app.command("describe", epilog=f"{_EXAMPLE} describe digits-v1 -n digits")(job_commands.describe)
+app.command("explain", epilog=f"{_EXAMPLE} explain ImagePullBackOff")(explain)
 app.command("run", epilog=f"{_EXAMPLE} run digits-v1 -n digits --label 3 --label 8 --wait")(run)
 app.command("reevaluate", epilog=f"{_EXAMPLE} reevaluate evj-digits-v1-29541240 -n digits --wait")(
     reevaluate

@@ -1,0 +1,84 @@
+"""The gRPC codes of attempts and partial failures: what failed in a word, and what happens next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evaluation_operator.domain.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """`reasons` are those that a failure of this code comes with."""
+
+    name: str
+    meaning: str
+    next: str
+    reasons: tuple[Reason, ...] = ()
+
+
+CODES: Mapping[int, Code] = {
+    1: Code(
+        "CANCELLED",
+        "Somebody ended the run: its Dataset was deleted, or the version terminated.",
+        "the rows go to the next run",
+        (Reason.RUN_MISSING, Reason.TERMINATED),
+    ),
+    2: Code(
+        "UNKNOWN",
+        "The pod ended without a word, or the Job failed for a reason of Kubernetes' own.",
+        "see the pod's log and the Job",
+        (Reason.POD_FAILED,),
+    ),
+    3: Code(
+        "INVALID_ARGUMENT",
+        "The run asks for what cannot be done. Beside another code: one row or item that cannot be "
+        "read, with its id.",
+        "edit what the message names",
+        (Reason.INVALID_RUN, Reason.UNKNOWN_LABEL),
+    ),
+    4: Code(
+        "DEADLINE_EXCEEDED",
+        "The run took longer than `spec.runTemplate.activeDeadlineSeconds`. What held it up last "
+        "stands beside it.",
+        "cure that, or give it more time",
+        (Reason.DEADLINE_EXCEEDED,),
+    ),
+    8: Code(
+        "RESOURCE_EXHAUSTED",
+        "Memory, or a node to run on, was not there.",
+        "raise `spec.runTemplate.resources`, or make room",
+        (Reason.OOM_KILLED, Reason.UNSCHEDULABLE),
+    ),
+    9: Code(
+        "FAILED_PRECONDITION",
+        "Something that the run needs is not as it has to be: the table, the labels, an image, a "
+        "Secret, a right.",
+        "repair it; trying again changes nothing",
+        (
+            Reason.NOTHING_USABLE,
+            Reason.TABLE_INVALID,
+            Reason.FAILED_CREATE,
+            Reason.IMAGE_PULL_BACK_OFF,
+        ),
+    ),
+    10: Code(
+        "ABORTED",
+        "The rows are given up after five runs over them have failed.",
+        "evaluate them by hand once the cause is cured",
+        (Reason.WINDOW_ABANDONED,),
+    ),
+    13: Code(
+        "INTERNAL",
+        "A fault of the program, or the API server finds what is written invalid.",
+        "see the log, and report it",
+        (Reason.INTERNAL, Reason.CREATE_REFUSED),
+    ),
+    14: Code(
+        "UNAVAILABLE",
+        "The table, the results, the API server or the node was away.",
+        "nothing, if it comes back: it is tried again",
+        (Reason.TABLE_UNAVAILABLE, Reason.API_UNAVAILABLE, Reason.EVICTED, Reason.POD_LOST),
+    ),
+}
