@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -25,7 +26,7 @@ from evaluation_operator.controller.replicas import Replicas
 from evaluation_operator.controller.store import Store
 from evaluation_operator.controller.stored import trimmed
 from evaluation_operator.domain.allowances import is_claim_for_tables
-from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
+from evaluation_operator.domain.facts import DatasetFacts, JobFacts
 from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.logger_slot import LoggerRefusal, LoggerSlot, logger_target
 from evaluation_operator.domain.naming import (
@@ -35,6 +36,7 @@ from evaluation_operator.domain.naming import (
     version_run_name,
 )
 from evaluation_operator.domain.plan import Claim, Obstacle
+from evaluation_operator.domain.pod_facts import PodFacts
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.slots import due_slot
 from evaluation_operator.domain.snapshot import (
@@ -44,23 +46,29 @@ from evaluation_operator.domain.snapshot import (
     TableCheck,
     VersionSnapshot,
 )
+from evaluation_operator.domain.standing import asked_about
 from evaluation_operator.domain.steps import current_job
 from evaluation_operator.domain.tables import table_source
+from evaluation_operator.domain.troubles import WarningFacts
 from evaluation_operator.kube import (
     ANNOTATION_SPEC_SETS,
     CLAIMS,
     DATASETS,
     EVALUATION_JOB_VERSIONS,
     EVALUATION_JOBS,
+    EVENTS,
     INFERENCE_SERVICES,
     INSTRUCTIONS,
     PODS,
     SERVICE_ACCOUNTS,
     ApiError,
+    Forbidden,
     Kube,
     NotFound,
 )
 from evaluation_operator.kube.resources import Resource
+
+logger = logging.getLogger(__name__)
 
 
 class Gatherer:
@@ -92,22 +100,24 @@ class Gatherer:
         if job.metadata.deletion_timestamp is not None:
             return JobSnapshot(
                 job,
-                runs=tuple(await self._runs(key, job)),
+                runs=tuple(await self._runs(key, job, now)),
                 loggers=await self._loggers(job),
                 logger_refusals=refusals,
             )
-        check = self._check(job)
-        lacks, claim_is_for_tables = await self._namespace(job)
+        runs = tuple(await self._runs(key, job, now))
+        check = await self._check(key, job, now)
+        stands_still = any(item.warnings for item in (*runs, check) if item is not None)
+        lacks, claim_is_for_tables = await self._namespace(job, anew=stands_still)
         return JobSnapshot(
             job=job,
-            runs=tuple(await self._runs(key, job)),
+            runs=runs,
             claim=await self._claim(job),
             labels=await self._labels(job),
             instruction=await self._instruction(job),
             has_labeler=await self._has_labeler(job),
             namespace_lacks=lacks,
             claim_is_for_tables=claim_is_for_tables,
-            table_check=await self._with_verdict(key, check) if check is not None else None,
+            table_check=check,
             obstacle=obstacle,
             replicas=await self._replicas_for(job, now),
             loggers=await self._loggers(job),
@@ -115,7 +125,9 @@ class Gatherer:
             free_places=self._store.places.free_for(key),
         )
 
-    async def version(self, key: Key, obstacle: Obstacle | None) -> VersionSnapshot | None:
+    async def version(
+        self, key: Key, obstacle: Obstacle | None, now: datetime
+    ) -> VersionSnapshot | None:
         """None when the version does not exist."""
         body = await self._whole(key, EVALUATION_JOB_VERSIONS, key.name)
         if body is None:
@@ -129,7 +141,7 @@ class Gatherer:
             version=version,
             job=job,
             siblings=tuple(self._siblings(version)),
-            run=await self._run(key, dataset) if dataset is not None else None,
+            run=await self._run(key, dataset, now) if dataset is not None else None,
             labels=await self._labels(job) if job is not None else None,
             source_dataset_found=self._source_found(version, job),
             obstacle=obstacle,
@@ -181,7 +193,7 @@ class Gatherer:
             await asyncio.sleep(0)  # they may be thousands, and other turns go on meanwhile
         return LoggerSlot.from_body(body, others)
 
-    async def _runs(self, key: Key, job: EvaluationJob) -> Sequence[Run]:
+    async def _runs(self, key: Key, job: EvaluationJob, now: datetime) -> Sequence[Run]:
         datasets = {item.name: item for item in self._store.datasets.owned_by(job.metadata.uid)}
         for active in job.status.active:
             if active.name not in datasets:
@@ -189,7 +201,7 @@ class Gatherer:
                 found = await self._read_dataset(key, active.name)
                 if found is not None and found.owner_uid == job.metadata.uid:
                     datasets[found.name] = found
-        return [await self._run(key, dataset) for dataset in datasets.values()]
+        return [await self._run(key, dataset, now) for dataset in datasets.values()]
 
     async def _read_dataset(self, key: Key, name: str) -> DatasetFacts | None:
         try:
@@ -199,12 +211,14 @@ class Gatherer:
         self._learn(key, "Dataset", body, False)
         return DatasetFacts.from_body(body)
 
-    async def _run(self, key: Key, dataset: DatasetFacts) -> Run:
+    async def _run(self, key: Key, dataset: DatasetFacts, now: datetime) -> Run:
         job = current_job(dataset, self._store.batch_jobs.owned_by(dataset.uid))
         pods = self._pods(job) if job is not None else ()
         if job is not None and job.failed and dataset.outcome is None and not _told(pods):
             pods = await self._list_pods(key, job, f"{LABEL_DATASET}={dataset.name}")
-        return Run(dataset, job, pods)
+        if job is None or dataset.outcome is not None:
+            return Run(dataset, job, pods)
+        return Run(dataset, job, pods, await self._warnings(job, pods, now))
 
     def _pods(self, job: JobFacts) -> tuple[PodFacts, ...]:
         return tuple(self._store.pods.owned_by(job.uid))
@@ -215,16 +229,31 @@ class Gatherer:
             self._learn(key, "Pod", body, False)
         return self._pods(job)
 
-    def _check(self, job: EvaluationJob) -> TableCheck | None:
-        digest = table_source(job).digest
-        found = self._store.batch_jobs.get((job.metadata.namespace, table_check_name(digest)))
-        return TableCheck(found, self._pods(found)) if found is not None else None
+    async def _warnings(
+        self, job: JobFacts, pods: Sequence[PodFacts], now: datetime
+    ) -> tuple[WarningFacts, ...]:
+        """Events are not watched, since there are many: they are asked for where something stands
+        still and nothing else says why. Without the right to list them that stays unsaid."""
+        uid = asked_about(job, pods, now, self._policy)
+        if uid is None:
+            return ()
+        selector = f"type=Warning,involvedObject.uid={uid}"
+        try:
+            found = self._kube.list(EVENTS, job.namespace, field_selector=selector)
+            return tuple([WarningFacts.from_body(body) async for body in found])
+        except Forbidden as error:
+            logger.warning("why Job %s stands still: %s", job.name, error.message)
+            return ()
 
-    async def _with_verdict(self, key: Key, check: TableCheck) -> TableCheck:
-        if not check.job.failed or _told(check.pods):
-            return check
-        selector = f"batch.kubernetes.io/job-name={check.job.name}"
-        return TableCheck(check.job, await self._list_pods(key, check.job, selector))
+    async def _check(self, key: Key, job: EvaluationJob, now: datetime) -> TableCheck | None:
+        name = table_check_name(table_source(job).digest)
+        found = self._store.batch_jobs.get((job.metadata.namespace, name))
+        if found is None:
+            return None
+        pods = self._pods(found)
+        if found.failed and not _told(pods):
+            pods = await self._list_pods(key, found, f"batch.kubernetes.io/job-name={name}")
+        return TableCheck(found, pods, await self._warnings(found, pods, now))
 
     async def _claim(self, job: EvaluationJob) -> Claim | None:
         namespace = job.metadata.namespace
@@ -264,8 +293,9 @@ class Gatherer:
             return False
         return await self._labelers.work_in(job.metadata.namespace)
 
-    async def _namespace(self, job: EvaluationJob) -> tuple[tuple[str, ...], bool]:
+    async def _namespace(self, job: EvaluationJob, *, anew: bool) -> tuple[tuple[str, ...], bool]:
         """What the namespace lacks for the job's pods, and whether jobs may have its volume claim.
+        `anew`: what was found a moment ago may be what a run stands still for now.
 
         A claim that does not exist may still be made right: it is missed, not refused.
         """
@@ -274,13 +304,17 @@ class Gatherer:
             self._policy.service_account
         )
         lacks = []
-        if await self._presence.judge(SERVICE_ACCOUNTS, namespace, account) is None:
+        if await self._presence.judge(SERVICE_ACCOUNTS, namespace, account, anew=anew) is None:
             lacks.append(f"ServiceAccount {account!r}")
         claim = table_source(job).volume_claim
         if claim is None:
             return tuple(lacks), True
         is_for_tables = await self._presence.judge(
-            CLAIMS, namespace, claim, lambda labels: is_claim_for_tables(claim, labels)
+            CLAIMS,
+            namespace,
+            claim,
+            lambda labels: is_claim_for_tables(claim, labels),
+            anew=anew,
         )
         if is_for_tables is None:
             lacks.append(f"PersistentVolumeClaim {claim!r}")

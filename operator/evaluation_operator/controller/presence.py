@@ -24,10 +24,14 @@ class Presence:
         namespace: str,
         name: str,
         is_good: Callable[[Mapping[str, str]], bool] = lambda _: True,
+        *,
+        anew: bool = False,
     ) -> bool | None:
-        """What `is_good` says of the object's labels; None when there is no such object."""
+        """What `is_good` says of the object's labels; None when there is no such object. `anew`:
+        what is believed is not."""
         place, now = (resource.plural, namespace, name), time.monotonic()
-        if now - self._good.get(place, -BELIEVED_SECONDS) < BELIEVED_SECONDS:
+        believed = now - self._good.get(place, -BELIEVED_SECONDS) < BELIEVED_SECONDS
+        if believed and not anew:
             return True
         self._good.pop(place, None)
         try:

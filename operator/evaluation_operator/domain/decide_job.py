@@ -20,6 +20,7 @@ from evaluation_operator.domain.due_runs import MAX_ACTIVE_RUNS, follow_schedule
 from evaluation_operator.domain.facts import Result
 from evaluation_operator.domain.families import families, prune
 from evaluation_operator.domain.faults import listed
+from evaluation_operator.domain.leftovers import follow_left_over
 from evaluation_operator.domain.logger_slot import follow_logger, release_logger
 from evaluation_operator.domain.manifests import build_dataset, build_run_job
 from evaluation_operator.domain.plan import (
@@ -35,7 +36,6 @@ from evaluation_operator.domain.plan import (
 )
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.progress import (
-    Phase,
     Progress,
     never_created,
     no_place,
@@ -54,8 +54,10 @@ from evaluation_operator.domain.reporting import report
 from evaluation_operator.domain.revisions import MAX_ACTIVE_REVISIONS, due_revisions
 from evaluation_operator.domain.snapshot import JobSnapshot, Run
 from evaluation_operator.domain.stalled import pod_faults
+from evaluation_operator.domain.standing import Phase, next_look
 from evaluation_operator.domain.steps import StepJob, begun_at, step_job, step_of
 from evaluation_operator.domain.tables import is_found_good, table_source
+from evaluation_operator.domain.troubles import is_same
 
 MAX_PAUSED_SPANS = 50
 TABLE_REASONS = frozenset({Reason.TABLE_INVALID, Reason.TABLE_UNAVAILABLE})
@@ -144,8 +146,10 @@ def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: 
             draft.wake_times.append(now)
             continue
         if is_recorded(snapshot.job.status, run.dataset):
+            _end_job(draft, run, now)
             continue
-        progress = observe(run.dataset, run.job, run.pods, now, has_labeler=snapshot.has_labeler)
+        before = _told_of(snapshot, run)
+        progress = observe(run, now, policy, has_labeler=snapshot.has_labeler, told=before)
         if progress.reason is Reason.LABELING:
             draft.wake_times.append(now + policy.labeler_retry)
         outcome = (
@@ -156,7 +160,9 @@ def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: 
         )
         if outcome is None:
             progress = _with_job(draft, snapshot, run, progress, policy)
-            active.append(_active_run(run, progress))
+            if progress.look_again:
+                draft.wake_times.append(next_look(begun_at(run.dataset), now, policy))
+            active.append(_active_run(draft, run, progress, before))
             continue
         if run.dataset.outcome is None:
             draft.actions.append(WriteOutcome(run.dataset, outcome))
@@ -165,6 +171,7 @@ def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: 
             draft.actions.append(DeleteJob(job))
         draft.status, events = record(draft.status, run.dataset, outcome)
         draft.events.extend(events)
+        _end_job(draft, run, now)
         if outcome.result is Result.FAILED and progress.verdict_reason in TABLE_REASONS:
             _check_table_again(draft, snapshot, now)
     newest = max((item.scheduled_time for item in active), default=None)
@@ -179,13 +186,32 @@ def _is_to_be_listed(snapshot: JobSnapshot, run: Run) -> bool:
     return all(item.name != run.dataset.name for item in snapshot.job.status.active)
 
 
-def _active_run(run: Run, progress: Progress) -> ActiveRun:
-    """Only what holds a run up is worth a write: one that simply goes on costs none."""
+def _told_of(snapshot: JobSnapshot, run: Run) -> str | None:
+    """What the status says of what holds the run up."""
+    active = snapshot.job.status.active
+    return next((item.message for item in active if item.name == run.dataset.name), None)
+
+
+def _end_job(draft: JobDraft, run: Run, now: datetime) -> None:
+    actions, wake_at = follow_left_over(run, now)
+    draft.actions.extend(actions)
+    if wake_at is not None:
+        draft.wake_times.append(wake_at)
+
+
+def _active_run(draft: JobDraft, run: Run, progress: Progress, before: str | None) -> ActiveRun:
+    """Only what holds a run up is worth a write: one that simply goes on costs none, nor does a
+    trouble that is said in other numbers than before."""
+    name, message = run.dataset.name, clip(progress.message, 512)
+    if progress.trouble is not None and is_same(before, message):
+        message = before or message
+    elif progress.trouble is not None:
+        draft.events.append(EventRecord(progress.reason, f"{name}: {message}", warning=True))
     return ActiveRun(
-        name=run.dataset.name,
+        name=name,
         scheduled_time=run.dataset.scheduled_time,
         phase=RunPhase(progress.phase) if progress.is_held_up else None,
-        message=clip(progress.message, 512) if progress.is_held_up else None,
+        message=message if progress.is_held_up else None,
     )
 
 

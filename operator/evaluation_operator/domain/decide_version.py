@@ -17,6 +17,7 @@ from evaluation_operator.api.run_template import RunTemplate
 from evaluation_operator.domain.conditions import clip, condition, is_true, message_of
 from evaluation_operator.domain.facts import Failure, Outcome, Result
 from evaluation_operator.domain.faults import Fault, listed
+from evaluation_operator.domain.leftovers import follow_left_over
 from evaluation_operator.domain.manifests import (
     build_run_job,
     build_version_dataset,
@@ -35,7 +36,6 @@ from evaluation_operator.domain.plan import (
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.progress import (
     CANCELLED,
-    Phase,
     Progress,
     never_created,
     no_place,
@@ -48,7 +48,9 @@ from evaluation_operator.domain.stalled import (
     stalled_version_faults,
     version_faults,
 )
+from evaluation_operator.domain.standing import Phase, next_look
 from evaluation_operator.domain.steps import begun_at
+from evaluation_operator.domain.troubles import is_same
 
 INVALID_ARGUMENT = 3
 FAILED_PRECONDITION = 9
@@ -98,6 +100,7 @@ def decide_version(snapshot: VersionSnapshot, now: datetime, policy: Policy) -> 
         return Plan()
     if version.status.state in FINAL_VERSION_STATES:
         _report_ended(draft)
+        _end_job(draft, snapshot.run)
         return draft.plan()
     draft.update(
         create_time=version.metadata.creation_timestamp,
@@ -226,7 +229,8 @@ def _fail(draft: _Draft, reason: Reason, message: str) -> None:
 
 
 def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Policy) -> None:
-    progress = observe(run.dataset, run.job, run.pods, draft.now)
+    told = draft.version.status.message
+    progress = observe(run, draft.now, policy, told=told)
     outcome = (
         progress.outcome
         or progress.failure
@@ -238,13 +242,16 @@ def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Poli
         if run.dataset.outcome is None:
             draft.actions.append(WriteOutcome(run.dataset, outcome))
         _record(draft, run, outcome)
+        _end_job(draft, run)
         return
-    state = _state(draft, run, progress)
+    state = STATES[progress.phase]
+    if progress.look_again:
+        draft.wake_at = next_look(begun_at(run.dataset), draft.now, policy)
     wants_end = bool(draft.version.spec.terminate)
     if wants_end and (state is not VersionState.RUNNING or policy.allow_terminate_running):
         _terminate(draft, run)
         return
-    reason, message = progress.reason, progress.message
+    reason, message = progress.reason, _tell_trouble(draft, progress)
     job = snapshot.job
     if run.job is None and (job is None or run.dataset.job_uid != job.uid):
         reason = Reason.JOB_NOT_FOUND
@@ -285,12 +292,16 @@ def _never_starts(
     return Outcome(Result.FAILED, draft.now, message=message, partial_failures=(failure,))
 
 
-def _state(draft: _Draft, run: Run, progress: Progress) -> VersionState:
-    """Running has no way back to Queuing but that of a queue which takes its place away."""
-    suspended = run.job is not None and run.job.suspended
-    if draft.version.status.state is VersionState.RUNNING and not suspended:
-        return VersionState.RUNNING
-    return STATES[progress.phase]
+def _tell_trouble(draft: _Draft, progress: Progress) -> str:
+    """What to say of it. A text that says the same in other numbers is no news."""
+    before = draft.version.status.message
+    if progress.trouble is None:
+        return progress.message
+    message = clip(progress.message, MESSAGE_BYTES)
+    if is_same(before, message):
+        return before or message
+    draft.events.append(EventRecord(progress.reason, message, warning=True))
+    return message
 
 
 def _ensure_job(draft: _Draft, job: EvaluationJob, run: Run, policy: Policy) -> None:
@@ -359,6 +370,12 @@ def _end(
     _report(draft, state, reason, message, refused=refused)
     failed = state is VersionState.FAILED
     draft.events.append(EventRecord(reason, message or state, warning=failed))
+
+
+def _end_job(draft: _Draft, run: Run | None) -> None:
+    actions, wake_at = follow_left_over(run, draft.now) if run is not None else ([], None)
+    draft.actions.extend(action for action in actions if action not in draft.actions)
+    draft.wake_at = wake_at
 
 
 def _report_ended(draft: _Draft) -> None:

@@ -18,13 +18,14 @@ from evaluation_operator.domain.flushing import (
 from evaluation_operator.domain.manifests import build_dataset, build_run_job
 from evaluation_operator.domain.plan import CreateRun, EventRecord
 from evaluation_operator.domain.policy import Policy
-from evaluation_operator.domain.progress import HELD_BY_QUEUE, no_place
+from evaluation_operator.domain.progress import no_place
 from evaluation_operator.domain.readiness import Readiness
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.recording import retry_windows, windows_of
 from evaluation_operator.domain.schedule import next_run_time, parse_schedule
 from evaluation_operator.domain.slots import due_slot, promised_time
 from evaluation_operator.domain.snapshot import JobSnapshot
+from evaluation_operator.domain.standing import HELD_BY_QUEUE
 from evaluation_operator.domain.steps import Step, step_of
 
 MAX_RUNS_PER_SLOT = 10

@@ -5,7 +5,6 @@ Kept small on purpose: the operator holds one of these for every Dataset, Job an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,8 +14,8 @@ from typing import Any
 from evaluation_operator.domain.cover import Window
 from evaluation_operator.domain.naming import (
     ANNOTATION_FAILED_CHECKS,
-    LABEL_DATASET,
     LABEL_JOB,
+    LABEL_QUEUE,
     LABEL_TABLE,
     LABEL_VERSION,
 )
@@ -24,19 +23,6 @@ from evaluation_operator.domain.naming import (
 _MESSAGE_LENGTH = 1024
 _OWN_LABELS = (LABEL_JOB, LABEL_TABLE, LABEL_VERSION)
 """Whom news of a Job concerns."""
-
-_TROUBLE = frozenset(
-    {
-        "ImagePullBackOff",
-        "ErrImagePull",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "RunContainerError",
-        "CrashLoopBackOff",
-    }
-)
 
 
 class Result(StrEnum):
@@ -152,7 +138,12 @@ class DatasetFacts:
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """`failed_checks`: of a table check, how many failed before it in a row; else 0."""
+    """`failed_checks`: of a table check, how many failed before it in a row; else 0.
+
+    `failing_since`: it has been given up since then, and waits for its pods to end. `active_pods`:
+    how many the Job controller says there are, whether or not they have been seen. `finalizers`
+    are those of others, which hold it when it is deleted.
+    """
 
     namespace: str
     name: str
@@ -160,23 +151,36 @@ class JobFacts:
     resource_version: str
     owner_uid: str
     labels: tuple[tuple[str, str], ...]
+    has_queue: bool
     suspended: bool
     complete: bool
     failed: bool
     reason: str
     message: str
-    deleting: bool
+    finish_time: datetime | None
+    failing_since: datetime | None
+    active_pods: int
+    deadline_seconds: int | None
     create_time: datetime
+    deletion_time: datetime | None
+    finalizers: tuple[str, ...]
     failed_checks: int = 0
 
     @property
     def finished(self) -> bool:
         return self.complete or self.failed
 
+    @property
+    def deleting(self) -> bool:
+        return self.deletion_time is not None
+
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> JobFacts:
         meta, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
-        ended = _ended(status.get("conditions") or [])
+        conditions = status.get("conditions") or []
+        complete, failed = _true(conditions, "Complete"), _true(conditions, "Failed")
+        given_up = _true(conditions, "FailureTarget")
+        ended = complete or failed or given_up
         return cls(
             namespace=meta["namespace"],
             name=meta["name"],
@@ -184,62 +188,20 @@ class JobFacts:
             resource_version=meta["resourceVersion"],
             owner_uid=controller_uid(meta),
             labels=_own_labels(meta),
+            has_queue=LABEL_QUEUE in (meta.get("labels") or {}),
             suspended=bool(spec.get("suspend")),
-            complete=ended.get("type") == "Complete",
-            failed=ended.get("type") == "Failed",
+            complete=bool(complete),
+            failed=bool(failed),
             reason=str(ended.get("reason", ""))[:128],
             message=str(ended.get("message", ""))[:_MESSAGE_LENGTH],
-            deleting="deletionTimestamp" in meta,
+            finish_time=_transition(complete or failed),
+            failing_since=_transition(given_up),
+            active_pods=int(status.get("active") or 0),
+            deadline_seconds=spec.get("activeDeadlineSeconds"),
             create_time=parse_time(meta["creationTimestamp"]),
+            deletion_time=_time_of(meta.get("deletionTimestamp")),
+            finalizers=_finalizers_of_others(meta),
             failed_checks=_failed_checks(meta),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a run's program said when it ended, in its termination message."""
-
-    failure: Failure
-    reason: str
-    partial_failures: tuple[Failure, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PodFacts:
-    namespace: str
-    name: str
-    uid: str
-    resource_version: str
-    owner_uid: str
-    dataset: str
-    phase: str
-    started: bool
-    unschedulable: str
-    trouble: str
-    exit_code: int | None
-    verdict: Verdict | None
-    finish_time: datetime | None
-
-    @classmethod
-    def from_body(cls, body: Mapping[str, Any]) -> PodFacts:
-        meta, status = body["metadata"], body.get("status") or {}
-        state = _main_container(status)
-        waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
-        finished = ended.get("finishedAt")
-        return cls(
-            namespace=meta["namespace"],
-            name=meta["name"],
-            uid=meta["uid"],
-            resource_version=meta["resourceVersion"],
-            owner_uid=controller_uid(meta),
-            dataset=str((meta.get("labels") or {}).get(LABEL_DATASET, "")),
-            phase=str(status.get("phase", "Pending")),
-            started="running" in state or bool(ended),
-            unschedulable=_unschedulable(status),
-            trouble=_trouble(waiting),
-            exit_code=ended.get("exitCode"),
-            verdict=_verdict(str(ended.get("message", ""))),
-            finish_time=parse_time(finished) if finished else None,
         )
 
 
@@ -293,12 +255,12 @@ def _outcome(item: Mapping[str, Any]) -> Outcome:
         mean_average_precision=item.get("meanAveragePrecision"),
         evaluated_item_count=item.get("evaluatedItemCount"),
         message=str(item.get("message", "")),
-        partial_failures=_failures(item.get("partialFailures")),
+        partial_failures=failures_of(item.get("partialFailures")),
         late_rows=int(item.get("lateRows") or 0),
     )
 
 
-def _failures(items: object) -> tuple[Failure, ...]:
+def failures_of(items: object) -> tuple[Failure, ...]:
     if not isinstance(items, list):
         return ()
     return tuple(
@@ -308,44 +270,21 @@ def _failures(items: object) -> tuple[Failure, ...]:
     )
 
 
-def _ended(conditions: list[dict[str, Any]]) -> dict[str, Any]:
-    for condition in conditions:
-        if condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True":
-            return condition
-    return {}
+def _true(conditions: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    """The condition where it holds, else an empty one."""
+    found = (it for it in conditions if it.get("type") == kind and it.get("status") == "True")
+    return next(found, {})
 
 
-def _main_container(status: Mapping[str, Any]) -> dict[str, Any]:
-    statuses = status.get("containerStatuses") or []
-    return dict(statuses[0].get("state") or {}) if statuses else {}
+def _transition(condition: Mapping[str, Any]) -> datetime | None:
+    return _time_of(condition.get("lastTransitionTime"))
 
 
-def _unschedulable(status: Mapping[str, Any]) -> str:
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            text = str(condition.get("message") or condition.get("reason") or "not scheduled")
-            return text[:_MESSAGE_LENGTH]
-    return ""
+def _time_of(text: str | None) -> datetime | None:
+    return parse_time(text) if text else None
 
 
-def _trouble(waiting: Mapping[str, Any]) -> str:
-    reason = str(waiting.get("reason", ""))
-    if reason not in _TROUBLE:
-        return ""
-    return f"{reason}: {waiting.get('message', '')}".rstrip(": ")[:512]
-
-
-def _verdict(message: str) -> Verdict | None:
-    """The program's own JSON, or None when the container died without leaving one, or left
-    anything else: any pod that has our label says here what it likes."""
-    try:
-        parsed = json.loads(message)
-        if not isinstance(parsed, dict) or not isinstance(parsed.get("code"), int):
-            return None
-        return Verdict(
-            failure=Failure(parsed["code"], str(parsed.get("message", ""))[:2048]),
-            reason=str(parsed.get("reason", "")),
-            partial_failures=_failures(parsed.get("partialFailures"))[:5],
-        )
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        return None
+def _finalizers_of_others(meta: Mapping[str, Any]) -> tuple[str, ...]:
+    """Without Kubernetes' own, which go by themselves; long lists are cut."""
+    found = [str(item)[:256] for item in meta.get("finalizers") or () if "/" in str(item)]
+    return tuple(found[:3])

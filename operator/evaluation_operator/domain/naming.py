@@ -20,6 +20,8 @@ LABEL_STEP = "evaluations.dev/step"
 LABEL_TABLE = "evaluations.dev/table"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
+RUN_CONTAINER = "run"
+"""Of a run's pod the container with the program; others may be put beside it."""
 
 ANNOTATION_FAILED_CHECKS = "evaluations.dev/failed-checks"
 """On the Job of a table check: how many checks of the same table failed before it, in a row."""

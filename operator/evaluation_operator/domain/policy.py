@@ -17,6 +17,7 @@ class Policy:
     after each further one, up to `table_check_longest_retry`.
     `max_active_runs`: how many Jobs of runs, checks and versions a namespace has at once, 0 for any
     number; `place_retry`: how often what waits for a place looks again, should nobody wake it.
+    `trouble_after`: how long something may take to start before Events are asked why it does not.
     `settle`: how long after its time a run starts at the earliest, for rows that are under way
     to a table which others fill. `flush_retry`: how often a run that waits for the sampler looks
     again. `sampler_url`: what `{namespace}` is put into to get the sampler of a namespace.
@@ -30,6 +31,7 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     allow_terminate_running: bool = False
     retry: timedelta = timedelta(seconds=15)
+    trouble_after: timedelta = timedelta(seconds=20)
     table_check_retry: timedelta = timedelta(seconds=60)
     table_check_longest_retry: timedelta = timedelta(hours=1)
     max_active_runs: int = 50

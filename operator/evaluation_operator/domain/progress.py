@@ -5,45 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-from evaluation_operator.domain.facts import (
-    DatasetFacts,
-    Failure,
-    JobFacts,
-    Outcome,
-    PodFacts,
-    Result,
-)
+from evaluation_operator.domain.facts import DatasetFacts, Failure, JobFacts, Outcome, Result
 from evaluation_operator.domain.plan import Obstacle
+from evaluation_operator.domain.pod_facts import PodFacts
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Run
+from evaluation_operator.domain.standing import (
+    Phase,
+    has_come_to_its_end,
+    last_failed,
+    last_trouble,
+    stand,
+)
 from evaluation_operator.domain.steps import Step, begun_at, step_of
+from evaluation_operator.domain.troubles import Trouble, of_deletion, of_end, told_before
 
 DEADLINE_EXCEEDED = 4
 CANCELLED = 1
 UNKNOWN = 2
 INTERNAL = 13
-UNAVAILABLE = 14
-HELD_BY_QUEUE = "suspended: a queue holds the Job"
 NO_LABELER = "no labeler works in the namespace: people are not asked, and answers not fetched"
-
-
-class Phase(StrEnum):
-    """The states of a run, which are also those of an EvaluationJobVersion."""
-
-    CREATING = "Creating"
-    QUEUING = "Queuing"
-    RUNNING = "Running"
-    ENDED = "Ended"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """`failure` is set when the run has ended without an outcome and so must be failed.
 
-    `is_held_up`: it waits for something that somebody may have to do something about.
+    `is_held_up`: it waits for something that somebody may have to do something about; `trouble`
+    where Kubernetes says what. `look_again`: nobody will tell when more is to be seen.
     """
 
     phase: Phase
@@ -53,17 +44,19 @@ class Progress:
     failure: Outcome | None = None
     verdict_reason: str = ""
     is_held_up: bool = False
+    trouble: Trouble | None = None
+    look_again: bool = False
 
 
 def observe(
-    dataset: DatasetFacts,
-    job: JobFacts | None,
-    pods: Sequence[PodFacts],
-    now: datetime,
-    *,
-    has_labeler: bool = True,
+    run: Run, now: datetime, policy: Policy, *, has_labeler: bool = True, told: str | None = None
 ) -> Progress:
-    """Classify a run; pure and total over every combination of what may be missing."""
+    """Classify a run; pure and total over every combination of what may be missing.
+
+    `told` is what its status says of it: a trouble that was seen then may be gone now, with the
+    pods that had it.
+    """
+    dataset, job, pods = run.dataset, run.job, run.pods
     if dataset.outcome is not None:
         verdict = _last_verdict_reason(pods) if dataset.outcome.result is Result.FAILED else ""
         return Progress(
@@ -76,16 +69,22 @@ def observe(
         return _with_people(dataset, has_labeler)
     if job is None:
         return Progress(Phase.CREATING, Reason.STARTING, "the Job is being created")
-    if job.finished:
+    if has_come_to_its_end(job, pods, now, policy):
         return Progress(
             Phase.ENDED,
             Reason.FAILED,
-            failure=_failed_outcome(job, pods, now),
+            failure=_failed_outcome(job, pods, now, told),
             verdict_reason=_last_verdict_reason(pods),
         )
-    if job.suspended:
-        return Progress(Phase.QUEUING, Reason.QUEUED, HELD_BY_QUEUE, is_held_up=True)
-    return _from_pods(pods)
+    standing = stand(job, pods, run.warnings, now, policy)
+    return Progress(
+        standing.phase,
+        standing.reason,
+        standing.message,
+        is_held_up=standing.is_held_up,
+        trouble=standing.trouble,
+        look_again=standing.look_again,
+    )
 
 
 def no_place(namespace: str, policy: Policy) -> str:
@@ -123,53 +122,40 @@ def _with_people(dataset: DatasetFacts, has_labeler: bool) -> Progress:
     return Progress(Phase.RUNNING, Reason.LABELING, text, is_held_up=True)
 
 
-def _from_pods(pods: Sequence[PodFacts]) -> Progress:
-    live = [pod for pod in pods if pod.phase in ("Pending", "Running")]
-    if not live:
-        return Progress(Phase.QUEUING, Reason.STARTING, "waiting for a pod")
-    pod = live[-1]
-    if pod.trouble:
-        return Progress(Phase.QUEUING, Reason.STARTING, pod.trouble, is_held_up=True)
-    if pod.unschedulable:
-        message = pod.unschedulable[:512]
-        return Progress(Phase.QUEUING, Reason.UNSCHEDULABLE, message, is_held_up=True)
-    if pod.started or pod.phase == "Running":
-        return Progress(Phase.RUNNING, Reason.RUNNING)
-    return Progress(Phase.QUEUING, Reason.STARTING, "the pod is starting")
-
-
-def _failed_outcome(job: JobFacts, pods: Sequence[PodFacts], now: datetime) -> Outcome:
-    """The words of the program where it left some, else of the Job controller."""
-    ended = _ended_pods(pods)
-    last = ended[-1] if ended else None
-    if job.reason == "DeadlineExceeded":
-        trouble = next((pod.trouble or pod.unschedulable for pod in pods), "")
-        message = "the run exceeded runTemplate.activeDeadlineSeconds"
-        failures: tuple[Failure, ...] = (
-            Failure(DEADLINE_EXCEEDED, f"{message}; {trouble}" if trouble else message),
-        )
-    elif last is not None and last.verdict is not None:
-        failures = (last.verdict.failure, *last.verdict.partial_failures)
-    elif last is not None:
-        failures = (Failure(UNKNOWN, f"pod {last.name} ended with exit code {last.exit_code}"),)
-    elif job.complete:
-        failures = (Failure(INTERNAL, "the Job completed without writing what came out"),)
-    else:
-        failures = (Failure(UNKNOWN, job.message or job.reason or "the Job failed"),)
+def _failed_outcome(
+    job: JobFacts, pods: Sequence[PodFacts], now: datetime, told: str | None
+) -> Outcome:
+    """The words of the program where it left some, else of Kubernetes."""
+    failures = _failures(job, pods, told)
     return Outcome(
         result=Result.FAILED,
-        time=now,
-        message=failures[0].message,
+        time=min(job.finish_time or now, now),
+        message="; ".join(item.message for item in failures[:2]),
         partial_failures=failures[:10],
     )
 
 
-def _ended_pods(pods: Sequence[PodFacts]) -> list[PodFacts]:
-    ended = [pod for pod in pods if pod.finish_time is not None and pod.exit_code != 0]
-    return sorted(ended, key=lambda pod: (pod.finish_time, pod.name))
+def _failures(job: JobFacts, pods: Sequence[PodFacts], told: str | None) -> tuple[Failure, ...]:
+    last = last_failed(pods)
+    if job.reason == "DeadlineExceeded":
+        seconds = f" ({job.deadline_seconds} s)" if job.deadline_seconds else ""
+        text = f"{job.reason}: the run exceeded runTemplate.activeDeadlineSeconds{seconds}"
+        trouble = last_trouble(pods)
+        known = trouble.failure if trouble is not None else told_before(told)
+        return (Failure(DEADLINE_EXCEEDED, text), *((known,) if known else ()))
+    if last is not None and last.verdict is not None:
+        return (last.verdict.failure, *last.verdict.partial_failures)
+    if last is not None:
+        return (of_end(last).failure,)
+    if job.deleting:
+        return (of_deletion(job).failure,)
+    if any(pod.has_succeeded for pod in pods) or job.complete:
+        return (Failure(INTERNAL, "the Job completed without writing what came out"),)
+    known = told_before(told)
+    own = Failure(UNKNOWN, job.message or job.reason or "the Job failed")
+    return (own, known) if known else (own,)
 
 
 def _last_verdict_reason(pods: Sequence[PodFacts]) -> str:
-    ended = _ended_pods(pods)
-    verdict = ended[-1].verdict if ended else None
-    return verdict.reason if verdict is not None else ""
+    last = last_failed(pods)
+    return last.verdict.reason if last is not None and last.verdict is not None else ""

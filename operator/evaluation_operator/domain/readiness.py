@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from evaluation_operator.api.base import Condition
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_instruction_name
 from evaluation_operator.api.table_address import shown_address
 from evaluation_operator.domain.allowances import claim_breach, job_breaches
-from evaluation_operator.domain.facts import PodFacts
 from evaluation_operator.domain.faults import Fault, listed
 from evaluation_operator.domain.manifests import build_table_check, lease_for_model_version
 from evaluation_operator.domain.naming import LABELER_LEASE
@@ -19,7 +18,15 @@ from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import JobSnapshot, TableCheck
 from evaluation_operator.domain.stalled import stalled_faults
+from evaluation_operator.domain.standing import (
+    Phase,
+    has_come_to_its_end,
+    last_failed,
+    next_look,
+    stand,
+)
 from evaluation_operator.domain.tables import SCHEMES, table_source
+from evaluation_operator.domain.troubles import is_same, of_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,28 +178,59 @@ def _table(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness:
     good = Readiness(
         True, Reason.READY, "sampled rows are evaluated on schedule", table_digest=digest
     )
-    if job.status.table_digest == digest or (check is not None and check.job.complete):
+    if job.status.table_digest == digest or (check is not None and _has_passed(check)):
         return good
     if check is None:
-        return _checking(job, (), CreateTableCheck(build_table_check(job, policy)))
+        return _checking(job, CreateTableCheck(build_table_check(job, policy)))
     if check.job.deleting:
-        return _checking(job, ())
-    if not check.job.failed:
-        return _checking(job, check.pods)
-    return _failed_check(job, check, now, policy)
+        return _checking(job)
+    if has_come_to_its_end(check.job, check.pods, now, policy):
+        return _failed_check(job, check, now, policy)
+    return _follow_check(job, check, now, policy)
 
 
-def _checking(job: EvaluationJob, pods: Sequence[PodFacts], *actions: Action) -> Readiness:
+def _has_passed(check: TableCheck) -> bool:
+    """Also where a container that somebody put beside the check's keeps the Job from completing."""
+    return check.job.complete or any(pod.has_succeeded for pod in check.pods)
+
+
+def _checking(job: EvaluationJob, *actions: Action, has_begun: bool = False) -> Readiness:
     """What the last check of this very spec found stands until the next has ended."""
-    last = next((item for item in job.status.conditions if item.type == "Ready"), None)
-    if last is not None and last.observed_generation == job.metadata.generation:
-        for reason in (Reason.TABLE_INVALID, Reason.TABLE_UNAVAILABLE):
-            if last.reason == reason:
-                return _missing(reason, last.message, *actions)
-    trouble = next((pod.trouble or pod.unschedulable for pod in pods), "")
+    standing = {Reason.TABLE_INVALID, Reason.TABLE_UNAVAILABLE}
+    if not has_begun:
+        standing.add(Reason.TABLE_NOT_CHECKED)
+    last = _last_word(job)
+    if last is not None and last.reason in standing:
+        return _missing(Reason(last.reason), last.message, *actions)
     message = f"checking the table {shown_address(table_source(job).uri)}"
-    message = f"{message}: {trouble}" if trouble else message
     return _missing(Reason.TABLE_CHECKING, message, *actions)
+
+
+def _last_word(job: EvaluationJob) -> Condition | None:
+    """What Ready says of this very spec."""
+    last = next((item for item in job.status.conditions if item.type == "Ready"), None)
+    same = last is not None and last.observed_generation == job.metadata.generation
+    return last if same else None
+
+
+def _follow_check(
+    job: EvaluationJob, check: TableCheck, now: datetime, policy: Policy
+) -> Readiness:
+    """Of a check that goes on: nothing is said of the table before it has been looked at."""
+    standing = stand(check.job, check.pods, check.warnings, now, policy)
+    again = next_look(check.job.create_time, now, policy) if standing.look_again else None
+    if not standing.is_held_up or standing.phase is Phase.RUNNING:
+        found = _checking(job, has_begun=standing.phase is Phase.RUNNING)
+        return replace(found, retry_at=again)
+    message, last = _not_checked(job, standing.message), _last_word(job)
+    if last is not None and is_same(last.message, message):
+        message = last.message
+    return _missing(Reason.TABLE_NOT_CHECKED, message, retry_at=again)
+
+
+def _not_checked(job: EvaluationJob, why: str) -> str:
+    uri = shown_address(table_source(job).uri)
+    return f"the table {uri} has not been looked at, since its check does not start: {why}"
 
 
 def _failed_check(
@@ -207,7 +245,7 @@ def _failed_check(
         (pod for pod in check.pods if pod.finish_time is not None),
         key=lambda pod: (pod.finish_time, pod.name),
     )
-    reason, message = _verdict_of(ended[-1] if ended else None, check)
+    reason, message = _verdict_of(job, check)
     finished = ended[-1].finish_time if ended else None
     failed = check.job.failed_checks + 1
     retry_at = (finished or check.job.create_time) + _pause_after(failed, policy)
@@ -224,10 +262,15 @@ def _pause_after(failed_checks: int, policy: Policy) -> timedelta:
     return min(pause, longest)
 
 
-def _verdict_of(pod: PodFacts | None, check: TableCheck) -> tuple[Reason, str]:
-    if pod is None or pod.verdict is None:
-        detail = check.job.message or check.job.reason or "no pod told why"
-        return Reason.TABLE_UNAVAILABLE, f"the table could not be checked: {detail}"
-    invalid = pod.verdict.reason == Reason.TABLE_INVALID
-    reason = Reason.TABLE_INVALID if invalid else Reason.TABLE_UNAVAILABLE
-    return reason, pod.verdict.failure.message
+def _verdict_of(job: EvaluationJob, check: TableCheck) -> tuple[Reason, str]:
+    pod, last = last_failed(check.pods), _last_word(job)
+    if pod is not None and pod.verdict is not None:
+        invalid = pod.verdict.reason == Reason.TABLE_INVALID
+        reason = Reason.TABLE_INVALID if invalid else Reason.TABLE_UNAVAILABLE
+        return reason, pod.verdict.failure.message
+    if pod is not None:
+        return Reason.TABLE_NOT_CHECKED, _not_checked(job, str(of_end(pod)))
+    if last is not None and last.reason == Reason.TABLE_NOT_CHECKED:
+        return Reason.TABLE_NOT_CHECKED, last.message
+    detail = check.job.message or check.job.reason or "no pod told why"
+    return Reason.TABLE_UNAVAILABLE, f"the table could not be checked: {detail}"

@@ -9,25 +9,34 @@ from datetime import datetime
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.api.instruction import InstructionSpec
-from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts
+from evaluation_operator.domain.facts import DatasetFacts, JobFacts
 from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.logger_slot import LoggerRefusal, LoggerSlot
 from evaluation_operator.domain.plan import Claim, Obstacle
+from evaluation_operator.domain.pod_facts import PodFacts
+from evaluation_operator.domain.troubles import WarningFacts
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run is a Dataset, the Job of the step that it is in, and that Job's pods."""
+    """A run is a Dataset, the Job of the step that it is in, and that Job's pods.
+
+    `warnings`: Events about what stands still, asked for only where something does.
+    """
 
     dataset: DatasetFacts
     job: JobFacts | None = None
     pods: tuple[PodFacts, ...] = ()
+    warnings: tuple[WarningFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TableCheck:
+    """`warnings` as those of a Run."""
+
     job: JobFacts
     pods: tuple[PodFacts, ...] = ()
+    warnings: tuple[WarningFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,22 +109,34 @@ class Kube:
         return await self._call("GET", resource.path(namespace, name))
 
     async def list(
-        self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
     ) -> AsyncIterator[Body]:
         """Every object, read in pages so that no answer is large; what has been yielded is let
         go of."""
-        async for page in self.pages(resource, namespace, label_selector=label_selector):
+        selectors = {"label_selector": label_selector, "field_selector": field_selector}
+        async for page in self.pages(resource, namespace, **selectors):
             items = page["items"][::-1]
             page.clear()
             while items:
                 yield items.pop()
 
     async def pages(
-        self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
     ) -> AsyncIterator[Body]:
         """The list's pages as they come: `items`, and `metadata` with the resourceVersion from
         which on a watch tells what has changed since."""
-        query = {"labelSelector": label_selector} if label_selector else {}
+        selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
+        query = {name: text for name, text in selectors.items() if text}
         size, path = PageSize(), resource.path(namespace)
         while True:
             query["limit"] = str(size.objects)

@@ -95,7 +95,9 @@ def test_the_last_words_of_a_pod_stop_nobody(message: str) -> None:
     in its first sweep: it never worked again, for anybody."""
     ended = {"terminated": {"exitCode": 1, "message": message}}
     labels = {"evaluations.dev/job": "ripeness"}
-    pod = labelled("Pod", "p", **labels) | {"status": {"containerStatuses": [{"state": ended}]}}
+    pod = labelled("Pod", "p", **labels) | {
+        "status": {"containerStatuses": [{"name": "run", "state": ended}]}
+    }
     store = store_with(pod)
 
     [found] = store.pods.owned_by("uid-of-owner")

@@ -10,8 +10,8 @@ import pytest
 
 from evaluation_operator.domain.allowances import Allowances
 from evaluation_operator.domain.conditions import clip, condition
-from evaluation_operator.domain.facts import PodFacts
 from evaluation_operator.domain.naming import model_version_lease_name, run_name, table_digest
+from evaluation_operator.domain.pod_facts import PodFacts
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.stalled import Limits
@@ -177,8 +177,14 @@ def test_a_termination_message_is_read_or_ignored(message: str, want_code: int |
     ended = {"terminated": {"exitCode": 65, "message": message}}
     pod = PodFacts.from_body(
         {
-            "metadata": {"name": "p", "namespace": "n", "uid": "u", "resourceVersion": "1"},
-            "status": {"phase": "Failed", "containerStatuses": [{"state": ended}]},
+            "metadata": {
+                "name": "p",
+                "namespace": "n",
+                "uid": "u",
+                "resourceVersion": "1",
+                "creationTimestamp": "2026-03-02T10:00:00Z",
+            },
+            "status": {"phase": "Failed", "containerStatuses": [{"name": "run", "state": ended}]},
         }
     )
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from evaluation_operator.api.base import format_time
+from evaluation_operator.domain.naming import LABEL_QUEUE
 from evaluation_operator.domain.plan import Obstacle
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
@@ -163,10 +164,30 @@ def test_a_failed_version_says_what_its_pod_said() -> None:
     assert world.condition("Stalled")["status"] == "True"
 
 
-def test_a_pod_that_is_replaced_leaves_the_version_running() -> None:
-    """Between two pods of a Job there is none; the version did not go back to Queuing."""
+def test_a_version_whose_pod_is_gone_queues_and_can_be_terminated() -> None:
+    """It stayed Running for ever when its pod was evicted and no node had room for the next one:
+    Running cannot be terminated, so nobody could end it."""
     world = in_state("Running")
     world.pods.clear()
+    world.start_pod(world.run_name, "Pending", **UNSCHEDULABLE)
+    world.settle()
+    assert world.status["state"] == "Queuing"
+    assert world.condition("Ready")["reason"] == Reason.UNSCHEDULABLE
+
+    world.edit(terminate=True)
+    world.settle()
+    assert world.status["state"] == "Terminated"
+    assert world.deleted_jobs == [world.run_name]
+
+
+def test_a_pod_that_has_done_its_work_leaves_the_version_running() -> None:
+    """Between its end and that of its Job no pod is live, and nothing waits for one either."""
+    world = in_state("Running")
+    world.pods.clear()
+    ended = {"terminated": {"exitCode": 0}}
+    world.start_pod(
+        world.run_name, "Succeeded", containerStatuses=[{"name": "run", "state": ended}]
+    )
     world.settle()
 
     assert world.status["state"] == "Running"
@@ -181,6 +202,12 @@ class Wait:
 
 
 def suspended(world: VersionWorld) -> None:
+    job = world.jobs[world.run_name]
+    job["spec"]["suspend"] = True
+    job["metadata"]["labels"][LABEL_QUEUE] = "team-a"
+
+
+def suspended_by_hand(world: VersionWorld) -> None:
     world.jobs[world.run_name]["spec"]["suspend"] = True
 
 
@@ -199,7 +226,10 @@ WAITS = {
     "a queue holds it": Wait(suspended, "Queuing", Reason.QUEUED, "queue"),
     "no node has room": Wait(unschedulable, "Queuing", Reason.UNSCHEDULABLE, "0/3 nodes"),
     "its image cannot be pulled": Wait(
-        unpullable, "Queuing", Reason.STARTING, "ImagePullBackOff: not found"
+        unpullable, "Queuing", Reason.IMAGE_PULL_BACK_OFF, "ImagePullBackOff: not found"
+    ),
+    "somebody has suspended its Job": Wait(
+        suspended_by_hand, "Queuing", Reason.SUSPENDED, "kubectl patch job evjv-ripeness-again -n fruit"
     ),
 }
 

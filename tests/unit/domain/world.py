@@ -19,7 +19,7 @@ from evaluation_operator.api.instruction import InstructionSpec
 from evaluation_operator.domain.cover import Window
 from evaluation_operator.domain.decide_job import decide_job
 from evaluation_operator.domain.decide_version import decide_version
-from evaluation_operator.domain.facts import DatasetFacts, JobFacts, PodFacts, parse_time
+from evaluation_operator.domain.facts import DatasetFacts, JobFacts, parse_time
 from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.naming import (
     ANNOTATION_REEVALUATE,
@@ -44,6 +44,7 @@ from evaluation_operator.domain.plan import (
     TakeClaim,
     WriteOutcome,
 )
+from evaluation_operator.domain.pod_facts import PodFacts
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.revisions import build_revision
 from evaluation_operator.domain.snapshot import (
@@ -288,7 +289,7 @@ class World:
 
     def start_pod(self, name: str, phase: str = "Running", **status: Any) -> None:
         state: Manifest = {"running": {}} if phase == "Running" else {}
-        self._add_pod(name, phase, [{"state": state}] if state else [], status)
+        self._add_pod(name, phase, state, status)
 
     def fail(
         self,
@@ -309,14 +310,15 @@ class World:
         }
         ended = {"exitCode": 70, "message": json.dumps(said), "finishedAt": format_time(self.now)}
         self.pods.pop(name, None)
-        self._add_pod(name, "Failed", [{"state": {"terminated": ended}}], {})
+        self._add_pod(name, "Failed", {"terminated": ended}, {})
         self.fail_job(name, job_reason)
 
     def fail_job(self, name: str, reason: str = "BackoffLimitExceeded") -> None:
         failed = {"type": "Failed", "status": "True", "reason": reason, "message": "it failed"}
         self.jobs[name]["status"]["conditions"] = [failed]
 
-    def _add_pod(self, job: str, phase: str, containers: list[Manifest], status: Manifest) -> None:
+    def _add_pod(self, job: str, phase: str, state: Manifest, status: Manifest) -> None:
+        containers = [{"name": "run", "state": state}] if state else []
         pods = self.pods.setdefault(job, [])
         name = f"{job}-{len(pods)}"
         meta = {
@@ -324,6 +326,7 @@ class World:
             "namespace": "fruit",
             "uid": f"uid-{name}",
             "resourceVersion": self._number(),
+            "creationTimestamp": format_time(self.now),
             "ownerReferences": [{"uid": self.jobs[job]["metadata"]["uid"], "controller": True}],
         }
         pods.append(

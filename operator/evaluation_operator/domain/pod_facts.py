@@ -1,0 +1,215 @@
+"""The few fields of a run's pod that decisions need, read from its API form.
+
+Others put containers into a pod beside the run's own (a mesh its proxy, before or beside it), so
+what is said here is of the container `run`, and of others only where they are in its way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from evaluation_operator.domain.facts import (
+    Failure,
+    controller_uid,
+    failures_of,
+    parse_time,
+)
+from evaluation_operator.domain.naming import LABEL_DATASET, RUN_CONTAINER
+
+STOPPED_EXIT_CODE = 143
+"""Of a run's program that was told to end."""
+_DETAIL_LENGTH = 512
+_MESSAGE_LENGTH = 1024
+_GOES_ON_BY_ITSELF = frozenset({"", "ContainerCreating", "PodInitializing"})
+"""Reasons of a container that waits for nothing but its turn."""
+
+Container = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a run's program said when it ended, in its termination message."""
+
+    failure: Failure
+    reason: str
+    partial_failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A reason of Kubernetes' own, and what it says to it; empty where it says nothing."""
+
+    reason: str = ""
+    message: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """`waiting`: why a container cannot start. `ending`: how Kubernetes says that the run's own
+    ended, or the whole pod. `still_running`: a container that goes on after the run's has ended.
+    `memory_limit` is the run's own, as it was asked for."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    owner_uid: str
+    dataset: str
+    create_time: datetime
+    deletion_time: datetime | None
+    phase: str
+    node: str
+    start_time: datetime | None
+    unschedulable: str
+    waiting: Word
+    exit_code: int | None
+    ending: Word
+    verdict: Verdict | None
+    finish_time: datetime | None
+    still_running: str
+    memory_limit: str
+
+    @property
+    def started(self) -> bool:
+        return self.start_time is not None
+
+    @property
+    def has_ended(self) -> bool:
+        """The whole pod, not only the run's container."""
+        return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def has_failed(self) -> bool:
+        return self.phase == "Failed" or self.exit_code not in (None, 0)
+
+    @property
+    def was_stopped(self) -> bool:
+        """By whoever deleted it, which says nothing of the run."""
+        return self.exit_code == STOPPED_EXIT_CODE and not self.ending
+
+    @property
+    def has_succeeded(self) -> bool:
+        return self.exit_code == 0
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> PodFacts:
+        meta, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+        containers = status.get("containerStatuses") or []
+        created = parse_time(meta["creationTimestamp"])
+        state = _state(_named(containers, RUN_CONTAINER))
+        ended = state.get("terminated") or {}
+        begun = (state.get("running") or ended).get("startedAt")
+        finished = ended.get("finishedAt")
+        return cls(
+            namespace=meta["namespace"],
+            name=meta["name"],
+            uid=meta["uid"],
+            resource_version=meta["resourceVersion"],
+            owner_uid=controller_uid(meta),
+            dataset=str((meta.get("labels") or {}).get(LABEL_DATASET, "")),
+            create_time=created,
+            deletion_time=_time(meta.get("deletionTimestamp")),
+            phase=str(status.get("phase", "Pending")),
+            node=str(spec.get("nodeName") or ""),
+            start_time=_time(begun) or (created if "running" in state or ended else None),
+            unschedulable=_unschedulable(status),
+            waiting=_waiting(status),
+            exit_code=ended.get("exitCode"),
+            ending=_ending(status, ended),
+            verdict=_verdict(str(ended.get("message", ""))),
+            finish_time=_time(finished),
+            still_running=_still_running(containers) if ended else "",
+            memory_limit=_memory_limit(spec),
+        )
+
+
+def _time(text: str | None) -> datetime | None:
+    return parse_time(text) if text else None
+
+
+def _state(container: Container) -> Mapping[str, Any]:
+    return container.get("state") or {}
+
+
+def _named(containers: Sequence[Container], name: str) -> Container:
+    return next((item for item in containers if item.get("name") == name), {})
+
+
+def _waiting(status: Mapping[str, Any]) -> Word:
+    """Of the first container that cannot start; those that come before the others first."""
+    for container in _in_order(status):
+        waiting = _state(container).get("waiting") or {}
+        if waiting.get("reason", "") not in _GOES_ON_BY_ITSELF:
+            name, message = container.get("name"), str(waiting.get("message", ""))
+            whose = "" if name == RUN_CONTAINER else f"container {name!r}: "
+            return Word(str(waiting["reason"])[:128], (whose + message)[:_DETAIL_LENGTH])
+    return Word()
+
+
+def _in_order(status: Mapping[str, Any]) -> Iterator[Container]:
+    yield from status.get("initContainerStatuses") or ()
+    yield from status.get("containerStatuses") or ()
+
+
+def _ending(status: Mapping[str, Any], ended: Mapping[str, Any]) -> Word:
+    """OOMKilled of the container comes before what the pod says, and that before a container that
+    was to run before the run's own and failed."""
+    if ended.get("reason") == "OOMKilled":
+        return Word("OOMKilled")
+    if status.get("phase") != "Failed":
+        return Word()
+    if reason := status.get("reason"):
+        return Word(str(reason)[:128], str(status.get("message", ""))[:_DETAIL_LENGTH])
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
+            words = str(condition.get("message") or condition.get("reason") or "")
+            return Word("Evicted", words[:_DETAIL_LENGTH])
+    for container in status.get("initContainerStatuses") or ():
+        code = (_state(container).get("terminated") or {}).get("exitCode")
+        if code not in (None, 0):
+            words = f"container {container.get('name')!r}, which runs first, ended with exit code"
+            return Word("InitContainerFailed", f"{words} {code}")
+    return Word()
+
+
+def _still_running(containers: Sequence[Container]) -> str:
+    names = (str(item.get("name")) for item in containers if "running" in _state(item))
+    return next(names, "")
+
+
+def _memory_limit(spec: Mapping[str, Any]) -> str:
+    limits = (_named(spec.get("containers") or [], RUN_CONTAINER).get("resources") or {}).get(
+        "limits"
+    )
+    return str((limits or {}).get("memory", ""))[:32]
+
+
+def _unschedulable(status: Mapping[str, Any]) -> str:
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            text = str(condition.get("message") or condition.get("reason") or "not scheduled")
+            return text[:_MESSAGE_LENGTH]
+    return ""
+
+
+def _verdict(message: str) -> Verdict | None:
+    """The program's own JSON, or None when the container died without leaving one, or left
+    anything else: any pod that has our label says here what it likes."""
+    try:
+        parsed = json.loads(message)
+        if not isinstance(parsed, dict) or not isinstance(parsed.get("code"), int):
+            return None
+        return Verdict(
+            failure=Failure(parsed["code"], str(parsed.get("message", ""))[:2048]),
+            reason=str(parsed.get("reason", "")),
+            partial_failures=failures_of(parsed.get("partialFailures"))[:5],
+        )
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return None

@@ -1,0 +1,209 @@
+"""Where a Job with its pods stands, of a run or of a table check: pure, and total over whatever
+may be missing or may have been put there by somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from evaluation_operator.domain.facts import JobFacts
+from evaluation_operator.domain.pod_facts import PodFacts
+from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.reasons import Reason
+from evaluation_operator.domain.troubles import (
+    OF_WARNINGS,
+    Trouble,
+    WarningFacts,
+    of_companion,
+    of_creation,
+    of_deletion,
+    of_end,
+    of_loss,
+    of_scheduling,
+    of_suspension,
+    of_waiting,
+    of_warning,
+)
+
+HELD_BY_QUEUE = "suspended: a queue holds the Job"
+PATIENCE = timedelta(minutes=1)
+"""For what ends by itself, if it does: a pod that was told to, a container beside the run's."""
+LONGEST_LOOK = timedelta(minutes=5)
+
+
+class Phase(StrEnum):
+    """The states of a run, which are also those of an EvaluationJobVersion."""
+
+    CREATING = "Creating"
+    QUEUING = "Queuing"
+    RUNNING = "Running"
+    ENDED = "Ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`is_held_up`: somebody may have to do something; `trouble`: what Kubernetes says to it.
+
+    `look_again`: no change of what is watched will tell when more is to be seen.
+    """
+
+    phase: Phase
+    reason: Reason
+    message: str = ""
+    is_held_up: bool = False
+    trouble: Trouble | None = None
+    look_again: bool = False
+
+
+def stand(
+    job: JobFacts,
+    pods: Sequence[PodFacts],
+    warnings: Sequence[WarningFacts],
+    now: datetime,
+    policy: Policy,
+) -> Standing:
+    """Of a Job that has not ended. `warnings` are Events about what `asked_about` names."""
+    if job.deleting:
+        return _held(of_deletion(job), Phase.QUEUING)
+    if job.suspended and job.has_queue:
+        return Standing(Phase.QUEUING, Reason.QUEUED, HELD_BY_QUEUE, is_held_up=True)
+    if job.suspended:
+        return _held(of_suspension(job), Phase.QUEUING)
+    earlier = last_trouble(pods)
+    if (pod := _live(pods)) is not None:
+        return _of_pod(pod, _newest(warnings), earlier)
+    if (going := _going(pods)) is not None:
+        return _of_going(going, now)
+    if any(pod.has_succeeded for pod in pods) or _has_just_failed(pods, now, policy):
+        # What comes next is the Job controller's to say: the end, or another pod.
+        return Standing(Phase.RUNNING, Reason.RUNNING, "the pod has ended", look_again=True)
+    if (warning := _newest(warnings)) is not None:
+        return _held(of_creation(job, warning, policy), Phase.QUEUING)
+    if earlier is not None:
+        return replace(_held(earlier, Phase.QUEUING), look_again=True)
+    return Standing(Phase.QUEUING, Reason.STARTING, "waiting for a pod", look_again=True)
+
+
+def asked_about(
+    job: JobFacts, pods: Sequence[PodFacts], now: datetime, policy: Policy
+) -> str | None:
+    """The uid of what may be in a trouble that only Events tell; None for nothing as yet."""
+    if job.finished or job.suspended or job.deleting:
+        return None
+    if (pod := _live(pods)) is not None:
+        is_still = not pod.started and bool(pod.node) and not pod.waiting
+        return pod.uid if is_still and _is_old(pod.create_time, now, policy) else None
+    if job.active_pods or any(not pod.has_failed for pod in pods):
+        return None
+    since = max([job.create_time, *(pod.create_time for pod in pods)])
+    return job.uid if _is_old(since, now, policy) else None
+
+
+def next_look(since: datetime, now: datetime, policy: Policy) -> datetime:
+    """The longer it stands still the rarer, since each look costs the API server a search."""
+    return now + min(max(policy.trouble_after, (now - since) / 4), LONGEST_LOOK)
+
+
+def has_come_to_its_end(
+    job: JobFacts, pods: Sequence[PodFacts], now: datetime, policy: Policy
+) -> bool:
+    """Whether nothing more comes of the Job, also where Kubernetes cannot say so for what others
+    have put into its way."""
+    if job.finished:
+        return True
+    if job.failing_since is not None and now - job.failing_since >= PATIENCE:
+        return True
+    if job.deletion_time is not None and job.finalizers:
+        return now - job.deletion_time >= policy.create_deadline
+    return any(_is_kept_alive(pod, now) for pod in pods)
+
+
+def is_at_work(pods: Sequence[PodFacts]) -> bool:
+    """Whether the program of one of them runs, and has not been told to end."""
+    return any(
+        pod.started and pod.exit_code is None and not pod.has_ended and pod.deletion_time is None
+        for pod in pods
+    )
+
+
+def last_failed(pods: Sequence[PodFacts]) -> PodFacts | None:
+    """The pod that failed last, if any did by itself."""
+    failed = [pod for pod in pods if pod.has_failed and not pod.was_stopped]
+    return max(failed, key=lambda pod: (pod.finish_time or pod.create_time, pod.name), default=None)
+
+
+def last_trouble(pods: Sequence[PodFacts]) -> Trouble | None:
+    """How the pod that failed last ended."""
+    pod = last_failed(pods)
+    if pod is None:
+        return None
+    if pod.verdict is None or pod.ending:
+        return of_end(pod)
+    said = f"pod {pod.name}: {pod.verdict.failure.message}"
+    return Trouble(Reason.POD_FAILED, said, "the run is tried again")
+
+
+def _held(trouble: Trouble, phase: Phase) -> Standing:
+    return Standing(
+        phase, trouble.reason, str(trouble), is_held_up=True, trouble=trouble, look_again=True
+    )
+
+
+def _of_pod(pod: PodFacts, warning: WarningFacts | None, earlier: Trouble | None) -> Standing:
+    if pod.exit_code is not None and pod.still_running:
+        return _held(of_companion(pod), Phase.RUNNING)
+    if pod.waiting:
+        return replace(_held(of_waiting(pod), Phase.QUEUING), look_again=False)
+    if pod.started and earlier is not None:
+        # Not taken back when the next pod starts: it may well end like the last one.
+        return replace(_held(earlier, Phase.RUNNING), look_again=False)
+    if pod.started or pod.phase == "Running":
+        return Standing(Phase.RUNNING, Reason.RUNNING)
+    if pod.unschedulable:
+        return replace(_held(of_scheduling(pod), Phase.QUEUING), look_again=False)
+    if warning is not None:
+        return _held(of_warning(pod, warning), Phase.QUEUING)
+    if earlier is not None:
+        return _held(earlier, Phase.QUEUING)
+    return Standing(Phase.QUEUING, Reason.STARTING, "the pod is starting", look_again=True)
+
+
+def _of_going(pod: PodFacts, now: datetime) -> Standing:
+    """Another pod comes once it has ended: two would write the same files."""
+    assert pod.deletion_time is not None, "that is what going means"
+    if pod.node and now - pod.deletion_time >= PATIENCE:
+        return _held(of_loss(pod), Phase.QUEUING)
+    text = f"pod {pod.name} is being deleted; another takes its place"
+    return Standing(Phase.QUEUING, Reason.STARTING, text, look_again=True)
+
+
+def _has_just_failed(pods: Sequence[PodFacts], now: datetime, policy: Policy) -> bool:
+    pod = last_failed(pods)
+    return pod is not None and not _is_old(pod.finish_time or pod.create_time, now, policy)
+
+
+def _is_kept_alive(pod: PodFacts, now: datetime) -> bool:
+    """By a container that somebody put beside the run's: without it the pod would have ended."""
+    if pod.has_ended or not pod.still_running or pod.finish_time is None:
+        return False
+    return now - pod.finish_time >= PATIENCE
+
+
+def _live(pods: Sequence[PodFacts]) -> PodFacts | None:
+    live = [pod for pod in pods if not pod.has_ended and pod.deletion_time is None]
+    return max(live, key=lambda pod: (pod.create_time, pod.name), default=None)
+
+
+def _going(pods: Sequence[PodFacts]) -> PodFacts | None:
+    return next((pod for pod in pods if not pod.has_ended and pod.deletion_time), None)
+
+
+def _newest(warnings: Sequence[WarningFacts]) -> WarningFacts | None:
+    told = [item for item in warnings if item.reason in OF_WARNINGS]
+    return max(told, key=lambda item: item.time, default=None)
+
+
+def _is_old(time: datetime, now: datetime, policy: Policy) -> bool:
+    return now - time >= policy.trouble_after

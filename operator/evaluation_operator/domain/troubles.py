@@ -1,0 +1,269 @@
+"""What keeps a run from going on, in the words of whoever said it, and what to do about it.
+
+A Job or a pod that stands still says why in many places: conditions, the states of containers,
+Events. Each is read here into the same three parts, so that a status, an attempt and an Event say
+the same of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from evaluation_operator.domain.conditions import clip
+from evaluation_operator.domain.facts import Failure, JobFacts, parse_time
+from evaluation_operator.domain.pod_facts import PodFacts, Word
+from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.reasons import Reason
+
+UNKNOWN = 2
+RESOURCE_EXHAUSTED = 8
+FAILED_PRECONDITION = 9
+UNAVAILABLE = 14
+
+DETAIL_BYTES = 300
+"""Of the 512 that a status has for a run; what to do about it must not be what is cut off."""
+
+OF_WARNINGS = (
+    Reason.FAILED_CREATE,
+    Reason.FAILED_MOUNT,
+    Reason.FAILED_ATTACH_VOLUME,
+    Reason.FAILED_CREATE_POD_SANDBOX,
+)
+"""What only Events tell."""
+
+_CODES = {
+    Reason.FAILED_CREATE: FAILED_PRECONDITION,
+    Reason.UNSCHEDULABLE: RESOURCE_EXHAUSTED,
+    Reason.OOM_KILLED: RESOURCE_EXHAUSTED,
+    Reason.EVICTED: UNAVAILABLE,
+    Reason.POD_LOST: UNAVAILABLE,
+    Reason.FAILED_CREATE_POD_SANDBOX: UNAVAILABLE,
+    Reason.POD_FAILED: UNKNOWN,
+}
+_IMAGE = "name an image that can be pulled in spec.runTemplate.image, or spec.runTemplate." + (
+    "imagePullSecrets; without either the operator's own setting EVALUATION_IMAGE counts"
+)
+_PULLING = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull)?(: )?')
+_GENERATED = re.compile(r'("[a-z0-9.-]+)-[a-z0-9]{5}"')
+
+
+@dataclass(frozen=True, slots=True)
+class WarningFacts:
+    """An Event of type Warning about a Job or a pod."""
+
+    reason: str
+    message: str
+    time: datetime
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> WarningFacts:
+        series = body.get("series") or {}
+        time = (
+            series.get("lastObservedTime")
+            or body.get("lastTimestamp")
+            or body.get("eventTime")
+            or body["metadata"]["creationTimestamp"]
+        )
+        message = str(body.get("message", ""))[:2048]
+        return cls(str(body.get("reason", "")), message, parse_time(time))
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """`reason`, what Kubernetes says to it, and the cure; as an attempt it has a gRPC code."""
+
+    reason: Reason
+    detail: str
+    cure: str
+
+    @property
+    def failure(self) -> Failure:
+        return Failure(_CODES.get(self.reason, FAILED_PRECONDITION), str(self))
+
+    def __str__(self) -> str:
+        detail = clip(self.detail, DETAIL_BYTES)
+        said = f"{self.reason}: {detail}" if detail else str(self.reason)
+        return f"{said}; {self.cure}"
+
+
+def told_before(text: str | None) -> Failure | None:
+    """The trouble that a status tells, if it tells one: what it was about may be gone by now."""
+    reason = (text or "").partition(":")[0]
+    if text is None or reason not in _TROUBLES:
+        return None
+    return Failure(_CODES.get(Reason(reason), FAILED_PRECONDITION), text)
+
+
+def is_same(one: str | None, other: str) -> bool:
+    """Whether both texts tell the same: quantities and names of pods change, and are no news."""
+    return one is not None and _without_numbers(one) == _without_numbers(other)
+
+
+def _without_numbers(text: str) -> str:
+    return re.sub(r"\d+", "#", text)
+
+
+def of_creation(job: JobFacts, warning: WarningFacts, policy: Policy) -> Trouble:
+    """The Job controller may not make the Job's pod."""
+    said = warning.message.removeprefix("Error creating: ")
+    detail = _GENERATED.sub(r'\1"', said)
+    return Trouble(Reason.FAILED_CREATE, detail, _cure_of_creation(job, detail, policy))
+
+
+def _cure_of_creation(job: JobFacts, detail: str, policy: Policy) -> str:
+    namespace = job.namespace
+    if "exceeded quota" in detail or "failed quota" in detail:
+        return "raise the ResourceQuota, or ask for less in spec.runTemplate.resources"
+    if re.search(r"(maximum|minimum) .* usage per|limit to request ratio", detail):
+        return (
+            "let spec.runTemplate.resources fit the LimitRange: "
+            f"kubectl describe limitrange -n {namespace}"
+        )
+    if "serviceaccount" in detail and "not found" in detail:
+        return f"kubectl apply -n {namespace} -k {policy.namespace_component}"
+    if "violates PodSecurity" in detail:
+        return (
+            "run pods fit the level restricted: see what changes them on their way: "
+            "kubectl get mutatingwebhookconfigurations"
+        )
+    if "failed calling webhook" in detail:
+        return "repair or remove that webhook: it does not answer"
+    if "denied request" in detail or "denied the request" in detail:
+        return (
+            "have whoever owns that rule admit pods with the label "
+            "app.kubernetes.io/managed-by=evaluation-operator"
+        )
+    return f"kubectl describe job {job.name} -n {namespace}"
+
+
+def of_warning(pod: PodFacts, warning: WarningFacts) -> Trouble:
+    """A pod that has a node cannot be started there."""
+    reason, detail = Reason(warning.reason), warning.message
+    describe = f"kubectl describe pod {pod.name} -n {pod.namespace}"
+    if reason is Reason.FAILED_MOUNT and "secret" in detail and "not found" in detail:
+        cure = "create that Secret, or name another one in spec.runTemplate.envFrom"
+    elif reason is Reason.FAILED_ATTACH_VOLUME or "volume" in detail:
+        cure = f"see who else has the volume, and whether it is there: {describe}"
+    else:
+        cure = describe
+    return Trouble(reason, detail, cure)
+
+
+def of_waiting(pod: PodFacts) -> Trouble:
+    """A container that cannot start, for the reason that the kubelet gives."""
+    word = pod.waiting
+    if word.reason in ("ErrImagePull", "ImagePullBackOff"):
+        # The kubelet says the one and the other by turns, of the same failure.
+        detail = _PULLING.sub("", word.message) or word.message
+        return Trouble(Reason.IMAGE_PULL_BACK_OFF, detail, _IMAGE)
+    if word.reason in ("InvalidImageName", "ErrImageNeverPull"):
+        return Trouble(Reason(word.reason), word.message, _IMAGE)
+    describe = f"kubectl describe pod {pod.name} -n {pod.namespace}"
+    if word.reason in _TROUBLES:
+        return Trouble(Reason(word.reason), word.message, describe)
+    return Trouble(Reason.CREATE_CONTAINER_ERROR, f"{word.reason}: {word.message}", describe)
+
+
+def of_scheduling(pod: PodFacts) -> Trouble:
+    """The scheduler finds no node."""
+    detail = pod.unschedulable
+    if "persistentvolumeclaim" in detail.lower():
+        cure = f"kubectl describe pvc -n {pod.namespace}"
+    else:
+        cure = (
+            "make room, or ask for less or for other nodes in spec.runTemplate (resources, "
+            "nodeSelector, tolerations, affinity)"
+        )
+    return Trouble(Reason.UNSCHEDULABLE, detail, cure)
+
+
+def of_end(pod: PodFacts) -> Trouble:
+    """A pod that failed without words of its program."""
+    match pod.ending:
+        case Word("OOMKilled"):
+            limit = f" ({pod.memory_limit})" if pod.memory_limit else ""
+            return Trouble(
+                Reason.OOM_KILLED,
+                f"the run needs more memory than its limit{limit}",
+                "raise spec.runTemplate.resources.limits.memory",
+            )
+        case Word("InitContainerFailed", message):
+            logs = f"kubectl logs {pod.name} -n {pod.namespace} --all-containers"
+            return Trouble(Reason.INIT_CONTAINER_FAILED, message, f"look into it: {logs}")
+        case Word(reason, message) if reason:
+            detail = message if reason == "Evicted" else f"{reason}: {message}".rstrip(": ")
+            on = f" from node {pod.node}" if pod.node else ""
+            return Trouble(
+                Reason.EVICTED,
+                f"pod {pod.name}{on}: {detail}",
+                "if it goes on, see what that node lacks, or raise "
+                "spec.runTemplate.resources.requests",
+            )
+        case _:
+            logs = f"kubectl logs {pod.name} -n {pod.namespace}"
+            detail = f"pod {pod.name} ended with exit code {pod.exit_code}"
+            return Trouble(Reason.POD_FAILED, detail, logs)
+
+
+def of_suspension(job: JobFacts) -> Trouble:
+    """Somebody holds the Job by hand: no queue will let it go."""
+    patch = '{"spec":{"suspend":false}}'
+    return Trouble(
+        Reason.SUSPENDED,
+        f"Job {job.name} is suspended by hand",
+        f"kubectl patch job {job.name} -n {job.namespace} --type=merge -p '{patch}'",
+    )
+
+
+def of_deletion(job: JobFacts) -> Trouble:
+    """The Job is deleted, and somebody's finalizer keeps it where its successor has to be."""
+    patch = '{"metadata":{"finalizers":null}}'
+    held = ", ".join(job.finalizers) or "its pods, which do not end"
+    return Trouble(
+        Reason.HELD_BY_FINALIZER,
+        f"Job {job.name} was deleted, and is held by {held}",
+        "once that is done with it, or gone for good: "
+        f"kubectl patch job {job.name} -n {job.namespace} --type=merge -p '{patch}'",
+    )
+
+
+def of_loss(pod: PodFacts) -> Trouble:
+    """Its node does not say that it has ended, and without that word none takes its place."""
+    return Trouble(
+        Reason.POD_LOST,
+        f"pod {pod.name} was told to end, and node {pod.node or '(none)'} has not said that it did",
+        "if that node is gone: "
+        f"kubectl delete pod {pod.name} -n {pod.namespace} --force --grace-period=0",
+    )
+
+
+def of_companion(pod: PodFacts) -> Trouble:
+    """A container that somebody has put beside the run's goes on after it."""
+    return Trouble(
+        Reason.CONTAINER_STILL_RUNNING,
+        f"in pod {pod.name} the run has ended, and container {pod.still_running!r} goes on",
+        "keep it out of pods with the label app.kubernetes.io/managed-by=evaluation-operator, or "
+        "have it injected as an init container with restartPolicy: Always",
+    )
+
+
+_TROUBLES = frozenset(
+    {
+        *_CODES,
+        *OF_WARNINGS,
+        Reason.IMAGE_PULL_BACK_OFF,
+        Reason.ERR_IMAGE_NEVER_PULL,
+        Reason.INVALID_IMAGE_NAME,
+        Reason.CREATE_CONTAINER_CONFIG_ERROR,
+        Reason.CREATE_CONTAINER_ERROR,
+        Reason.RUN_CONTAINER_ERROR,
+        Reason.INIT_CONTAINER_FAILED,
+        Reason.SUSPENDED,
+        Reason.CONTAINER_STILL_RUNNING,
+        Reason.HELD_BY_FINALIZER,
+    }
+)

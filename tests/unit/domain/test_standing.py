@@ -1,0 +1,474 @@
+"""Where a Job with its pods stands: every way in which a pod can fail to appear, to start, to go on
+and to end, and what is said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from evaluation_operator.api.base import format_time
+from evaluation_operator.domain.facts import JobFacts
+from evaluation_operator.domain.pod_facts import PodFacts
+from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.reasons import Reason
+from evaluation_operator.domain.standing import (
+    Phase,
+    Standing,
+    asked_about,
+    has_come_to_its_end,
+    next_look,
+    stand,
+)
+from evaluation_operator.domain.troubles import WarningFacts, is_same, told_before
+from tests.builders import Manifest, merged
+
+BEGUN = datetime(2026, 3, 2, 10, tzinfo=UTC)
+LATER = BEGUN + timedelta(minutes=5)
+POLICY = Policy()
+JOB = "evj-ripeness-29541240"
+
+
+def make_job(**more: Any) -> JobFacts:
+    body: Manifest = {
+        "metadata": {
+            "name": JOB,
+            "namespace": "fruit",
+            "uid": "uid-job",
+            "resourceVersion": "1",
+            "creationTimestamp": format_time(BEGUN),
+        },
+        "spec": {"activeDeadlineSeconds": 600},
+        "status": {},
+    }
+    return JobFacts.from_body(merged(body, more))
+
+
+def make_pod(state: Manifest | None = None, name: str = "x7k2p", **more: Any) -> PodFacts:
+    containers = [{"name": "run", "state": state}] if state is not None else []
+    body: Manifest = {
+        "metadata": {
+            "name": f"{JOB}-{name}",
+            "namespace": "fruit",
+            "uid": f"uid-{name}",
+            "resourceVersion": "1",
+            "creationTimestamp": format_time(BEGUN),
+        },
+        "spec": {
+            "nodeName": "node-1",
+            "containers": [{"name": "run", "resources": {"limits": {"memory": "1Gi"}}}],
+        },
+        "status": {"phase": "Pending", "containerStatuses": containers},
+    }
+    return PodFacts.from_body(merged(body, more))
+
+
+def waiting(reason: str, message: str = "") -> PodFacts:
+    return make_pod({"waiting": {"reason": reason, "message": message}})
+
+
+def ended(code: int, reason: str = "Error", **more: Any) -> PodFacts:
+    state = {
+        "terminated": {
+            "exitCode": code,
+            "reason": reason,
+            "startedAt": format_time(BEGUN),
+            "finishedAt": format_time(BEGUN + timedelta(minutes=1)),
+        }
+    }
+    phase = {"phase": "Succeeded" if code == 0 else "Failed"}
+    return make_pod(state, **merged({"status": phase}, more))
+
+
+def warns(reason: str, message: str) -> tuple[WarningFacts, ...]:
+    return (WarningFacts(reason, message, BEGUN),)
+
+
+def refused(why: str) -> tuple[WarningFacts, ...]:
+    """As the Job controller writes it, with a name that is another one each time."""
+    pod = f"{JOB}-7xk2p"
+    return warns("FailedCreate", f'Error creating: pods "{pod}" is forbidden: {why}')
+
+
+@dataclass(frozen=True)
+class Case:
+    want_reason: Reason
+    want_detail: str
+    want_cure: str
+    pods: tuple[PodFacts, ...] = ()
+    warnings: tuple[WarningFacts, ...] = ()
+    job: JobFacts = field(default_factory=make_job)
+    want_phase: Phase = Phase.QUEUING
+
+
+RUNNING = make_pod({"running": {"startedAt": format_time(BEGUN)}}, status={"phase": "Running"})
+NEXT = make_pod({"waiting": {"reason": "ContainerCreating"}}, "9qlmw")
+GOING = make_pod(
+    {"running": {"startedAt": format_time(BEGUN)}},
+    metadata={"deletionTimestamp": format_time(BEGUN + timedelta(minutes=1))},
+    status={"phase": "Running"},
+)
+COMPANION = [
+    {"name": "istio-proxy", "state": {"running": {"startedAt": format_time(BEGUN)}}},
+    {
+        "name": "run",
+        "state": {"terminated": {"exitCode": 0, "finishedAt": format_time(BEGUN)}},
+    },
+]
+
+CASES = {
+    "a quota": Case(
+        Reason.FAILED_CREATE,
+        f'pods "{JOB}" is forbidden: exceeded quota: pods, requested: pods=1, used: pods=2',
+        "raise the ResourceQuota, or ask for less in spec.runTemplate.resources",
+        warnings=refused("exceeded quota: pods, requested: pods=1, used: pods=2"),
+    ),
+    "a LimitRange": Case(
+        Reason.FAILED_CREATE,
+        "maximum memory usage per Container is 128Mi, but limit is 1Gi",
+        "kubectl describe limitrange -n fruit",
+        warnings=refused("maximum memory usage per Container is 128Mi, but limit is 1Gi"),
+    ),
+    "a service account that was deleted": Case(
+        Reason.FAILED_CREATE,
+        'serviceaccount "evaluation-runner" not found',
+        "kubectl apply -n fruit -k manifests/namespace",
+        warnings=refused(
+            "error looking up service account fruit/evaluation-runner: serviceaccount "
+            '"evaluation-runner" not found'
+        ),
+    ),
+    "an admission policy": Case(
+        Reason.FAILED_CREATE,
+        "ValidatingAdmissionPolicy 'no-pods' with binding 'no-pods' denied request",
+        "have whoever owns that rule admit pods",
+        warnings=refused(
+            "ValidatingAdmissionPolicy 'no-pods' with binding 'no-pods' denied request"
+        ),
+    ),
+    "a webhook that refuses": Case(
+        Reason.FAILED_CREATE,
+        "denied the request",
+        "have whoever owns that rule admit pods",
+        warnings=refused('admission webhook "w.example.com" denied the request: no'),
+    ),
+    "a webhook that does not answer": Case(
+        Reason.FAILED_CREATE,
+        "failed calling webhook",
+        "repair or remove that webhook",
+        warnings=warns(
+            "FailedCreate", 'Internal error occurred: failed calling webhook "w.example.com": EOF'
+        ),
+    ),
+    "a sidecar that the namespace's security level forbids": Case(
+        Reason.FAILED_CREATE,
+        "violates PodSecurity",
+        "kubectl get mutatingwebhookconfigurations",
+        warnings=refused('violates PodSecurity "restricted:latest": unrestricted capabilities'),
+    ),
+    "a reason that nobody has thought of": Case(
+        Reason.FAILED_CREATE,
+        "is forbidden: a new rule",
+        f"kubectl describe job {JOB} -n fruit",
+        warnings=refused("a new rule"),
+    ),
+    "no node has room": Case(
+        Reason.UNSCHEDULABLE,
+        "0/3 nodes are available",
+        "make room",
+        pods=(
+            make_pod(
+                spec={"nodeName": ""},
+                status={
+                    "conditions": [
+                        {
+                            "type": "PodScheduled",
+                            "status": "False",
+                            "message": "0/3 nodes are available: 3 Insufficient memory.",
+                        }
+                    ]
+                },
+            ),
+        ),
+    ),
+    "a claim that cannot be bound": Case(
+        Reason.UNSCHEDULABLE,
+        "unbound immediate PersistentVolumeClaims",
+        "kubectl describe pvc -n fruit",
+        pods=(
+            make_pod(
+                spec={"nodeName": ""},
+                status={
+                    "conditions": [
+                        {
+                            "type": "PodScheduled",
+                            "status": "False",
+                            "message": "pod has unbound immediate PersistentVolumeClaims",
+                        }
+                    ]
+                },
+            ),
+        ),
+    ),
+    "an image that is not there": Case(
+        Reason.IMAGE_PULL_BACK_OFF,
+        "lookup registry.example: no such host",
+        "spec.runTemplate.image",
+        pods=(
+            waiting(
+                "ImagePullBackOff",
+                'Back-off pulling image "registry.example/x:1": ErrImagePull: failed to pull: '
+                "dial tcp: lookup registry.example: no such host",
+            ),
+        ),
+    ),
+    "an image that is being tried again": Case(
+        Reason.IMAGE_PULL_BACK_OFF,
+        "lookup registry.example: no such host",
+        "imagePullSecrets",
+        pods=(waiting("ErrImagePull", "dial tcp: lookup registry.example: no such host"),),
+    ),
+    "an image's name that is none": Case(
+        Reason.INVALID_IMAGE_NAME,
+        "couldn't parse",
+        "image",
+        pods=(waiting("InvalidImageName", "couldn't parse"),),
+    ),
+    "a container that runs first and cannot": Case(
+        Reason.CREATE_CONTAINER_ERROR,
+        "CrashLoopBackOff: container 'istio-init': back-off 10s",
+        "kubectl describe pod",
+        pods=(
+            make_pod(
+                status={
+                    "initContainerStatuses": [
+                        {
+                            "name": "istio-init",
+                            "state": {
+                                "waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}
+                            },
+                        }
+                    ]
+                }
+            ),
+        ),
+    ),
+    "a Secret that does not exist": Case(
+        Reason.FAILED_MOUNT,
+        'secret "evaluation-db" not found',
+        "create that Secret, or name another one in spec.runTemplate.envFrom",
+        pods=(NEXT,),
+        warnings=warns(
+            "FailedMount",
+            'MountVolume.SetUp failed for volume "secret-0" : secret "evaluation-db" not found',
+        ),
+    ),
+    "a volume that cannot be attached": Case(
+        Reason.FAILED_ATTACH_VOLUME,
+        "Multi-Attach error",
+        "see who else has the volume",
+        pods=(NEXT,),
+        warnings=warns("FailedAttachVolume", 'Multi-Attach error for volume "pvc-1"'),
+    ),
+    "a sandbox that cannot be made": Case(
+        Reason.FAILED_CREATE_POD_SANDBOX,
+        "no route to host",
+        "kubectl describe pod",
+        pods=(NEXT,),
+        warnings=warns("FailedCreatePodSandBox", "cni: no route to host"),
+    ),
+    "too little memory, while the run is tried again": Case(
+        Reason.OOM_KILLED,
+        "the run needs more memory than its limit (1Gi)",
+        "raise spec.runTemplate.resources.limits.memory",
+        pods=(ended(137, "OOMKilled"), NEXT),
+    ),
+    "an eviction, while the next pod starts": Case(
+        Reason.EVICTED,
+        "from node node-1: The node was low on resource: memory.",
+        "spec.runTemplate.resources.requests",
+        pods=(
+            make_pod(
+                status={
+                    "phase": "Failed",
+                    "reason": "Evicted",
+                    "message": "The node was low on resource: memory.",
+                }
+            ),
+            NEXT,
+        ),
+    ),
+    "a node that is gone": Case(
+        Reason.POD_LOST,
+        f"pod {JOB}-x7k2p was told to end, and node node-1 has not said that it did",
+        f"kubectl delete pod {JOB}-x7k2p -n fruit --force --grace-period=0",
+        pods=(GOING,),
+    ),
+    "a Job that somebody has suspended": Case(
+        Reason.SUSPENDED,
+        "is suspended by hand",
+        f'kubectl patch job {JOB} -n fruit --type=merge -p \'{{"spec":{{"suspend":false}}}}\'',
+        job=make_job(spec={"suspend": True}),
+    ),
+    "a Job that is deleted and held": Case(
+        Reason.HELD_BY_FINALIZER,
+        "held by example.com/backup",
+        f"kubectl patch job {JOB}",
+        job=make_job(
+            metadata={
+                "deletionTimestamp": format_time(BEGUN),
+                "finalizers": ["foregroundDeletion", "example.com/backup"],
+            }
+        ),
+    ),
+    "a sidecar that goes on": Case(
+        Reason.CONTAINER_STILL_RUNNING,
+        "container 'istio-proxy' goes on",
+        "restartPolicy: Always",
+        pods=(make_pod(status={"phase": "Running", "containerStatuses": COMPANION}),),
+        want_phase=Phase.RUNNING,
+    ),
+}
+
+
+def standing(case: Case) -> Standing:
+    return stand(case.job, case.pods, case.warnings, LATER, POLICY)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_what_stands_still_says_why_and_what_to_do(case: Case) -> None:
+    found = standing(case)
+
+    assert found.trouble is not None
+    assert (found.reason, found.phase) == (case.want_reason, case.want_phase)
+    assert found.message.startswith(f"{case.want_reason}: ")
+    assert case.want_detail in found.message
+    assert case.want_cure in found.message
+    assert found.is_held_up
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_a_trouble_is_known_again_in_the_status_that_told_it(case: Case) -> None:
+    told = told_before(standing(case).message)
+
+    assert told is not None
+    assert told.message == standing(case).message
+
+
+@pytest.mark.parametrize(
+    "text", ["", None, "waiting for a pod", "suspended: a queue holds the Job", "Labeling: slow"]
+)
+def test_what_is_no_trouble_is_not_told_at_a_deadline(text: str | None) -> None:
+    assert told_before(text) is None
+
+
+def test_other_quantities_are_no_news() -> None:
+    """Each look at a quota that others use would have cost a write."""
+    texts = [
+        stand(
+            make_job(), (), refused(f"exceeded quota: q, used: pods={used}"), LATER, POLICY
+        ).message
+        for used in (2, 13)
+    ]
+
+    assert texts[0] != texts[1]
+    assert is_same(*texts)
+    assert not is_same(texts[0], texts[0].replace("quota: q", "quota: p"))
+    assert not is_same(None, texts[0])
+
+
+def test_the_containers_of_others_are_not_taken_for_the_runs() -> None:
+    """Kubernetes lists them by name, and a mesh's comes before `run`."""
+    mesh = {"name": "istio-proxy", "state": {"running": {"startedAt": format_time(BEGUN)}}}
+    own = {"name": "run", "state": {"waiting": {"reason": "PodInitializing"}}}
+    pod = make_pod(status={"phase": "Pending", "containerStatuses": [mesh, own]})
+
+    assert not pod.started
+    assert stand(make_job(), (pod,), (), LATER, POLICY).phase is Phase.QUEUING
+
+
+LOOKS = {
+    "a pod that is late to come": ((), LATER, "uid-job"),
+    "a pod that is not late yet": ((), BEGUN + timedelta(seconds=19), None),
+    "a pod that starts for long": ((NEXT,), LATER, "uid-9qlmw"),
+    "a pod that has no node yet": ((make_pod(spec={"nodeName": ""}),), LATER, None),
+    "a pod that says why by itself": ((waiting("ErrImagePull"),), LATER, None),
+    "a pod that runs": ((RUNNING,), LATER, None),
+    "a pod that has ended well": ((ended(0),), LATER, None),
+    "the next pod is late to come": ((ended(75),), LATER, "uid-job"),
+}
+
+
+@pytest.mark.parametrize(("pods", "now", "want"), LOOKS.values(), ids=LOOKS.keys())
+def test_events_are_asked_for_where_nothing_else_says_why(
+    pods: tuple[PodFacts, ...], now: datetime, want: str | None
+) -> None:
+    assert asked_about(make_job(), pods, now, POLICY) == want
+
+
+def test_no_events_are_asked_for_while_the_job_controller_counts_a_pod() -> None:
+    assert asked_about(make_job(status={"active": 1}), (), LATER, POLICY) is None
+
+
+def test_what_stands_still_for_long_is_looked_at_ever_rarer() -> None:
+    waits = [
+        next_look(BEGUN, BEGUN + timedelta(seconds=age), POLICY) - BEGUN - timedelta(seconds=age)
+        for age in (0, 60, 240, 6000)
+    ]
+
+    assert [wait.total_seconds() for wait in waits] == [20, 20, 60, 300]
+
+
+ENDS = {
+    "it goes on": (make_job(), (RUNNING,), False),
+    "it has failed": (
+        make_job(status={"conditions": [{"type": "Failed", "status": "True"}]}),
+        (),
+        True,
+    ),
+    "it was given up, and a pod on a node that is gone keeps it": (
+        make_job(
+            status={
+                "conditions": [
+                    {
+                        "type": "FailureTarget",
+                        "status": "True",
+                        "reason": "DeadlineExceeded",
+                        "lastTransitionTime": format_time(BEGUN),
+                    }
+                ]
+            }
+        ),
+        (GOING,),
+        True,
+    ),
+    "a sidecar goes on for more than a minute": (
+        make_job(),
+        (make_pod(status={"phase": "Running", "containerStatuses": COMPANION}),),
+        True,
+    ),
+    "it was deleted, and is held for longer than a Job may be refused": (
+        make_job(
+            metadata={
+                "deletionTimestamp": format_time(LATER - POLICY.create_deadline),
+                "finalizers": ["example.com/backup"],
+            }
+        ),
+        (),
+        True,
+    ),
+    "it was deleted, and goes": (
+        make_job(metadata={"deletionTimestamp": format_time(BEGUN - timedelta(days=1))}),
+        (),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("job", "pods", "want"), ENDS.values(), ids=ENDS.keys())
+def test_a_run_whose_job_cannot_end_has_come_to_its_end(
+    job: JobFacts, pods: tuple[PodFacts, ...], want: bool
+) -> None:
+    assert has_come_to_its_end(job, pods, LATER, POLICY) is want
