@@ -121,8 +121,7 @@ async def live(control_plane: ControlPlane, folder: Path) -> World:
             await sample(world)
             await evaluate(world)
             await evaluate_a_version(world)
-            world.runs.append(await lab.go_to_slot(1))
-            await lab.dataset(world.runs[-1])
+            world.runs.append(await stand_still(world))
         await come_back(world)
         await label(world)
     finally:
@@ -195,6 +194,18 @@ async def evaluate_a_version(world: World) -> None:
         assert not await program.publish(run, dataset=dataset)
     assert run not in await lab.evaluations()
     world.runs.append(run)
+
+
+async def stand_still(world: World) -> str:
+    """A run whose pod may not be made, until the quota that is in its way goes."""
+    quota = ("quota", "no-pods", "-n", HOME)
+    world.control_plane.kubectl("create", *quota, "--hard=pods=0")
+    run = await world.lab.go_to_slot(1)
+    await world.lab.dataset(run)
+    await world.lab.job(holds=lambda status: "exceeded quota" in str(status.get("active")))
+    world.control_plane.kubectl("delete", *quota)
+    await world.pod_of(run)
+    return run
 
 
 async def come_back(world: World) -> None:

@@ -229,7 +229,7 @@ WAITS = {
         unpullable, "Queuing", Reason.IMAGE_PULL_BACK_OFF, "ImagePullBackOff: not found"
     ),
     "somebody has suspended its Job": Wait(
-        suspended_by_hand, "Queuing", Reason.SUSPENDED, "kubectl patch job evjv-ripeness-again -n fruit"
+        suspended_by_hand, "Queuing", Reason.SUSPENDED, "kubectl patch job evjv-ripeness"
     ),
 }
 
