@@ -20,7 +20,7 @@ from evaluation_operator.domain.due_runs import MAX_ACTIVE_RUNS, follow_schedule
 from evaluation_operator.domain.facts import Result
 from evaluation_operator.domain.families import families, prune
 from evaluation_operator.domain.faults import listed
-from evaluation_operator.domain.leftovers import follow_left_over
+from evaluation_operator.domain.leftovers import end_left_over
 from evaluation_operator.domain.logger_slot import follow_logger, release_logger
 from evaluation_operator.domain.manifests import build_dataset, build_run_job
 from evaluation_operator.domain.plan import (
@@ -193,7 +193,7 @@ def _told_of(snapshot: JobSnapshot, run: Run) -> str | None:
 
 
 def _end_job(draft: JobDraft, run: Run, now: datetime) -> None:
-    actions, wake_at = follow_left_over(run, now)
+    actions, wake_at = end_left_over(run, now)
     draft.actions.extend(actions)
     if wake_at is not None:
         draft.wake_times.append(wake_at)

@@ -17,7 +17,7 @@ from evaluation_operator.api.run_template import RunTemplate
 from evaluation_operator.domain.conditions import clip, condition, is_true, message_of
 from evaluation_operator.domain.facts import Failure, Outcome, Result
 from evaluation_operator.domain.faults import Fault, listed
-from evaluation_operator.domain.leftovers import follow_left_over
+from evaluation_operator.domain.leftovers import end_left_over
 from evaluation_operator.domain.manifests import (
     build_run_job,
     build_version_dataset,
@@ -373,7 +373,7 @@ def _end(
 
 
 def _end_job(draft: _Draft, run: Run | None) -> None:
-    actions, wake_at = follow_left_over(run, draft.now) if run is not None else ([], None)
+    actions, wake_at = end_left_over(run, draft.now) if run is not None else ([], None)
     draft.actions.extend(action for action in actions if action not in draft.actions)
     draft.wake_at = wake_at
 

@@ -117,7 +117,7 @@ def has_come_to_its_end(
         return True
     if job.deletion_time is not None and job.finalizers:
         return now - job.deletion_time >= policy.create_deadline
-    return any(_is_kept_alive(pod, now) for pod in pods)
+    return any(is_kept_alive(pod, now) for pod in pods)
 
 
 def is_at_work(pods: Sequence[PodFacts]) -> bool:
@@ -126,6 +126,13 @@ def is_at_work(pods: Sequence[PodFacts]) -> bool:
         pod.started and pod.exit_code is None and not pod.has_ended and pod.deletion_time is None
         for pod in pods
     )
+
+
+def is_kept_alive(pod: PodFacts, now: datetime) -> bool:
+    """By a container that somebody put beside the run's: without it the pod would have ended."""
+    if pod.has_ended or not pod.still_running or pod.finish_time is None:
+        return False
+    return now - pod.finish_time >= PATIENCE
 
 
 def last_failed(pods: Sequence[PodFacts]) -> PodFacts | None:
@@ -182,13 +189,6 @@ def _of_going(pod: PodFacts, now: datetime) -> Standing:
 def _has_just_failed(pods: Sequence[PodFacts], now: datetime, policy: Policy) -> bool:
     pod = last_failed(pods)
     return pod is not None and not _is_old(pod.finish_time or pod.create_time, now, policy)
-
-
-def _is_kept_alive(pod: PodFacts, now: datetime) -> bool:
-    """By a container that somebody put beside the run's: without it the pod would have ended."""
-    if pod.has_ended or not pod.still_running or pod.finish_time is None:
-        return False
-    return now - pod.finish_time >= PATIENCE
 
 
 def _live(pods: Sequence[PodFacts]) -> PodFacts | None:
