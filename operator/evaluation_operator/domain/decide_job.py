@@ -136,47 +136,48 @@ def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: 
     for missing in [item for item in draft.status.active if item.name not in known]:
         draft.status, events = record_missing(draft.status, missing, now)
         draft.events.extend(events)
-    active: list[ActiveRun] = []
-    for run in sorted(snapshot.runs, key=lambda item: item.dataset.scheduled_time):
-        if _is_to_be_listed(snapshot, run):
-            # Its Job waits for that: an outcome of a run that no status lists would be lost.
-            active.append(
-                ActiveRun(name=run.dataset.name, scheduled_time=run.dataset.scheduled_time)
-            )
-            draft.wake_times.append(now)
-            continue
-        if is_recorded(snapshot.job.status, run.dataset):
-            _end_job(draft, run, now)
-            continue
-        before = _told_of(snapshot, run)
-        progress = observe(run, now, policy, has_labeler=snapshot.has_labeler, told=before)
-        if progress.reason is Reason.LABELING:
-            draft.wake_times.append(now + policy.labeler_retry)
-        outcome = (
-            progress.outcome
-            or progress.failure
-            or deleted_under(run.dataset, now)
-            or never_created(run, snapshot.obstacle, now, policy)
-        )
-        if outcome is None:
-            progress = _with_job(draft, snapshot, run, progress, policy)
-            if progress.look_again:
-                draft.wake_times.append(next_look(begun_at(run.dataset), now, policy))
-            active.append(_active_run(draft, run, progress, before))
-            continue
-        if run.dataset.outcome is None:
-            draft.actions.append(WriteOutcome(run.dataset, outcome))
-        job = run.job if run.dataset.deleting else None
-        if job is not None and not job.finished and not job.deleting:
-            draft.actions.append(DeleteJob(job))
-        draft.status, events = record(draft.status, run.dataset, outcome)
-        draft.events.extend(events)
-        _end_job(draft, run, now)
-        if outcome.result is Result.FAILED and progress.verdict_reason in TABLE_REASONS:
-            _check_table_again(draft, snapshot, now)
+    runs = sorted(snapshot.runs, key=lambda item: item.dataset.scheduled_time)
+    followed = [_follow_run(draft, snapshot, run, now, policy) for run in runs]
+    active = [run for run in followed if run is not None]
     newest = max((item.scheduled_time for item in active), default=None)
     times = [time for time in (draft.status.last_run_time, newest) if time is not None]
     draft.update(active=active, last_run_time=max(times, default=None))
+
+
+def _follow_run(
+    draft: JobDraft, snapshot: JobSnapshot, run: Run, now: datetime, policy: Policy
+) -> ActiveRun | None:
+    """What the status lists of it while it goes on; None once it is recorded."""
+    if _is_to_be_listed(snapshot, run):
+        # Its Job waits for that: an outcome of a run that no status lists would be lost.
+        draft.wake_times.append(now)
+        return ActiveRun(name=run.dataset.name, scheduled_time=run.dataset.scheduled_time)
+    if is_recorded(snapshot.job.status, run.dataset):
+        _end_job(draft, run, now)
+        return None
+    before = _told_of(snapshot, run)
+    progress = observe(run, now, policy, has_labeler=snapshot.has_labeler, told=before)
+    if progress.reason is Reason.LABELING:
+        draft.wake_times.append(now + policy.labeler_retry)
+    outcome = (
+        progress.outcome
+        or progress.failure
+        or deleted_under(run.dataset, now)
+        or never_created(run, snapshot.obstacle, now, policy)
+    )
+    if outcome is None:
+        progress = _with_job(draft, snapshot, run, progress, policy)
+        if progress.look_again:
+            draft.wake_times.append(next_look(begun_at(run.dataset), now, policy))
+        return _active_run(draft, run, progress, before)
+    if run.dataset.outcome is None:
+        draft.actions.append(WriteOutcome(run.dataset, outcome))
+    _end_job(draft, run, now)
+    draft.status, events = record(draft.status, run.dataset, outcome)
+    draft.events.extend(events)
+    if outcome.result is Result.FAILED and progress.verdict_reason in TABLE_REASONS:
+        _check_table_again(draft, snapshot, now)
+    return None
 
 
 def _is_to_be_listed(snapshot: JobSnapshot, run: Run) -> bool:

@@ -35,7 +35,7 @@ from evaluation_operator.domain.reasons import Reason
 
 MAX_ATTEMPTS = 10
 MAX_FAILURES_PER_ATTEMPT = 5
-FAILURE_MESSAGE_BYTES = 256
+FAILURE_MESSAGE_BYTES = 512
 MAX_ABANDONED = 10
 
 
@@ -188,7 +188,8 @@ def _failed(
         }
     )
     failures = outcome.partial_failures or (Failure(2, outcome.message or "the run failed"),)
-    events = [EventRecord(Reason.RUN_FAILED, f"{name}: {failures[0].message}", warning=True)]
+    said = outcome.message or failures[0].message
+    events = [EventRecord(Reason.RUN_FAILED, f"{name}: {said}", warning=True)]
     if abandoned:
         status = _abandon(status, name, abandoned)
         spans = ", ".join(f"{w.start:%Y-%m-%d %H:%M} to {w.end:%Y-%m-%d %H:%M}" for w in abandoned)
