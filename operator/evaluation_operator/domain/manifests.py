@@ -26,6 +26,7 @@ from evaluation_operator.domain.mounts import (
     secrets_env,
     token_volume,
 )
+from evaluation_operator.domain.pod_facts import STOPPED_EXIT_CODE
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.quantities import parse_quantity
 from evaluation_operator.domain.schedule import parse_schedule
@@ -40,9 +41,10 @@ BACKOFF_LIMIT = 2
 CHECK_DEADLINE_SECONDS = 600
 CHECK_TTL_SECONDS = 3 * 3600
 """A failed check is remembered by its Job, so this is longer than the longest wait for the next."""
-GRACE_SECONDS = 1
-"""A run that is ended has nothing to bring to an end: it commits by one write, or not. And a Job
-that is deleted gives its place in the namespace back, while its pods go on for so long."""
+GRACE_SECONDS = 3
+"""The program finishes the file or the API write that it is about, and ends within two seconds
+(evaluator/stopping.py). No longer than that: a Job that is deleted gives its place in the namespace
+back, while its pod, which may be of an image that heeds no signal, goes on for so long."""
 DEFAULT_MEMORY = "256Mi"
 DEFAULT_MEMORY_LIMIT = "1Gi"
 USER_ID = 65532
@@ -297,20 +299,21 @@ def _job(namespace: str, name: str, labels: dict[str, str]) -> Body:
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {
                 "rules": [
+                    # Who is told to end was deleted, which says nothing of the run and so does not
+                    # count. The Eviction API and the cluster itself mark such a pod, `kubectl
+                    # delete pod` does not.
                     {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
-                    {
-                        "action": "FailJob",
-                        "onExitCodes": {
-                            "containerName": "run",
-                            "operator": "In",
-                            "values": NOT_RETRIED_EXIT_CODES,
-                        },
-                    },
+                    {"action": "Ignore", "onExitCodes": _exit_codes([STOPPED_EXIT_CODE])},
+                    {"action": "FailJob", "onExitCodes": _exit_codes(NOT_RETRIED_EXIT_CODES)},
                 ]
             },
             "template": {"metadata": {"labels": dict(labels)}},
         },
     }
+
+
+def _exit_codes(values: list[int]) -> Body:
+    return {"containerName": "run", "operator": "In", "values": values}
 
 
 def _pod_spec(

@@ -108,6 +108,7 @@ class Reason(StrEnum):
     INVALID_RUN = "InvalidRun"
     NOTHING_USABLE = "NothingUsable"
     API_UNAVAILABLE = "ApiUnavailable"
+    POD_STOPPED = "PodStopped"
 
     # EvaluationJobVersion
     JOB_NOT_FOUND = "EvaluationJobNotFound"

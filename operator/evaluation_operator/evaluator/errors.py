@@ -83,6 +83,20 @@ class Unavailable(RunError):
     reason = Reason.TABLE_UNAVAILABLE
 
 
+class Stopped(RunError):
+    """The program was told to end, by a signal: that says nothing of the run."""
+
+    exit_code = 143
+    code = UNAVAILABLE
+    reason = Reason.POD_STOPPED
+
+    def __init__(self, signal: str, seconds: float) -> None:
+        super().__init__(
+            f"told to end by {signal} after {seconds:.0f} s, as pods are that are deleted, evicted "
+            "or past their deadline; the Job's next pod goes on from what this one has written"
+        )
+
+
 def termination_message(error: RunError) -> str:
     """The verdict that the operator reads: JSON of at most 4096 bytes, Kubernetes' limit."""
     verdict: dict[str, object] = {

@@ -31,6 +31,7 @@ from evaluation_operator.evaluator.draw import RowDict
 from evaluation_operator.evaluator.entries import UnreadableError, parsed
 from evaluation_operator.evaluator.errors import Unavailable
 from evaluation_operator.evaluator.results import Folder
+from evaluation_operator.evaluator.stopping import ending
 from evaluation_operator.evaluator.summary import Findings
 from evaluation_operator.tables.errors import TableError
 from evaluation_operator.tables.protocol import Table
@@ -209,10 +210,11 @@ def keep_in_table(table: Table, cut: Cut, labels: Labels, model_version: ModelVe
     warn of if that cannot be. Done again, it changes nothing: id and time are the same."""
     try:
         lines = _label_rows(cut, labels, model_version)
-        table.append_labels(
-            pa.RecordBatch.from_pylist(some, schema=LABEL_SCHEMA)
-            for some in iter(lambda: list(islice(lines, _BATCH_ROWS)), [])
-        )
+        with ending.waits():
+            table.append_labels(
+                pa.RecordBatch.from_pylist(some, schema=LABEL_SCHEMA)
+                for some in iter(lambda: list(islice(lines, _BATCH_ROWS)), [])
+            )
     except TableError as error:
         logger.warning("the table does not take people's labels: %s", error)
         text = f"people's labels are not in the table, only with this run's results: {error}"

@@ -15,6 +15,7 @@ from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.errors import RunError
 from evaluation_operator.evaluator.publish import Status, change_status, read_dataset
 from evaluation_operator.evaluator.results import Folder
+from evaluation_operator.evaluator.stopping import ending
 from evaluation_operator.kube import ApiError, Kube
 
 EARLIER_RUNS = 30
@@ -76,4 +77,5 @@ async def _tell(kube: Kube, run: Dataset, count: int) -> None:
         stands = status.get("newLabelCount") or 0
         return status | {"newLabelCount": count} if count > stands else None
 
-    await change_status(kube, run, changed)
+    with ending.waits():
+        await change_status(kube, run, changed)

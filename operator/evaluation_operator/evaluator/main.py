@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
-from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.api.dataset import Dataset, Writer
 from evaluation_operator.api.table_address import shown_address
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.environment import forget_credentials
@@ -47,6 +47,7 @@ from evaluation_operator.evaluator.settings import (
     check_settings,
     run_settings,
 )
+from evaluation_operator.evaluator.stopping import ending
 from evaluation_operator.kube import ApiError, Forbidden, Kube, Rejected
 from evaluation_operator.redaction import log_to_stderr
 from evaluation_operator.tables import errors as table_errors
@@ -92,9 +93,7 @@ async def run(settings: RunSettings) -> None:
         folder = _folder(dataset, settings)
         with tempfile.TemporaryDirectory(dir=settings.scratch) as scratch:
             result = await asyncio.to_thread(evaluate_in, dataset, folder, settings, Path(scratch))
-        with api_errors():
-            committed = await publish(kube, dataset, result, folder.uri)
-        _tell(dataset, folder, committed=committed)
+        await _commit(kube, dataset, result, folder)
         await _look_back(kube, dataset, folder, settings)
 
 
@@ -106,16 +105,31 @@ async def cut(settings: RunSettings) -> None:
         folder = _folder(dataset, settings)
         with tempfile.TemporaryDirectory(dir=settings.scratch) as scratch:
             result = await asyncio.to_thread(cut_in, dataset, folder, settings, Path(scratch))
-        with api_errors():
-            if result.cut.row_count:
+        if result.cut.row_count:
+            with api_errors(), ending.waits():
                 handed = await publish_cut(kube, dataset, result, folder.uri)
-                logger.info("%d items to label%s", result.tasks, "" if handed else ": not wanted")
-                await _look_back(kube, dataset, folder, settings)
-                return
+                ending.is_in_time()
+            logger.info("%d items to label%s", result.tasks, "" if handed else ": not wanted")
+        else:
             empty = RunResult(result.cut, ItemCounts(), None, result.late_rows)
-            committed = await publish(kube, dataset, empty, folder.uri)
-        _tell(dataset, folder, committed=committed)
+            await _commit(kube, dataset, empty, folder)
         await _look_back(kube, dataset, folder, settings)
+
+
+async def _commit(kube: Kube, dataset: Dataset, result: RunResult, folder: Folder) -> None:
+    """Say what came out, to the cluster and beside the results; who is told to end in between has
+    said both, or only that there is an Evaluation, which the next pod adopts."""
+    with api_errors(), ending.waits():
+        committed = await publish(kube, dataset, result, folder.uri)
+        if committed:
+            _mark(dataset, folder)
+        ending.is_in_time()
+    logger.info("run %s", "committed" if committed else "yields: an outcome stood already")
+
+
+def _mark(dataset: Dataset, folder: Folder) -> None:
+    """For later runs, which read the results alone."""
+    folder.write_json(results.COMMITTED, {"dataset": dataset.metadata.name})
 
 
 async def _look_back(kube: Kube, dataset: Dataset, folder: Folder, settings: RunSettings) -> None:
@@ -142,6 +156,7 @@ async def _wanted(settings: RunSettings) -> AsyncIterator[tuple[Kube, Dataset | 
         with api_errors():
             dataset = await read_dataset(kube, settings.namespace, settings.dataset)
         if dataset is not None and dataset.status.outcome is not None:
+            _make_up(dataset, settings)
             dataset = None
         if dataset is None:
             logger.info("Dataset %s is gone or has an outcome: nothing to do", settings.dataset)
@@ -159,10 +174,17 @@ def _folder(dataset: Dataset, settings: RunSettings) -> Folder:
     )
 
 
-def _tell(dataset: Dataset, folder: Folder, *, committed: bool) -> None:
-    if committed:
-        folder.write_json(results.COMMITTED, {"dataset": dataset.metadata.name})
-    logger.info("run %s", "committed" if committed else "yields: an outcome stood already")
+def _make_up(dataset: Dataset, settings: RunSettings) -> None:
+    """Mark a run whose pod was killed just after it had committed."""
+    outcome = dataset.status.outcome
+    if outcome is None or outcome.written_by is not Writer.RUN:
+        return
+    try:
+        folder = _folder(dataset, settings)
+        if not folder.exists(results.COMMITTED):
+            _mark(dataset, folder)
+    except RunError as error:
+        logger.warning("later runs do not see that this one has ended: %s", error)
 
 
 def evaluate_in(

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from evaluation_operator.api.table_address import shown_address
 from evaluation_operator.evaluator.errors import InvalidRun, TableInvalid, Unavailable
+from evaluation_operator.evaluator.stopping import ending
 from evaluation_operator.tables import errors as table_errors
 from evaluation_operator.tables.protocol import TableOptions
 from evaluation_operator.tables.storage import open_storage
@@ -168,13 +169,19 @@ class Folder:
     def _write(self, name: str, chunks: Iterator[bytes]) -> None:
         is_local = not isinstance(self._filesystem, pafs.S3FileSystem)
         place = self._at(f".{name}.{uuid.uuid4().hex}" if is_local else name)
+
+        def take_back() -> None:
+            if is_local:  # What a bucket has not got whole, it does not show.
+                self._filesystem.delete_file(place)
+
         try:
-            self._filesystem.create_dir(self._path, recursive=True)
-            with self._filesystem.open_output_stream(place) as target:
-                for chunk in chunks:
-                    target.write(chunk)
-            if is_local:
-                self._filesystem.move(place, self._at(name))
+            with ending.waits(take_back):
+                self._filesystem.create_dir(self._path, recursive=True)
+                with self._filesystem.open_output_stream(place) as target:
+                    for chunk in chunks:
+                        target.write(chunk)
+                if is_local:
+                    self._filesystem.move(place, self._at(name))
         except OSError as error:
             raise self._unavailable(name, error) from error
 

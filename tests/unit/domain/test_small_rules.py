@@ -129,7 +129,10 @@ def test_a_runs_pod_keeps_the_restricted_profile_whatever_the_template_says() ->
         "capabilities": {"drop": ["ALL"]},
     }
     assert pod["nodeSelector"] == {"gpu": "yes"}
-    assert job["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"] == [2, 65, 66]
+    disrupted, stopped, failed = job["spec"]["podFailurePolicy"]["rules"]
+    assert disrupted == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+    assert (stopped["action"], stopped["onExitCodes"]["values"]) == ("Ignore", [143])
+    assert (failed["action"], failed["onExitCodes"]["values"]) == ("FailJob", [2, 65, 66])
     assert "ttlSecondsAfterFinished" not in job["spec"]
 
 

@@ -79,6 +79,12 @@ CODES: Mapping[int, Code] = {
         "UNAVAILABLE",
         "The table, the results, the API server or the node was away.",
         "nothing, if it comes back: it is tried again",
-        (Reason.TABLE_UNAVAILABLE, Reason.API_UNAVAILABLE, Reason.EVICTED, Reason.POD_LOST),
+        (
+            Reason.TABLE_UNAVAILABLE,
+            Reason.API_UNAVAILABLE,
+            Reason.EVICTED,
+            Reason.POD_LOST,
+            Reason.POD_STOPPED,
+        ),
     ),
 }

@@ -116,6 +116,14 @@ OF_RUNS: Mapping[Reason, Explanation] = {
         "the API server's port.",
         ("kubectl describe networkpolicy evaluation-runs -n NAMESPACE", LOGS),
     ),
+    Reason.POD_STOPPED: Explanation(
+        (Place.POD,),
+        "The run's pod was deleted, evicted or drained, or was past its deadline, and its program "
+        "ended between two writes. Code 14; the Job's next pod goes on from what is written, and "
+        "`backoffLimit` does not count it.",
+        "Nothing. If it happens again and again: see who deletes the pods.",
+        (PODS,),
+    ),
     Reason.INTERNAL: Explanation(
         _WORDS,
         "The run's program failed in a way that nobody has foreseen, or the API server found what "
