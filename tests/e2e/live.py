@@ -6,8 +6,10 @@ The operator of a cluster is one, so tests share it; each has a namespace of its
 from __future__ import annotations
 
 import json
+import subprocess
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,17 @@ class Live:
 
     def kubectl(self, *arguments: str | Path, stdin: str | None = None) -> str:
         return run([self._program, "--kubeconfig", self.kubeconfig, *arguments], stdin=stdin)
+
+    @contextmanager
+    def watching(self, *arguments: str) -> Iterator[Iterator[Body]]:
+        """The objects that a command with --watch prints, as they come."""
+        command = [self._program, "--kubeconfig", self.kubeconfig, *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                yield _objects(process.stdout)
+            finally:
+                process.kill()
 
     def get(self, kind: str, name: str, namespace: str) -> Body:
         found: Body = json.loads(self.kubectl("get", kind, name, "-n", namespace, "-o", "json"))
@@ -189,6 +202,16 @@ class Live:
         ]
         lease = self.get("lease", "evaluation-operator", OPERATOR_NAMESPACE)
         return len(pods) == 1 and lease["spec"].get("holderIdentity") in pods
+
+
+def _objects(lines: Iterable[str]) -> Iterator[Body]:
+    """Each ends with a brace at the beginning of a line."""
+    text = ""
+    for line in lines:
+        text += line
+        if line.startswith("}"):
+            yield json.loads(text)
+            text = ""
 
 
 def ready(job: Body) -> Body:
