@@ -43,6 +43,7 @@ POLICY = Policy(
     retry=timedelta(seconds=0.5),
     table_check_retry=timedelta(seconds=1),
     flush_retry=timedelta(seconds=0.2),
+    trouble_after=timedelta(seconds=0.5),
 )
 STOP_SECONDS = 20
 TABLE_CHECK = "evaluations.dev/component=table-check"

@@ -13,6 +13,7 @@ from typing import Any
 from evaluation_operator.controller.act import Actor
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.clock import Clock, SystemClock
+from evaluation_operator.controller.complaints import Complaints
 from evaluation_operator.controller.gather import Gatherer
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.places import Places
@@ -66,8 +67,11 @@ class Operator:
         self._publisher = EventPublisher(
             kube, clock, self._uid_of, component=settings.identity, on_event=telemetry.told
         )
+        self._complaints = Complaints(
+            kube, self.store, clock, settings.policy, self.queue.add, lambda: self.leading.is_set()
+        )
         self.reconciler = Reconciler(
-            Gatherer(self.store, kube, claims, settings.policy, self._learn),
+            Gatherer(self.store, kube, claims, self._complaints, settings.policy, self._learn),
             Actor(kube, claims, places, self._learn),
             self._publisher,
             places,
@@ -113,6 +117,7 @@ class Operator:
             "publisher of Events": self._publisher.run(),
             "queue": self.queue.release_due(),
             "sweeper": self.sweeper.run(),
+            "reader of Events": self._complaints.run(),
         }
         if self.settings.leader_election:
             feeders["election"] = self._lead()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -19,6 +18,7 @@ from evaluation_operator.api.names import (
 )
 from evaluation_operator.controller.act import Learn, answered_soon, kserve_fault
 from evaluation_operator.controller.claims import Claims
+from evaluation_operator.controller.complaints import Complaints
 from evaluation_operator.controller.keys import Key, job_key
 from evaluation_operator.controller.labelers import Labelers
 from evaluation_operator.controller.presence import Presence
@@ -46,40 +46,41 @@ from evaluation_operator.domain.snapshot import (
     TableCheck,
     VersionSnapshot,
 )
-from evaluation_operator.domain.standing import asked_about
 from evaluation_operator.domain.steps import current_job
 from evaluation_operator.domain.tables import table_source
-from evaluation_operator.domain.troubles import WarningFacts
 from evaluation_operator.kube import (
     ANNOTATION_SPEC_SETS,
     CLAIMS,
     DATASETS,
     EVALUATION_JOB_VERSIONS,
     EVALUATION_JOBS,
-    EVENTS,
     INFERENCE_SERVICES,
     INSTRUCTIONS,
     PODS,
     SERVICE_ACCOUNTS,
     ApiError,
-    Forbidden,
     Kube,
     NotFound,
 )
 from evaluation_operator.kube.resources import Resource
-
-logger = logging.getLogger(__name__)
 
 
 class Gatherer:
     """Reads what a decision needs. What exists is believed for a minute; what lacks never is."""
 
     def __init__(
-        self, store: Store, kube: Kube, claims: Claims, policy: Policy, learn: Learn
+        self,
+        store: Store,
+        kube: Kube,
+        claims: Claims,
+        complaints: Complaints,
+        policy: Policy,
+        learn: Learn,
     ) -> None:
         self._store = store
         self._kube = kube
         self._claims = claims
+        self._complaints = complaints
         self._policy = policy
         self._learn = learn
         self._replicas = Replicas(kube)
@@ -100,12 +101,12 @@ class Gatherer:
         if job.metadata.deletion_timestamp is not None:
             return JobSnapshot(
                 job,
-                runs=tuple(await self._runs(key, job, now)),
+                runs=tuple(await self._runs(key, job)),
                 loggers=await self._loggers(job),
                 logger_refusals=refusals,
             )
-        runs = tuple(await self._runs(key, job, now))
-        check = await self._check(key, job, now)
+        runs = tuple(await self._runs(key, job))
+        check = await self._check(key, job)
         stands_still = any(item.warnings for item in (*runs, check) if item is not None)
         lacks, claim_is_for_tables = await self._namespace(job, anew=stands_still)
         return JobSnapshot(
@@ -125,9 +126,7 @@ class Gatherer:
             free_places=self._store.places.free_for(key),
         )
 
-    async def version(
-        self, key: Key, obstacle: Obstacle | None, now: datetime
-    ) -> VersionSnapshot | None:
+    async def version(self, key: Key, obstacle: Obstacle | None) -> VersionSnapshot | None:
         """None when the version does not exist."""
         body = await self._whole(key, EVALUATION_JOB_VERSIONS, key.name)
         if body is None:
@@ -141,7 +140,7 @@ class Gatherer:
             version=version,
             job=job,
             siblings=tuple(self._siblings(version)),
-            run=await self._run(key, dataset, now) if dataset is not None else None,
+            run=await self._run(key, dataset) if dataset is not None else None,
             labels=await self._labels(job) if job is not None else None,
             source_dataset_found=self._source_found(version, job),
             obstacle=obstacle,
@@ -193,7 +192,7 @@ class Gatherer:
             await asyncio.sleep(0)  # they may be thousands, and other turns go on meanwhile
         return LoggerSlot.from_body(body, others)
 
-    async def _runs(self, key: Key, job: EvaluationJob, now: datetime) -> Sequence[Run]:
+    async def _runs(self, key: Key, job: EvaluationJob) -> Sequence[Run]:
         datasets = {item.name: item for item in self._store.datasets.owned_by(job.metadata.uid)}
         for active in job.status.active:
             if active.name not in datasets:
@@ -201,7 +200,7 @@ class Gatherer:
                 found = await self._read_dataset(key, active.name)
                 if found is not None and found.owner_uid == job.metadata.uid:
                     datasets[found.name] = found
-        return [await self._run(key, dataset, now) for dataset in datasets.values()]
+        return [await self._run(key, dataset) for dataset in datasets.values()]
 
     async def _read_dataset(self, key: Key, name: str) -> DatasetFacts | None:
         try:
@@ -211,14 +210,14 @@ class Gatherer:
         self._learn(key, "Dataset", body, False)
         return DatasetFacts.from_body(body)
 
-    async def _run(self, key: Key, dataset: DatasetFacts, now: datetime) -> Run:
+    async def _run(self, key: Key, dataset: DatasetFacts) -> Run:
         job = current_job(dataset, self._store.batch_jobs.owned_by(dataset.uid))
         pods = self._pods(job) if job is not None else ()
         if job is not None and job.failed and dataset.outcome is None and not _told(pods):
             pods = await self._list_pods(key, job, f"{LABEL_DATASET}={dataset.name}")
         if job is None or dataset.outcome is not None:
             return Run(dataset, job, pods)
-        return Run(dataset, job, pods, await self._warnings(job, pods, now))
+        return Run(dataset, job, pods, await self._complaints.about(job, pods))
 
     def _pods(self, job: JobFacts) -> tuple[PodFacts, ...]:
         return tuple(self._store.pods.owned_by(job.uid))
@@ -229,23 +228,7 @@ class Gatherer:
             self._learn(key, "Pod", body, False)
         return self._pods(job)
 
-    async def _warnings(
-        self, job: JobFacts, pods: Sequence[PodFacts], now: datetime
-    ) -> tuple[WarningFacts, ...]:
-        """Events are not watched, since there are many: they are asked for where something stands
-        still and nothing else says why. Without the right to list them that stays unsaid."""
-        uid = asked_about(job, pods, now, self._policy)
-        if uid is None:
-            return ()
-        selector = f"type=Warning,involvedObject.uid={uid}"
-        try:
-            found = self._kube.list(EVENTS, job.namespace, field_selector=selector)
-            return tuple([WarningFacts.from_body(body) async for body in found])
-        except Forbidden as error:
-            logger.warning("why Job %s stands still: %s", job.name, error.message)
-            return ()
-
-    async def _check(self, key: Key, job: EvaluationJob, now: datetime) -> TableCheck | None:
+    async def _check(self, key: Key, job: EvaluationJob) -> TableCheck | None:
         name = table_check_name(table_source(job).digest)
         found = self._store.batch_jobs.get((job.metadata.namespace, name))
         if found is None:
@@ -253,7 +236,7 @@ class Gatherer:
         pods = self._pods(found)
         if found.failed and not _told(pods):
             pods = await self._list_pods(key, found, f"batch.kubernetes.io/job-name={name}")
-        return TableCheck(found, pods, await self._warnings(found, pods, now))
+        return TableCheck(found, pods, await self._complaints.about(found, pods))
 
     async def _claim(self, job: EvaluationJob) -> Claim | None:
         namespace = job.metadata.namespace

@@ -98,7 +98,7 @@ class Reconciler:
                 if job is None:
                     return None
                 return Turn(key, job.job.metadata), decide_job(job, now, self._policy)
-            version = await self._gatherer.version(key, obstacle, now)
+            version = await self._gatherer.version(key, obstacle)
             if version is None:
                 return None
             turn = Turn(key, version.version.metadata)

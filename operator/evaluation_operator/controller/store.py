@@ -92,6 +92,10 @@ class Store:
         jobs = [job_key(*name) for name, _ in self.jobs.items()]
         return jobs + [version_key(*name) for name, _ in self.versions.items()]
 
+    def keys_of(self, job: JobFacts) -> set[Key]:
+        """Whom news of a Job concerns."""
+        return self._labelled(job.namespace, dict(job.labels))
+
     def siblings_of(self, namespace: str, job: str) -> list[Sibling]:
         """Of the versions of a job the oldest without a number, and the one with the highest."""
         return self._siblings.of((namespace, f"job/{job}"))

@@ -54,7 +54,7 @@ from evaluation_operator.domain.reporting import report
 from evaluation_operator.domain.revisions import MAX_ACTIVE_REVISIONS, due_revisions
 from evaluation_operator.domain.snapshot import JobSnapshot, Run
 from evaluation_operator.domain.stalled import pod_faults
-from evaluation_operator.domain.standing import Phase, next_look
+from evaluation_operator.domain.standing import Phase, later
 from evaluation_operator.domain.steps import StepJob, begun_at, step_job, step_of
 from evaluation_operator.domain.tables import is_found_good, table_source
 from evaluation_operator.domain.troubles import is_same
@@ -167,8 +167,8 @@ def _follow_run(
     )
     if outcome is None:
         progress = _with_job(draft, snapshot, run, progress, policy)
-        if progress.look_again:
-            draft.wake_times.append(next_look(begun_at(run.dataset), now, policy))
+        if (again_at := later(progress.again_at, now)) is not None:
+            draft.wake_times.append(again_at)
         return _active_run(draft, run, progress, before)
     if run.dataset.outcome is None:
         draft.actions.append(WriteOutcome(run.dataset, outcome))

@@ -48,7 +48,7 @@ from evaluation_operator.domain.stalled import (
     stalled_version_faults,
     version_faults,
 )
-from evaluation_operator.domain.standing import Phase, next_look
+from evaluation_operator.domain.standing import Phase, later
 from evaluation_operator.domain.steps import begun_at
 from evaluation_operator.domain.troubles import is_same
 
@@ -245,8 +245,7 @@ def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Poli
         _end_job(draft, run)
         return
     state = STATES[progress.phase]
-    if progress.look_again:
-        draft.wake_at = next_look(begun_at(run.dataset), draft.now, policy)
+    draft.wake_at = later(progress.again_at, draft.now)
     wants_end = bool(draft.version.spec.terminate)
     if wants_end and (state is not VersionState.RUNNING or policy.allow_terminate_running):
         _terminate(draft, run)

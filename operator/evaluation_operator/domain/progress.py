@@ -34,7 +34,7 @@ class Progress:
     """`failure` is set when the run has ended without an outcome and so must be failed.
 
     `is_held_up`: it waits for something that somebody may have to do something about; `trouble`
-    where Kubernetes says what. `look_again`: nobody will tell when more is to be seen.
+    where Kubernetes says what. `again_at`: when more is to be seen, though nobody tells.
     """
 
     phase: Phase
@@ -45,7 +45,7 @@ class Progress:
     verdict_reason: str = ""
     is_held_up: bool = False
     trouble: Trouble | None = None
-    look_again: bool = False
+    again_at: datetime | None = None
 
 
 def observe(
@@ -83,7 +83,7 @@ def observe(
         standing.message,
         is_held_up=standing.is_held_up,
         trouble=standing.trouble,
-        look_again=standing.look_again,
+        again_at=standing.again_at,
     )
 
 

@@ -22,7 +22,7 @@ from evaluation_operator.domain.standing import (
     Phase,
     has_come_to_its_end,
     last_failed,
-    next_look,
+    later,
     stand,
 )
 from evaluation_operator.domain.tables import SCHEMES, table_source
@@ -218,7 +218,7 @@ def _follow_check(
 ) -> Readiness:
     """Of a check that goes on: nothing is said of the table before it has been looked at."""
     standing = stand(check.job, check.pods, check.warnings, now, policy)
-    again = next_look(check.job.create_time, now, policy) if standing.look_again else None
+    again = later(standing.again_at, now)
     if not standing.is_held_up or standing.phase is Phase.RUNNING:
         found = _checking(job, has_begun=standing.phase is Phase.RUNNING)
         return replace(found, retry_at=again)

@@ -4,7 +4,7 @@ may be missing or may have been put there by somebody else."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -30,7 +30,6 @@ from evaluation_operator.domain.troubles import (
 HELD_BY_QUEUE = "suspended: a queue holds the Job"
 PATIENCE = timedelta(minutes=1)
 """For what ends by itself, if it does: a pod that was told to, a container beside the run's."""
-LONGEST_LOOK = timedelta(minutes=5)
 
 
 class Phase(StrEnum):
@@ -46,7 +45,7 @@ class Phase(StrEnum):
 class Standing:
     """`is_held_up`: somebody may have to do something; `trouble`: what Kubernetes says to it.
 
-    `look_again`: no change of what is watched will tell when more is to be seen.
+    `again_at`: when more is to be seen, though no change of what is watched will tell.
     """
 
     phase: Phase
@@ -54,7 +53,7 @@ class Standing:
     message: str = ""
     is_held_up: bool = False
     trouble: Trouble | None = None
-    look_again: bool = False
+    again_at: datetime | None = None
 
 
 def stand(
@@ -65,25 +64,32 @@ def stand(
     policy: Policy,
 ) -> Standing:
     """Of a Job that has not ended. `warnings` are Events about what `asked_about` names."""
-    if job.deleting:
-        return _held(of_deletion(job), Phase.QUEUING)
+    if job.deletion_time is not None:
+        until = job.deletion_time + policy.create_deadline if job.finalizers else None
+        return _held(of_deletion(job), Phase.QUEUING, until)
     if job.suspended and job.has_queue:
         return Standing(Phase.QUEUING, Reason.QUEUED, HELD_BY_QUEUE, is_held_up=True)
     if job.suspended:
         return _held(of_suspension(job), Phase.QUEUING)
     earlier = last_trouble(pods)
+    if job.failing_since is not None:
+        # It has been given up, and waits for its pods to end; nobody tells that they never do.
+        return Standing(
+            Phase.RUNNING, Reason.RUNNING, "the Job ends", again_at=job.failing_since + PATIENCE
+        )
     if (pod := _live(pods)) is not None:
         return _of_pod(pod, _newest(warnings), earlier)
     if (going := _going(pods)) is not None:
         return _of_going(going, now)
-    if any(pod.has_succeeded for pod in pods) or _has_just_failed(pods, now, policy):
+    until = _just_ended_until(pods, policy)
+    if any(pod.has_succeeded for pod in pods) or (until is not None and now < until):
         # What comes next is the Job controller's to say: the end, or another pod.
-        return Standing(Phase.RUNNING, Reason.RUNNING, "the pod has ended", look_again=True)
+        return Standing(Phase.RUNNING, Reason.RUNNING, "the pod has ended", again_at=until)
     if (warning := _newest(warnings)) is not None:
         return _held(of_creation(job, warning, policy), Phase.QUEUING)
     if earlier is not None:
-        return replace(_held(earlier, Phase.QUEUING), look_again=True)
-    return Standing(Phase.QUEUING, Reason.STARTING, "waiting for a pod", look_again=True)
+        return _held(earlier, Phase.QUEUING)
+    return Standing(Phase.QUEUING, Reason.STARTING, "waiting for a pod")
 
 
 def asked_about(
@@ -101,11 +107,6 @@ def asked_about(
     return job.uid if _is_old(since, now, policy) else None
 
 
-def next_look(since: datetime, now: datetime, policy: Policy) -> datetime:
-    """The longer it stands still the rarer, since each look costs the API server a search."""
-    return now + min(max(policy.trouble_after, (now - since) / 4), LONGEST_LOOK)
-
-
 def has_come_to_its_end(
     job: JobFacts, pods: Sequence[PodFacts], now: datetime, policy: Policy
 ) -> bool:
@@ -118,6 +119,11 @@ def has_come_to_its_end(
     if job.deletion_time is not None and job.finalizers:
         return now - job.deletion_time >= policy.create_deadline
     return any(is_kept_alive(pod, now) for pod in pods)
+
+
+def later(time: datetime | None, now: datetime) -> datetime | None:
+    """The time if it is still to come: what was to be seen then is seen by now."""
+    return time if time is not None and time > now else None
 
 
 def is_at_work(pods: Sequence[PodFacts]) -> bool:
@@ -152,43 +158,43 @@ def last_trouble(pods: Sequence[PodFacts]) -> Trouble | None:
     return Trouble(Reason.POD_FAILED, said, "the run is tried again")
 
 
-def _held(trouble: Trouble, phase: Phase) -> Standing:
-    return Standing(
-        phase, trouble.reason, str(trouble), is_held_up=True, trouble=trouble, look_again=True
-    )
+def _held(trouble: Trouble, phase: Phase, again_at: datetime | None = None) -> Standing:
+    return Standing(phase, trouble.reason, str(trouble), True, trouble, again_at)
 
 
 def _of_pod(pod: PodFacts, warning: WarningFacts | None, earlier: Trouble | None) -> Standing:
     if pod.exit_code is not None and pod.still_running:
-        return _held(of_companion(pod), Phase.RUNNING)
+        until = pod.finish_time + PATIENCE if pod.finish_time is not None else None
+        return _held(of_companion(pod), Phase.RUNNING, until)
     if pod.waiting:
-        return replace(_held(of_waiting(pod), Phase.QUEUING), look_again=False)
+        return _held(of_waiting(pod), Phase.QUEUING)
     if pod.started and earlier is not None:
         # Not taken back when the next pod starts: it may well end like the last one.
-        return replace(_held(earlier, Phase.RUNNING), look_again=False)
+        return _held(earlier, Phase.RUNNING)
     if pod.started or pod.phase == "Running":
         return Standing(Phase.RUNNING, Reason.RUNNING)
     if pod.unschedulable:
-        return replace(_held(of_scheduling(pod), Phase.QUEUING), look_again=False)
+        return _held(of_scheduling(pod), Phase.QUEUING)
     if warning is not None:
         return _held(of_warning(pod, warning), Phase.QUEUING)
     if earlier is not None:
         return _held(earlier, Phase.QUEUING)
-    return Standing(Phase.QUEUING, Reason.STARTING, "the pod is starting", look_again=True)
+    return Standing(Phase.QUEUING, Reason.STARTING, "the pod is starting")
 
 
 def _of_going(pod: PodFacts, now: datetime) -> Standing:
     """Another pod comes once it has ended: two would write the same files."""
     assert pod.deletion_time is not None, "that is what going means"
-    if pod.node and now - pod.deletion_time >= PATIENCE:
+    until = pod.deletion_time + PATIENCE
+    if pod.node and now >= until:
         return _held(of_loss(pod), Phase.QUEUING)
     text = f"pod {pod.name} is being deleted; another takes its place"
-    return Standing(Phase.QUEUING, Reason.STARTING, text, look_again=True)
+    return Standing(Phase.QUEUING, Reason.STARTING, text, again_at=until)
 
 
-def _has_just_failed(pods: Sequence[PodFacts], now: datetime, policy: Policy) -> bool:
+def _just_ended_until(pods: Sequence[PodFacts], policy: Policy) -> datetime | None:
     pod = last_failed(pods)
-    return pod is not None and not _is_old(pod.finish_time or pod.create_time, now, policy)
+    return (pod.finish_time or pod.create_time) + policy.trouble_after if pod else None
 
 
 def _live(pods: Sequence[PodFacts]) -> PodFacts | None:

@@ -19,7 +19,6 @@ from evaluation_operator.domain.standing import (
     Standing,
     asked_about,
     has_come_to_its_end,
-    next_look,
     stand,
 )
 from evaluation_operator.domain.troubles import WarningFacts, is_same, told_before
@@ -412,13 +411,37 @@ def test_no_events_are_asked_for_while_the_job_controller_counts_a_pod() -> None
     assert asked_about(make_job(status={"active": 1}), (), LATER, POLICY) is None
 
 
-def test_what_stands_still_for_long_is_looked_at_ever_rarer() -> None:
-    waits = [
-        next_look(BEGUN, BEGUN + timedelta(seconds=age), POLICY) - BEGUN - timedelta(seconds=age)
-        for age in (0, 60, 240, 6000)
-    ]
+PATIENCE = {
+    "a pod that has just failed": (make_job(), ended(75), timedelta(seconds=61)),
+    "a pod that is being deleted": (make_job(), GOING, timedelta(seconds=61)),
+    "a Job that was given up": (
+        make_job(
+            status={
+                "conditions": [
+                    {
+                        "type": "FailureTarget",
+                        "status": "True",
+                        "lastTransitionTime": format_time(BEGUN),
+                    }
+                ]
+            }
+        ),
+        RUNNING,
+        timedelta(seconds=1),
+    ),
+}
 
-    assert [wait.total_seconds() for wait in waits] == [20, 20, 60, 300]
+
+@pytest.mark.parametrize(("job", "pod", "since"), PATIENCE.values(), ids=PATIENCE.keys())
+def test_what_mostly_ends_by_itself_is_looked_at_again(
+    job: JobFacts, pod: PodFacts, since: timedelta
+) -> None:
+    """Nobody tells when a node does not answer, or a Job controller makes no further pod."""
+    found = stand(job, (pod,), (), BEGUN + since, POLICY)
+
+    assert not found.is_held_up
+    assert found.again_at is not None
+    assert timedelta(0) < found.again_at - (BEGUN + since) <= timedelta(minutes=1)
 
 
 ENDS = {

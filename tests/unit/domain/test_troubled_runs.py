@@ -6,10 +6,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from evaluation_operator.domain.reasons import Reason
-from tests.unit.domain.world import JobWorld, VersionWorld, World, is_quiet
+from tests.unit.domain.world import JobWorld, VersionWorld, World
 
 NO_HOST = 'failed to pull "registry.example/x:1": lookup registry.example: no such host'
 UNSCHEDULABLE = {
@@ -135,19 +133,6 @@ def test_too_little_memory_is_named_with_its_cure() -> None:
         "OOMKilled: the run needs more memory than its limit; "
         "raise spec.runTemplate.resources.limits.memory"
     )
-
-
-@pytest.mark.parametrize("waits", [True, False])
-def test_a_run_is_looked_at_again_for_as_long_as_nothing_would_tell(waits: bool) -> None:
-    """A Job whose pod may not be made changes nothing that is watched."""
-    world, run = at_slot()
-    if not waits:
-        world.start_pod(run)
-    plan = world.settle()
-
-    assert is_quiet(world.decide())
-    assert plan.wake_at is not None
-    assert (plan.wake_at - world.now <= timedelta(minutes=1)) is waits
 
 
 def test_a_check_that_cannot_start_does_not_blame_the_table() -> None:
