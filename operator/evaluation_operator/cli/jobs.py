@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from evaluation_operator.api.base import Condition, RpcStatus, format_time
+from evaluation_operator.api.base import Condition, RpcStatus
 from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.cli.ages import age_of, due, past, shown_time
 from evaluation_operator.cli.errors import one_line
 from evaluation_operator.cli.figures import count, number
+from evaluation_operator.cli.needs import Need, edit_time, needs_of
 from evaluation_operator.cli.output import (
     PROGRAM,
     plural,
@@ -23,6 +25,7 @@ from evaluation_operator.cli.output import (
     tell,
 )
 from evaluation_operator.cli.summary import print_evaluation
+from evaluation_operator.domain.explanations import EXPLANATIONS
 from evaluation_operator.kube import (
     EVALUATION_JOB_VERSIONS,
     EVALUATION_JOBS,
@@ -90,7 +93,8 @@ def print_jobs(bodies: Sequence[Body], namespace: str | None) -> None:
         where = f"in namespace {namespace}" if namespace else "in any namespace"
         tell(f"no EvaluationJobs {where}")
         return
-    columns = ["NAME", "STATE", "READY", "INTERVAL", "NEXT RUN", "#mAP", "#ACTIVE", "AGE"]
+    columns = ["NAME", "STATE", "READY", "REASON", "HELD UP", "INTERVAL", "NEXT RUN", "#mAP"]
+    columns += ["#ACTIVE", "AGE"]
     rows = [_job_line(EvaluationJob.from_dict(body)) for body in bodies]
     if namespace is None:
         columns.insert(0, "NAMESPACE")
@@ -101,14 +105,31 @@ def print_jobs(bodies: Sequence[Body], namespace: str | None) -> None:
 
 def print_job(view: JobView) -> None:
     job = EvaluationJob.from_dict(view.job)
+    versions = [EvaluationJobVersion.from_dict(body) for body in view.versions]
+    _print_needs(needs_of(job, versions, edit_time(view.job), datetime.now(UTC)))
     print_fields(_fields(job))
     _print_conditions(job.status.conditions)
     _print_runs(job.status)
     _print_failures(job.status)
-    _print_versions([EvaluationJobVersion.from_dict(body) for body in view.versions])
+    _print_versions(versions)
     if view.evaluation is not None:
         print_title("Latest Evaluation")
         print_evaluation(Evaluation.from_dict(view.evaluation))
+
+
+def _print_needs(needs: Sequence[Need]) -> None:
+    """What stands still comes first, with what to type; the most urgent alone in full."""
+    if not needs:
+        return
+    first, *others = needs
+    print_fields([("Needs you", first.sentence), *(("And", it.sentence) for it in others)])
+    explained = [it.reason for it in needs if it.reason in EXPLANATIONS]
+    print_title("What to type")
+    for command in first.commands:
+        tell(f"  {command}")
+    for reason in dict.fromkeys(explained):
+        tell(f"  kubectl evaluations explain {reason}")
+    tell("")
 
 
 def state_of(job: EvaluationJob) -> str:
@@ -120,13 +141,16 @@ def state_of(job: EvaluationJob) -> str:
 def _job_line(job: EvaluationJob) -> list[str]:
     status = job.status
     latest = status.latest_evaluation
-    ready = next((str(it.status) for it in status.conditions if it.type == "Ready"), "-")
+    ready = next((it for it in status.conditions if it.type == "Ready"), None)
+    held_up = next((run.phase for run in status.active if run.message), None)
     return [
         job.name,
         state_of(job),
-        ready,
+        str(ready.status) if ready else "-",
+        ready.reason if ready else "-",
+        str(held_up or "-"),
         plural(status.interval_days, "day") if status.interval_days else "-",
-        _time(status.next_run_time) or "-",
+        shown_time(status.next_run_time) or "-",
         number(latest.mean_average_precision if latest else None),
         str(len(status.active)),
         age_of(job.created),
@@ -145,28 +169,31 @@ def _fields(job: EvaluationJob) -> list[tuple[str, str]]:
         ("Schedule", status.schedule_explanation or spec.schedule),
         *(("Warning", warning) for warning in status.schedule_warnings),
         ("Interval", plural(status.interval_days, "day") if status.interval_days else ""),
-        ("Next run", _due(status.next_run_time)),
-        ("Last run", _time(status.last_run_time)),
-        ("Last success", _time(status.last_success_time)),
+        ("Next run", due(status.next_run_time)),
+        ("Last run", past(status.last_run_time)),
+        ("Last success", past(status.last_success_time)),
         ("Sampled items", str(status.sampled_in_interval or "")),
         ("Failed runs", str(status.failed_runs or "")),
         ("Late rows", str(status.late_rows or "")),
-        ("Created", _time(job.created)),
+        ("Created", past(job.created)),
     ]
 
 
 def _print_conditions(conditions: Sequence[Condition]) -> None:
     if conditions:
         print_title("Conditions")
-        rows = [(it.type, str(it.status), it.reason, it.message) for it in conditions]
-        print_table(("TYPE", "STATUS", "REASON", "MESSAGE"), rows, indent=2)
+        rows = [
+            (it.type, str(it.status), it.reason, age_of(it.last_transition_time), it.message)
+            for it in conditions
+        ]
+        print_table(("TYPE", "STATUS", "REASON", "#SINCE", "MESSAGE"), rows, indent=2)
 
 
 def _print_runs(status: EvaluationJobStatus) -> None:
     if status.active:
         print_title("Active runs")
         rows = [
-            (run.name, _time(run.scheduled_time), str(run.phase or ""), run.message or "")
+            (run.name, past(run.scheduled_time), str(run.phase or ""), run.message or "")
             for run in status.active
         ]
         print_table(("NAME", "DUE", "PHASE", "MESSAGE"), rows, indent=2)
@@ -177,7 +204,7 @@ def _print_failures(status: EvaluationJobStatus) -> None:
         total = status.total_attempts or len(status.attempts)
         print_title(f"Attempts ({total} in all, newest last)")
         rows = [
-            (_time(attempt.attempt_time), attempt.dataset or "", failure)
+            (past(attempt.attempt_time), attempt.dataset or "", failure)
             for attempt in status.attempts
             for failure in failure_lines(attempt.partial_failures)
         ]
@@ -185,7 +212,7 @@ def _print_failures(status: EvaluationJobStatus) -> None:
     if status.abandoned_windows:
         print_title("Rows given up")
         windows = [
-            (_time(it.start_time), _time(it.end_time), str(it.failures), it.dataset or "")
+            (shown_time(it.start_time), shown_time(it.end_time), str(it.failures), it.dataset or "")
             for it in status.abandoned_windows
         ]
         print_table(("FROM", "TO", "#FAILURES", "LAST RUN"), windows, indent=2)
@@ -210,23 +237,3 @@ def _print_versions(versions: Sequence[EvaluationJobVersion]) -> None:
 
 def failure_lines(failures: Iterable[RpcStatus]) -> list[str]:
     return [one_line(failure.message) for failure in failures] or ["-"]
-
-
-def _time(time: datetime | None) -> str:
-    return format_time(time) if time is not None else ""
-
-
-def _due(time: datetime | None) -> str:
-    """A run that is due may wait, say for the sampler."""
-    if time is None or time > datetime.now(UTC):
-        return _time(time)
-    return f"{_time(time)} (due for {age_of(time)})"
-
-
-def age_of(created: datetime) -> str:
-    """How long ago, as kubectl says it, in one unit."""
-    seconds = max(int((datetime.now(UTC) - created).total_seconds()), 0)
-    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length}{unit}"
-    return f"{seconds}s"

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
+from textwrap import wrap
 from typing import TYPE_CHECKING, ParamSpec
 
 import typer
@@ -28,6 +30,8 @@ P = ParamSpec("P")
 
 PROGRAM = "kubectl-evaluations"
 _WIDE = 10_000
+_GAP = 3
+_LEAST_ROOM = 30
 
 
 class Output(StrEnum):
@@ -114,9 +118,27 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     width = max((len(name) for name, _ in shown), default=0) + 3
     last = ""
     for name, value in shown:
-        title = "" if name == last else f"{name}:"
-        tell(f"{title:<{width}}{value}")
+        title = "" if name == last else f"{visible(name)}:"
+        first, *others = wrapped(value, width)
+        typer.echo(f"{title:<{width}}{first}")
+        for line in others:
+            typer.echo(f"{'':<{width}}{line}")
         last = name
+
+
+def terminal_width() -> int | None:
+    """None where nobody looks: a program reads lines as long as they have to be."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def wrapped(text: str, indent: int) -> list[str]:
+    """The lines of a text that begins so far to the right, made visible. Where there is hardly any
+    room left, the terminal itself breaks it as it likes."""
+    width, text = terminal_width(), visible(text)
+    room = (width or 0) - indent
+    if room < _LEAST_ROOM:
+        return [text]
+    return wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def plural(count: int, noun: str) -> str:
@@ -129,14 +151,19 @@ def print_title(title: str) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], indent: int = 0) -> None:
-    """Columns without lines, as kubectl prints them; `#` before a name aligns to the right."""
+    """Columns without lines, as kubectl prints them; `#` before a name aligns to the right. The
+    last one, where messages stand, is wrapped at the width of a terminal."""
+    from rich.cells import cell_len
     from rich.padding import Padding
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    lines = [[*map(visible, row)] for row in rows]
+    room = [max(map(cell_len, column)) for column in zip(columns, *lines, strict=True)]
+    start = indent + sum(room[:-1]) + _GAP * (len(room) - 1)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     for column in columns:
         justify = "right" if column.startswith("#") else "left"
         table.add_column(column.removeprefix("#"), justify=justify)  # type: ignore[arg-type]
-    for row in rows:
-        table.add_row(*map(visible, row))
+    for line in lines:
+        table.add_row(*line[:-1], "\n".join(wrapped(line[-1], start)))
     console().print(Padding(table, (0, 0, 0, indent), expand=False))

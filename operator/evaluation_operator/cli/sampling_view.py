@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from evaluation_operator.api.base import Model, format_time
 from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.cli.jobs import age_of
+from evaluation_operator.cli.ages import age_of
 from evaluation_operator.cli.output import plural, print_fields, print_table, print_title
 from evaluation_operator.domain.conditions import is_true, message_of
 from evaluation_operator.domain.flushing import LOST_AFTER, Replica, judge_flushing

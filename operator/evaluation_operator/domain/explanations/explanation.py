@@ -28,12 +28,14 @@ class Place(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """`cure`: what to do, empty where there is nothing to be done. `commands`: what to type, with
-    NAMESPACE, JOB and the like in the place of names; see PLACEHOLDERS."""
+    NAMESPACE, JOB and the like in the place of names; see PLACEHOLDERS. `passes`: it goes by
+    itself, or somebody wants it so, or it repeats what is told elsewhere: nobody need be called."""
 
     seen: tuple[Place, ...]
     meaning: str
     cure: str = ""
     commands: tuple[str, ...] = ()
+    passes: bool = False
 
 
 PLACEHOLDERS = {
@@ -43,6 +45,7 @@ PLACEHOLDERS = {
     "RUN": "the run: the name of its Dataset and of its Job, like evj-digits-v1-29541240",
     "POD": "a pod",
     "SERVICE": "the InferenceService",
+    "MODELVERSION": "the version that `spec.modelVersion` of the job names",
     "CLAIM": "the PersistentVolumeClaim",
     "LEASE": "the Lease of a sampler's replica",
     "TABLE": "the folder or address of the job's table",

@@ -31,6 +31,7 @@ OF_JOBS: Mapping[Reason, Explanation] = {
         "Let it go on when you want to; the grid of its run times has not moved. Where a GitOps "
         "tool applies the job, edit `spec.paused` in its repository instead.",
         ("kubectl evaluations resume JOB -n NAMESPACE",),
+        passes=True,
     ),
     Reason.SETTLED: Explanation(
         (Place.RECONCILING, Place.STALLED),
@@ -43,6 +44,7 @@ OF_JOBS: Mapping[Reason, Explanation] = {
         "older version of the job is numbered first.",
         "See the reason of `Ready`; nothing, if it passes.",
         (DESCRIBE,),
+        passes=True,
     ),
     Reason.INVALID_SPEC: Explanation(
         (*_STALLED, Place.VERSION),
@@ -132,6 +134,7 @@ OF_JOBS: Mapping[Reason, Explanation] = {
         "is missing. Runs wait for that; it takes seconds.",
         "Nothing. If it lasts for minutes, see the pod of the check.",
         (CHECK_PODS,),
+        passes=True,
     ),
     Reason.TABLE_NOT_CHECKED: Explanation(
         _READY,

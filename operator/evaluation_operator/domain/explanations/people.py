@@ -23,6 +23,7 @@ OF_PEOPLE: Mapping[Reason, Explanation] = {
         "pod does.",
         "Wait, or look at the project that the message links to.",
         (_PROGRESS,),
+        passes=True,
     ),
     Reason.ALL_LABELED: Explanation(
         _LABELED, "Every item is answered, or given up after the last opinion: the run goes on."

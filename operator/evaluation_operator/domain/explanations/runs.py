@@ -61,6 +61,7 @@ OF_RUNS: Mapping[Reason, Explanation] = {
             "kubectl get jobs -n NAMESPACE -l app.kubernetes.io/managed-by=evaluation-operator",
             "kubectl get evj -n NAMESPACE",
         ),
+        passes=True,
     ),
     Reason.WINDOW_ABANDONED: Explanation(
         (Place.EVENT, Place.ATTEMPT),

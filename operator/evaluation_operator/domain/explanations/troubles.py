@@ -31,6 +31,7 @@ OF_TROUBLES: Mapping[Reason, Explanation] = {
             "kubectl get localqueues -n NAMESPACE",
             EDIT,
         ),
+        passes=True,
     ),
     Reason.SUSPENDED: Explanation(
         _SEEN,
@@ -56,6 +57,7 @@ OF_TROUBLES: Mapping[Reason, Explanation] = {
         "The Job or its pod has been made, and the pod is about to start.",
         "Nothing; within a minute another reason takes its place, or the run goes on.",
         (PODS,),
+        passes=True,
     ),
     Reason.UNSCHEDULABLE: Explanation(
         _SEEN,
@@ -193,6 +195,7 @@ OF_TROUBLES: Mapping[Reason, Explanation] = {
             "kubectl get events -n NAMESPACE --field-selector reason=Evicted",
             EDIT,
         ),
+        passes=True,
     ),
     Reason.POD_LOST: Explanation(
         _SEEN,

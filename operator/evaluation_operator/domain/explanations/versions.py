@@ -28,12 +28,14 @@ OF_VERSIONS: Mapping[Reason, Explanation] = {
         "Its job is Stalled, and only an edit of the job helps; the message is that of the job.",
         "Cure the job; the version goes on by itself.",
         (DESCRIBE,),
+        passes=True,
     ),
     Reason.JOB_NOT_READY: Explanation(
         _VERSION,
         "Its job is not ready; the message is that of the job.",
         "Cure the job; the version goes on by itself.",
         (DESCRIBE,),
+        passes=True,
     ),
     Reason.DATASET_NOT_FOUND: Explanation(
         _VERSION,

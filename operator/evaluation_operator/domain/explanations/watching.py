@@ -43,6 +43,7 @@ OF_QUALITY: Mapping[Reason, Explanation] = {
         "No scheduled run has been evaluated yet.",
         "Wait for the first run, or see why there is none.",
         (DESCRIBE,),
+        passes=True,
     ),
     Reason.STALE: Explanation(
         _QUALITY,
@@ -82,7 +83,7 @@ OF_LOGGERS: Mapping[Reason, Explanation] = {
         "Annotate it; the message has the command with your names.",
         (
             "kubectl annotate inferenceservice SERVICE -n NAMESPACE --overwrite "
-            "evaluations.dev/model-version=VERSION",
+            "evaluations.dev/model-version=MODELVERSION",
         ),
     ),
     Reason.NOT_OPTED_IN: Explanation(
