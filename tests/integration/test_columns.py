@@ -59,7 +59,7 @@ async def test_what_stands_still_is_seen_in_the_list_of_jobs(
         for name, line in lines.items()
     }
     assert seen == {
-        "held": ["RUNNING", "True", "Ready", "Queuing"],
+        "held": ["RUNNING", "True", "Ready", "Queued"],
         "lacking": ["SCHEDULED", "False", "AnnotationSpecSetNotFound", ""],
         "taken": ["Stalled", "False", "ModelVersionTaken", ""],
         "well": ["RUNNING", "True", "Ready", ""],

@@ -223,8 +223,8 @@ class EvaluationJob(Resource):
         ),
         PrinterColumn(
             "Held Up",
-            ".status.active[?(@.message)].phase",
-            description="Where a run is that waits for something; `status.active` says for what.",
+            ".status.active[*].reason",
+            description="Why a run is held up; `status.active` says more.",
         ),
         PrinterColumn("Next Run", ".status.nextRunTime", "string"),
         PrinterColumn(

@@ -45,8 +45,15 @@ class ActiveRun(Model):
     phase: RunPhase | None = Field(
         default=None, description="Creating, Queuing (waits for a queue or a node) or Running."
     )
+    reason: str | None = Field(
+        default=None,
+        description="Why the run is held up, in one word; absent while it goes on.",
+        max_length=128,
+    )
     message: str | None = Field(
-        default=None, description="What the run waits for.", max_length=1024
+        default=None,
+        description="What the run waits for: the reason, what it is about, and what to do.",
+        max_length=1024,
     )
 
 

@@ -142,13 +142,13 @@ def _job_line(job: EvaluationJob) -> list[str]:
     status = job.status
     latest = status.latest_evaluation
     ready = next((it for it in status.conditions if it.type == "Ready"), None)
-    held_up = next((run.phase for run in status.active if run.message), None)
+    held_up = next((run.reason for run in status.active if run.reason), None)
     return [
         job.name,
         state_of(job),
         str(ready.status) if ready else "-",
         ready.reason if ready else "-",
-        str(held_up or "-"),
+        held_up or "-",
         plural(status.interval_days, "day") if status.interval_days else "-",
         shown_time(status.next_run_time) or "-",
         number(latest.mean_average_precision if latest else None),

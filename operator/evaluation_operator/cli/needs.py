@@ -124,7 +124,8 @@ def _of_condition(
 
 
 def _of_run(job: EvaluationJob, run: ActiveRun) -> Iterator[Need]:
-    reason, message = _split(run.message or "")
+    told, message = _split(run.message or "")
+    reason = run.reason or told
     if message and not _passes(reason):
         yield _need(job, reason, f"run {run.name}", message, RUN=run.name)
 

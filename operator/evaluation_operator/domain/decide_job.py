@@ -13,7 +13,6 @@ from typing import Any
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_status import ActiveRun, JobState, PausedSpan, RunPhase
 from evaluation_operator.domain import naming
-from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.cover import Window, subtract
 from evaluation_operator.domain.draft import JobDraft
 from evaluation_operator.domain.due_runs import MAX_ACTIVE_RUNS, follow_schedule
@@ -37,6 +36,7 @@ from evaluation_operator.domain.plan import (
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.progress import (
     Progress,
+    held_up_by,
     never_created,
     no_place,
     observe,
@@ -203,7 +203,7 @@ def _end_job(draft: JobDraft, run: Run, now: datetime) -> None:
 def _active_run(draft: JobDraft, run: Run, progress: Progress, before: str | None) -> ActiveRun:
     """Only what holds a run up is worth a write: one that simply goes on costs none, nor does a
     trouble that is said in other numbers than before."""
-    name, message = run.dataset.name, clip(progress.message, 512)
+    name, (reason, message) = run.dataset.name, held_up_by(progress)
     if progress.trouble is not None and is_same(before, message):
         message = before or message
     elif progress.trouble is not None:
@@ -212,6 +212,7 @@ def _active_run(draft: JobDraft, run: Run, progress: Progress, before: str | Non
         name=name,
         scheduled_time=run.dataset.scheduled_time,
         phase=RunPhase(progress.phase) if progress.is_held_up else None,
+        reason=reason if progress.is_held_up else None,
         message=message if progress.is_held_up else None,
     )
 
@@ -229,7 +230,8 @@ def _with_job(
     if faults := pod_faults(job.spec.run_template, policy.limits):
         return Progress(Phase.QUEUING, Reason.NOT_ALLOWED, listed(faults), is_held_up=True)
     if not draft.take_place(begun_at(run.dataset)):
-        return replace(progress, message=no_place(job.namespace, policy), is_held_up=True)
+        message = no_place(job.namespace, policy)
+        return replace(progress, reason=Reason.TOO_MANY_RUNS, message=message, is_held_up=True)
     draft.actions.append(CreateRunJob(run.dataset, _job_body_for(job, run, step, policy)))
     return progress
 

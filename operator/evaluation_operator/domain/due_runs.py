@@ -143,7 +143,13 @@ def _new_run(job: EvaluationJob, name: str, time: datetime) -> ActiveRun:
     """A Job for a queue is created suspended: known at once, it costs no write of its own."""
     if job.spec.run_template is None or not job.spec.run_template.queue_name:
         return ActiveRun(name=name, scheduled_time=time)
-    return ActiveRun(name=name, scheduled_time=time, phase=RunPhase.QUEUING, message=HELD_BY_QUEUE)
+    return ActiveRun(
+        name=name,
+        scheduled_time=time,
+        phase=RunPhase.QUEUING,
+        reason=Reason.QUEUED,
+        message=f"{Reason.QUEUED}: {HELD_BY_QUEUE}",
+    )
 
 
 def _pieces(

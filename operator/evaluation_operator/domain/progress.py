@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.facts import DatasetFacts, Failure, JobFacts, Outcome, Result
 from evaluation_operator.domain.plan import Obstacle
 from evaluation_operator.domain.pod_facts import PodFacts
@@ -26,7 +27,12 @@ DEADLINE_EXCEEDED = 4
 CANCELLED = 1
 UNKNOWN = 2
 INTERNAL = 13
-NO_LABELER = "no labeler works in the namespace: people are not asked, and answers not fetched"
+MESSAGE_BYTES = 512
+_REASONS = frozenset(map(str, Reason))
+NO_LABELER = (
+    f"{Reason.BACKEND_UNAVAILABLE}: no labeler works in the namespace: people are not asked, and "
+    "answers not fetched"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,15 @@ def observe(
         trouble=standing.trouble,
         again_at=standing.again_at,
     )
+
+
+def held_up_by(progress: Progress) -> tuple[Reason, str]:
+    """The reason for a status, and the message, which begins with it: people see mostly that. What
+    the labeler or Kubernetes say has a reason of their own in front."""
+    told = progress.message.partition(": ")[0]
+    if told in _REASONS:
+        return Reason(told), clip(progress.message, MESSAGE_BYTES)
+    return progress.reason, clip(f"{progress.reason}: {progress.message}", MESSAGE_BYTES)
 
 
 def no_place(namespace: str, policy: Policy) -> str:

@@ -27,7 +27,7 @@ from evaluation_operator.domain.troubles import (
     of_warning,
 )
 
-HELD_BY_QUEUE = "suspended: a queue holds the Job"
+HELD_BY_QUEUE = "a queue holds the Job"
 PATIENCE = timedelta(minutes=1)
 """For what ends by itself, if it does: a pod that was told to, a container beside the run's."""
 

@@ -511,12 +511,12 @@ def test_a_queued_run_says_so() -> None:
     assert world.jobs[name_at(0)]["spec"]["suspend"] is True
     [active] = world.status["active"]
     assert active["phase"] == "Queuing"
-    assert "queue" in active["message"]
+    assert (active["reason"], active["message"]) == ("Queued", "Queued: a queue holds the Job")
 
     world.jobs[name_at(0)]["spec"]["suspend"] = False
     world.start_pod(name_at(0))
     world.settle()
-    assert "phase" not in world.status["active"][0]
+    assert world.status["active"][0].keys() == {"name", "scheduledTime"}
 
 
 def test_a_full_queue_does_not_let_runs_pile_up_for_ever() -> None:

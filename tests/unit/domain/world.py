@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,6 +46,7 @@ from evaluation_operator.domain.plan import (
 )
 from evaluation_operator.domain.pod_facts import PodFacts
 from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.revisions import build_revision
 from evaluation_operator.domain.snapshot import (
     JobSnapshot,
@@ -146,6 +147,7 @@ class World:
         if plan.status is not None:
             self._write()
             self.own["status"] = json.loads(json.dumps(plan.status))
+            assert_what_holds_runs_up_has_a_reason(self.own["status"].get("active", ()))
         for action in plan.final_actions:
             self._perform(action)
         self.events.extend(plan.events)
@@ -531,3 +533,12 @@ class VersionWorld(World):
 def is_quiet(plan: Plan) -> bool:
     """Whether the plan writes nothing at all."""
     return plan.status is None and not plan.actions and not plan.final_actions
+
+
+def assert_what_holds_runs_up_has_a_reason(active: Iterable[Manifest]) -> None:
+    """A message without one is in no list of reasons, and so has no cure that anybody can find."""
+    for run in active:
+        reason = run.get("reason")
+        assert ("message" in run) == (reason is not None), run
+        assert reason is None or Reason(reason)
+        assert run.get("message", "").startswith(f"{reason}: ") or reason is None, run
