@@ -93,8 +93,8 @@ class Stopped(RunError):
     def __init__(self, signal: str, seconds: float) -> None:
         super().__init__(
             f"told to end by {signal} after {seconds:.0f} s, as pods are that are deleted, evicted "
-            "or past their deadline; the Job's next pod, if there is one, goes on from what this one "
-            "has written"
+            "or past their deadline; the Job's next pod, if there is one, goes on from what this "
+            "one has written"
         )
 
 
