@@ -22,10 +22,11 @@ from evaluation_operator.api.evaluation_job_version import (
 from evaluation_operator.api.names import ResourceNameError, parse_model_version
 from evaluation_operator.cli.ages import age_of
 from evaluation_operator.domain.conditions import is_true
-from evaluation_operator.domain.explanations import CODES, EXPLANATIONS
+from evaluation_operator.domain.explanations import EXPLANATIONS
 from evaluation_operator.domain.explanations.explanation import OPERATOR_LOGS
 from evaluation_operator.domain.flushing import LOST_AFTER, SAMPLER_BEHIND
 from evaluation_operator.domain.logger_slot import LOGGER_MANAGED, logger_target
+from evaluation_operator.domain.progress import CANCELLED
 from evaluation_operator.domain.reasons import Reason
 
 PATIENCE = timedelta(minutes=1)
@@ -150,8 +151,9 @@ def _of_last_attempt(job: EvaluationJob) -> Iterator[Need]:
     failure = last.partial_failures[0] if last.partial_failures else None
     reason, message = _split(failure.message if failure else "")
     if not reason:
-        code = CODES.get(failure.code) if failure else None
-        reason = str(code.reasons[0]) if code and len(code.reasons) == 1 else Reason.RUN_FAILED
+        reason = Reason.RUN_MISSING if failure and failure.code == CANCELLED else Reason.RUN_FAILED
+    if _passes(reason):
+        return
     about = f"run {last.dataset or ''} failed {age_of(last.attempt_time)} ago"
     yield _need(job, reason, about, message, **({"RUN": last.dataset} if last.dataset else {}))
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.facts import DatasetFacts, Failure, JobFacts, Outcome, Result
 from evaluation_operator.domain.plan import Obstacle
-from evaluation_operator.domain.pod_facts import PodFacts
+from evaluation_operator.domain.pod_facts import PodFacts, Verdict
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Run
@@ -152,14 +152,14 @@ def _failed_outcome(
 
 def _failures(job: JobFacts, pods: Sequence[PodFacts], told: str | None) -> tuple[Failure, ...]:
     last = last_failed(pods)
-    if job.reason == "DeadlineExceeded":
+    if job.reason == Reason.DEADLINE_EXCEEDED:
         seconds = f" ({job.deadline_seconds} s)" if job.deadline_seconds else ""
         text = f"{job.reason}: the run exceeded runTemplate.activeDeadlineSeconds{seconds}"
         trouble = last_trouble(pods)
         known = trouble.failure if trouble is not None else told_before(told)
         return (Failure(DEADLINE_EXCEEDED, text), *((known,) if known else ()))
     if last is not None and last.verdict is not None:
-        return (last.verdict.failure, *last.verdict.partial_failures)
+        return (_own_words(last.verdict), *last.verdict.partial_failures)
     if last is not None:
         return (of_end(last).failure,)
     if job.deleting:
@@ -169,6 +169,13 @@ def _failures(job: JobFacts, pods: Sequence[PodFacts], told: str | None) -> tupl
     known = told_before(told)
     own = Failure(UNKNOWN, job.message or job.reason or "the Job failed")
     return (own, known) if known else (own,)
+
+
+def _own_words(verdict: Verdict) -> Failure:
+    """With the reason in front, like all that is told of a run: by it people find the cure."""
+    code, message = verdict.failure.code, verdict.failure.message
+    is_known = verdict.reason in _REASONS and not message.startswith(verdict.reason)
+    return Failure(code, f"{verdict.reason}: {message}" if is_known else message)
 
 
 def _last_verdict_reason(pods: Sequence[PodFacts]) -> str:

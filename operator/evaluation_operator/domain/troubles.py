@@ -45,7 +45,7 @@ _CODES = {
     Reason.POD_FAILED: UNKNOWN,
 }
 _IMAGE = "name an image that can be pulled in spec.runTemplate.image, or spec.runTemplate." + (
-    "imagePullSecrets; without either the operator's own setting EVALUATION_IMAGE counts"
+    "imagePullSecrets; without either the operator's own setting EVALUATION_RUN_IMAGE counts"
 )
 _PULLING = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull)?(: )?')
 _GENERATED = re.compile(r'("[a-z0-9.-]+)-[a-z0-9]{5}"')

@@ -18,13 +18,14 @@ import typer.main
 from evaluation_operator.api.crd import KINDS, build_schema
 from evaluation_operator.cli.main import app
 from evaluation_operator.domain.conditions import Told, condition
-from evaluation_operator.domain.explanations import CODES, EXPLANATIONS, PLACEHOLDERS
+from evaluation_operator.domain.explanations import CODES, EXPLANATIONS, OF_TROUBLES, PLACEHOLDERS
 from evaluation_operator.domain.logger_slot import LoggerRefusal
 from evaluation_operator.domain.plan import EventRecord, Obstacle
 from evaluation_operator.domain.progress import Progress
 from evaluation_operator.domain.quality import Quality
 from evaluation_operator.domain.readiness import Readiness
 from evaluation_operator.domain.reasons import Reason
+from evaluation_operator.domain.troubles import Trouble
 from evaluation_operator.evaluator.errors import RunError
 from evaluation_operator.labeling.progress import Told as ToldOfLabeling
 from tests.cluster.settings import CHECKOUT
@@ -75,6 +76,20 @@ def test_no_two_headings_have_one_anchor() -> None:
     repeated = [it for it, times in Counter(map(anchor_of, titles)).items() if times > 1]
 
     assert repeated == []
+
+
+def test_every_reason_can_be_given() -> None:
+    """One that nothing gives any more would send people looking for what there is not."""
+    given = {
+        node.attr
+        for name, tree in modules("domain/explanations", "cli/")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "Reason"
+    }
+
+    assert {reason.name for reason in Reason} - given <= {
+        *("NAMESPACE_TERMINATING", "FUTURE_NOT_BELIEVED")
+    }
 
 
 def test_what_gives_a_reason_takes_it_from_the_one_enum() -> None:
@@ -149,6 +164,15 @@ def test_what_is_said_of_a_reason_stands_by_itself() -> None:
     texts = [text for it in EXPLANATIONS.values() for text in (it.meaning, it.cure)]
 
     assert [text for text in texts if "](" in text] == []
+
+
+def test_a_trouble_stands_beside_the_code_that_it_has_as_an_attempt() -> None:
+    own = {Reason.QUEUED, Reason.STARTING, Reason.DEADLINE_EXCEEDED}
+    listed = {reason: number for number, code in CODES.items() for reason in code.reasons}
+
+    for reason in OF_TROUBLES.keys() - own:
+        code = Trouble(reason, "", "").failure.code
+        assert listed.get(reason, 9) == code, reason
 
 
 # What it says is right.
@@ -245,3 +269,20 @@ def test_the_settings_that_it_names_exist() -> None:
 
     assert len(named) > 3
     assert {name for name in named if f"`{name}`" not in known} == set()
+
+
+def test_the_settings_that_messages_name_exist() -> None:
+    """An image that could not be pulled was said to come from EVALUATION_IMAGE, which is none."""
+    documents = ("install.md", "labeling.md", "sampling.md")
+    known = "".join((DOCS / it).read_text(encoding="utf-8") for it in documents)
+    told = {
+        name
+        for path, tree in modules("domain/manifests", "domain/mounts")
+        if path.startswith("domain/")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for name in re.findall(r"\bEVALUATION_\w*[A-Z]\b", node.value)
+    }
+
+    assert len(told) > 8
+    assert {name for name in told if f"`{name}`" not in known} == set()

@@ -182,3 +182,22 @@ def test_a_check_beside_which_a_proxy_goes_on_has_passed() -> None:
     world.settle()
 
     assert world.condition("Ready")["status"] == "True"
+
+
+def test_the_own_words_of_a_run_have_their_reason_in_front() -> None:
+    """An attempt said `none of 40 rows has a label`, of which no list of reasons knew a cure."""
+    world, run = at_slot()
+    world.fail(run, "none of 40 rows has a label", code=9, reason="NothingUsable")
+    world.settle()
+
+    [attempt] = world.status["attempts"]
+    [failure] = attempt["partialFailures"]
+    assert failure == {"code": 9, "message": "NothingUsable: none of 40 rows has a label"}
+
+
+def test_words_of_a_foreign_image_are_told_as_they_are() -> None:
+    world, run = at_slot()
+    world.fail(run, "out of luck", code=9, reason="Unlucky")
+    world.settle()
+
+    assert world.status["attempts"][0]["partialFailures"][0]["message"] == "out of luck"

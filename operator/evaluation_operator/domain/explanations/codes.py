@@ -85,6 +85,7 @@ CODES: Mapping[int, Code] = {
             Reason.EVICTED,
             Reason.POD_LOST,
             Reason.POD_STOPPED,
+            Reason.FAILED_CREATE_POD_SANDBOX,
         ),
     ),
 }

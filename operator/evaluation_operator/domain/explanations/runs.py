@@ -80,6 +80,7 @@ OF_RUNS: Mapping[Reason, Explanation] = {
         "has code 1; its rows go to the next run.",
         "Nothing. If it was not you, your audit log says who.",
         ("kubectl get datasets -n NAMESPACE -l evaluations.dev/job=JOB",),
+        passes=True,
     ),
     Reason.STOPPED: Explanation(
         _EVENT,
