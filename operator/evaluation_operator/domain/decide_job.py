@@ -19,6 +19,7 @@ from evaluation_operator.domain.due_runs import MAX_ACTIVE_RUNS, follow_schedule
 from evaluation_operator.domain.facts import Result
 from evaluation_operator.domain.families import families, prune
 from evaluation_operator.domain.faults import listed
+from evaluation_operator.domain.future import believed_runs, believed_status
 from evaluation_operator.domain.leftovers import end_left_over
 from evaluation_operator.domain.logger_slot import follow_logger, release_logger
 from evaluation_operator.domain.manifests import build_dataset, build_run_job
@@ -66,9 +67,15 @@ TABLE_REASONS = frozenset({Reason.TABLE_INVALID, Reason.TABLE_UNAVAILABLE})
 def decide_job(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Plan:
     """Gathered facts in, plan out; never raises on anything that the API server admits."""
     job = snapshot.job
+    snapshot = replace(snapshot, runs=believed_runs(snapshot.runs, job, now))
     draft = JobDraft(job.status, snapshot.free_places)
     if job.metadata.deletion_timestamp is not None:
         return _stop(draft, snapshot)
+    draft.status, draft.events = believed_status(job, snapshot.runs, now)
+    if draft.events:
+        # Everything else is decided, and was gathered, by what the status says.
+        draft.wake_times.append(now)
+        return draft.plan(job)
     if naming.FINALIZER not in job.metadata.finalizers:
         draft.actions.append(AddFinalizer())
     draft.update(create_time=job.metadata.creation_timestamp)

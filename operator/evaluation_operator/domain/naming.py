@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 MOUNT_PATH = "/var/lib/evaluations/table"
 """Where a run pod finds the volume of a `file://` table: one fixed path, in every pod."""
@@ -63,6 +64,12 @@ def run_name(job: str, scheduled_time: datetime) -> str:
     """The name of a scheduled run's Dataset, Job and Evaluation."""
     minutes = int((scheduled_time - _EPOCH).total_seconds() // 60)
     return f"evj-{job}-{minutes}"
+
+
+def run_time(job: str, run: str) -> datetime | None:
+    """The time that the name of a job's run, or of a revision of it, tells."""
+    found = re.fullmatch(rf"evj-{re.escape(job)}-([0-9]{{1,9}})(-r[0-9]+)?", run)
+    return _EPOCH + timedelta(minutes=int(found[1])) if found is not None else None
 
 
 def evaluate_job_name(run: str) -> str:

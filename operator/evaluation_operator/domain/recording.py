@@ -98,6 +98,32 @@ def windows_of(spans: Iterable[TimeSpan]) -> tuple[Window, ...]:
     return tuple(Window(span.start_time, span.end_time) for span in spans)
 
 
+def spans_of(windows: Iterable[Window]) -> list[TimeSpan]:
+    return [TimeSpan(start_time=window.start, end_time=window.end) for window in windows]
+
+
+def with_retry(status: EvaluationJobStatus, windows: Iterable[Window]) -> EvaluationJobStatus:
+    """The status with these windows to be tried again, and no others."""
+    again = [
+        RetryWindow(start_time=it.start, end_time=it.end, failures=it.failures) for it in windows
+    ]
+    return status.model_copy(update={"retry_windows": again})
+
+
+def latest_of(datasets: Iterable[DatasetFacts]) -> LatestEvaluation | None:
+    """The newest Evaluation of these runs and revisions."""
+    done = [
+        (dataset.scheduled_time, dataset.revision.number if dataset.revision else 0, dataset)
+        for dataset in datasets
+        if dataset.outcome is not None and dataset.outcome.result is Result.SUCCEEDED
+    ]
+    if not done:
+        return None
+    _, _, newest = max(done, key=lambda item: item[:2])
+    assert newest.outcome is not None, "chosen above"
+    return _latest(newest, newest.outcome)
+
+
 def retry_windows(status: EvaluationJobStatus) -> tuple[Window, ...]:
     return tuple(
         Window(item.start_time, item.end_time, item.failures) for item in status.retry_windows
@@ -113,12 +139,7 @@ def _without_active(status: EvaluationJobStatus, dataset: DatasetFacts) -> Evalu
 def _covered(status: EvaluationJobStatus, windows: Sequence[Window]) -> EvaluationJobStatus:
     cover = merge((*windows_of(status.cover), *windows))
     retry = subtract(retry_windows(status), windows)
-    return status.model_copy(
-        update={
-            "cover": [TimeSpan(start_time=w.start, end_time=w.end) for w in cover],
-            "retry_windows": [_retry_window(window) for window in retry],
-        }
-    )
+    return with_retry(status.model_copy(update={"cover": spans_of(cover)}), retry)
 
 
 def _succeeded(
@@ -142,7 +163,11 @@ def _with_latest(
     known = latest.evaluation_job_run_time if latest is not None else None
     if latest is not None and (known or outcome.time) > dataset.scheduled_time:
         return status
-    newest = LatestEvaluation(
+    return status.model_copy(update={"latest_evaluation": _latest(dataset, outcome)})
+
+
+def _latest(dataset: DatasetFacts, outcome: Outcome) -> LatestEvaluation:
+    return LatestEvaluation(
         name=outcome.evaluation or dataset.name,
         dataset=dataset.name,
         evaluation_job_run_time=dataset.scheduled_time,
@@ -150,7 +175,6 @@ def _with_latest(
         mean_average_precision=outcome.mean_average_precision,
         evaluated_item_count=outcome.evaluated_item_count,
     )
-    return status.model_copy(update={"latest_evaluation": newest})
 
 
 def _figures(dataset: DatasetFacts, outcome: Outcome) -> str:
@@ -181,12 +205,8 @@ def _failed(
 ) -> tuple[EvaluationJobStatus, list[EventRecord]]:
     again, abandoned = after_failure(windows)
     retry = (*subtract(retry_windows(status), windows), *again)
-    status = status.model_copy(
-        update={
-            "retry_windows": [_retry_window(window) for window in sorted(retry)],
-            "failed_runs": (status.failed_runs or 0) + 1,
-        }
-    )
+    failed = (status.failed_runs or 0) + 1
+    status = with_retry(status.model_copy(update={"failed_runs": failed}), sorted(retry))
     failures = outcome.partial_failures or (Failure(2, outcome.message or "the run failed"),)
     said = outcome.message or failures[0].message
     events = [EventRecord(Reason.RUN_FAILED, f"{name}: {said}", warning=True)]
@@ -239,7 +259,3 @@ def _with_attempt(
             "total_attempts": (status.total_attempts or 0) + 1,
         }
     )
-
-
-def _retry_window(window: Window) -> RetryWindow:
-    return RetryWindow(start_time=window.start, end_time=window.end, failures=window.failures)

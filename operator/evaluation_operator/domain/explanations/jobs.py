@@ -210,11 +210,12 @@ OF_JOBS: Mapping[Reason, Explanation] = {
         ("kubectl describe namespace NAMESPACE", "kubectl get evj,evjv,jobs,pods -n NAMESPACE"),
     ),
     Reason.FUTURE_NOT_BELIEVED: Explanation(
-        (Place.READY, Place.VERSION, Place.EVENT),
+        (Place.EVENT,),
         "A time in the status lies in the future, since somebody wrote it or a clock has jumped. "
-        "It is not believed: the schedule goes on as if it were not there.",
-        "Nothing for the job. See whether the clocks of the nodes agree, and who writes statuses "
-        "by hand.",
+        "It is not believed: what the runs that are known bear out is taken instead, and the "
+        "message says what that is.",
+        "Nothing for the job. See whether the clocks of the operator and the nodes agree, and who "
+        "writes statuses by hand.",
         ("date --utc", "kubectl get evj JOB -n NAMESPACE -o yaml --show-managed-fields"),
     ),
 }
