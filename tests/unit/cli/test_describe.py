@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,13 +31,17 @@ def condition(kind: str, status: str, reason: str, message: str = "", **span: fl
     }
 
 
-READY = condition("Ready", "True", "Ready", "sampled rows are evaluated on schedule")
-WELL: Manifest = {
-    "observedGeneration": 1,
-    "state": "SCHEDULED",
-    "conditions": [READY],
-    "nextRunTime": ago(hours=-5),
-}
+def ready() -> Manifest:
+    return condition("Ready", "True", "Ready", "sampled rows are evaluated on schedule")
+
+
+def well() -> Manifest:
+    return {
+        "observedGeneration": 1,
+        "state": "SCHEDULED",
+        "conditions": [ready()],
+        "nextRunTime": ago(hours=-5),
+    }
 
 
 def described(
@@ -47,7 +51,7 @@ def described(
     spec: Manifest | None = None,
     **metadata: Any,
 ) -> str:
-    job = stored(make_evaluation_job(spec=spec or {}, status=WELL | status), **metadata)
+    job = stored(make_evaluation_job(spec=spec or {}, status=well() | status), **metadata)
     print_job(JobView(job, versions, None))
     return capsys.readouterr().out
 
@@ -80,7 +84,7 @@ def test_nobody_is_called_where_all_is_well(capsys: pytest.CaptureFixture[str]) 
         {"conditions": [condition("Ready", "True", "Paused")]},
         {"conditions": [condition("Ready", "False", "TooManyRuns", "50 Jobs have not ended")]},
         held_up("Queued: a queue holds the Job"),
-        {"conditions": [READY, condition("QualityAcceptable", "Unknown", "NoEvaluation")]},
+        {"conditions": [ready(), condition("QualityAcceptable", "Unknown", "NoEvaluation")]},
     ],
     ids=["a check", "a pause", "a place", "a queue", "the first run"],
 )
@@ -191,22 +195,22 @@ def test_a_version_that_waits_is_told_and_one_that_has_ended_is_not(
 
 
 @pytest.mark.parametrize(
-    ("status", "metadata", "words"),
+    ("told", "words"),
     [
-        ({"observedGeneration": 1}, {"generation": 2}, "Unattended (changed"),
-        ({"observedGeneration": None, "conditions": []}, {}, "Unattended (changed"),
-        ({"nextRunTime": ago(hours=4)}, {}, "Unattended (due for 4h)"),
+        (lambda: ({"observedGeneration": 1}, {"generation": 2}), "Unattended (changed"),
+        (lambda: ({"observedGeneration": None, "conditions": []}, {}), "Unattended (changed"),
+        (lambda: ({"nextRunTime": ago(hours=4)}, {}), "Unattended (due for 4h)"),
         (
-            {"state": "STOPPED"},
-            {"deletionTimestamp": ago(minutes=5)},
+            lambda: ({"state": "STOPPED"}, {"deletionTimestamp": ago(minutes=5)}),
             "Unattended (deleted 5m ago)",
         ),
     ],
     ids=["an edit", "a new job", "a run that is due", "a deletion"],
 )
 def test_a_job_that_no_operator_works_on_cannot_say_so_itself(
-    status: Manifest, metadata: Manifest, words: str, capsys: pytest.CaptureFixture[str]
+    told: Callable[[], tuple[Manifest, Manifest]], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    status, metadata = told()
     lines = first_lines(described(capsys, status, **metadata))
 
     assert words in lines[0]
@@ -263,7 +267,7 @@ def test_what_tenants_write_cannot_put_a_command_into_somebodys_mouth(
     spec = {"manageLogger": True, "modelSelector": evil}
     opted = condition("LoggerManaged", "False", "NotOptedIn", "its owner has not asked")
 
-    lines = first_lines(described(capsys, {"conditions": [READY, opted]}, spec=spec))
+    lines = first_lines(described(capsys, {"conditions": [ready(), opted]}, spec=spec))
 
     assert "  kubectl annotate inferenceservice 'x; rm -rf ~' -n fruit --overwrite " in "\n".join(
         lines
