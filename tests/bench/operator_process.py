@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -41,6 +42,9 @@ class OperatorProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
 
     async def is_ready(self) -> bool:
         assert self._process.poll() is None, "the operator ended"

@@ -13,15 +13,18 @@ from typing import Any
 
 import pytest
 
-from evaluation_operator.controller import turns
+from evaluation_operator.controller import app, turns
 from evaluation_operator.controller.clock import SystemClock
+from evaluation_operator.controller.watching import watch_for_ever
 from evaluation_operator.kube import (
     DATASETS,
     EVALUATION_JOBS,
     LEASES,
     Kube,
+    Resource,
     Transient,
 )
+from tests.bench.takeover import Pair
 from tests.cluster.control_plane import API_SERVER, ControlPlane
 from tests.cluster.settings import CHECKOUT
 from tests.integration.eventually import count_of, eventually
@@ -30,6 +33,8 @@ from tests.integration.lab import Lab, ready, state, time_of
 pytestmark = pytest.mark.integration
 
 LEADER = "evaluation-operator"
+TAKEOVER_SECONDS = 10.0
+"""Far more than it takes, and far less than a Lease that must run out."""
 
 
 class EndingKube(Kube):
@@ -251,9 +256,80 @@ async def test_the_program_leads_and_another_replica_takes_over(lab: Lab) -> Non
             one.send_signal(signal.SIGTERM)
             async with asyncio.timeout(10):
                 assert await one.wait() == 0
-            await eventually(lambda: holder(lab), lambda name: name == "two", seconds=30)
+            await eventually(lambda: holder(lab), lambda name: name == "two")
             await lab.edit_job(paused=True)
             await lab.job(holds=state("PAUSED"))
+
+
+async def test_a_replica_that_is_stopped_is_followed_by_the_other(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For 22 seconds nobody worked: the stopped leader renewed its Lease for five seconds more,
+    kept it when it ended, and the other one waited until it had run out."""
+    await lab.apply_job()
+    pair = Pair(lab.kube, str(lab.kubeconfig), lab.namespace)
+    taken = [await pair.takeover(signal.SIGTERM) for _ in range(3)]
+    with capsys.disabled():
+        seconds = ", ".join(f"{it:.2f} s" for it in taken)
+        print(f"\nfrom SIGTERM to the first write of the other replica: {seconds}")
+    assert max(taken) < TAKEOVER_SECONDS
+
+
+class StuckKube(Kube):
+    """A connection on which statuses of jobs are not answered before `go`."""
+
+    go: asyncio.Event
+    asked = 0
+
+    async def replace_status(
+        self, resource: Resource, namespace: str, body: dict[str, Any]
+    ) -> dict[str, Any]:
+        if resource is EVALUATION_JOBS:
+            self.asked += 1
+            await self.go.wait()
+        return await super().replace_status(resource, namespace, body)
+
+
+async def test_a_turn_that_hangs_keeps_the_lease_from_nobody(lab: Lab) -> None:
+    """A replica that stops waits for its turns for seconds; others need not."""
+    kube = await StuckKube.connect(str(lab.kubeconfig))
+    assert isinstance(kube, StuckKube)
+    kube.go = asyncio.Event()
+
+    async def asked() -> int:
+        return kube.asked
+
+    async with lab.operator(kube, leader_election=True, identity="one") as one:
+        await lab.apply_job()
+        await eventually(asked)
+        one.stop.set()
+        await eventually(lambda: holder(lab), lambda name: name == "")
+        assert one.queue.busy == 1
+        kube.go.set()
+    status = await lab.job(holds=bool)
+    assert status["conditions"], "the turn was not cut in two"
+
+
+async def test_a_signal_stops_the_operator_before_its_watching_has_ended(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kopf took the signal for itself, and told of it when it had waited for five seconds for a
+    task of its own: meanwhile turns began, and the Lease was renewed."""
+    ended = asyncio.Event()
+
+    async def watch(*args: Any, **more: Any) -> None:
+        await watch_for_ever(*args, **more)
+        ended.set()
+
+    async def heard() -> bool:
+        return signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+
+    monkeypatch.setattr(app, "watch_for_ever", watch)
+    async with lab.operator(leader_election=True) as operator:
+        await eventually(heard)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await operator.stop.wait()
+        assert not ended.is_set()
 
 
 async def holder(lab: Lab) -> str:

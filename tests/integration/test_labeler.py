@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from evaluation_operator.controller.labelers import Labelers
 from evaluation_operator.domain.facts import parse_time
 from evaluation_operator.domain.naming import LABELER_LEASE
 from evaluation_operator.kube import (
@@ -75,10 +77,27 @@ async def test_a_run_is_labelled_though_the_labeler_is_killed_in_between(
 
 async def test_the_lease_says_that_one_works(site: LabelerSite) -> None:
     async with site.labeler(TZ="Asia/Tokyo"):
-        lease = await site.lab.kube.get(LEASES, site.lab.namespace, LABELER_LEASE)
-        assert lease["spec"]["holderIdentity"] == "evaluation-labeler-0"
-        renewed = parse_time(lease["spec"]["renewTime"])
+        spec = await lease_of(site)
+        assert spec["holderIdentity"] == "evaluation-labeler-0"
+        renewed = parse_time(spec["renewTime"])
         assert abs(datetime.now(UTC) - renewed) < timedelta(seconds=30)
+
+
+async def test_a_stopped_labeler_gives_its_lease_back_and_no_job_minds(site: LabelerSite) -> None:
+    """It kept the Lease, and the next one of a rollout stood idle until that had run out."""
+    async with site.labeler() as labeler:
+        assert await labeler.stop() == 0
+    assert (await lease_of(site))["holderIdentity"] == ""
+    assert await Labelers(site.lab.kube).work_in(site.lab.namespace), "the next one has a minute"
+    async with site.labeler(POD_NAME="evaluation-labeler-1"):
+        spec = await lease_of(site)
+        assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("evaluation-labeler-1", 1)
+
+
+async def lease_of(site: LabelerSite) -> dict[str, Any]:
+    lease = await site.lab.kube.get(LEASES, site.lab.namespace, LABELER_LEASE)
+    spec: dict[str, Any] = lease["spec"]
+    return spec
 
 
 async def test_a_run_in_trouble_holds_up_no_other(site: LabelerSite) -> None:

@@ -27,7 +27,7 @@ from evaluation_operator.controller.turns import Turns
 from evaluation_operator.controller.watching import WATCHED, watch_for_ever
 from evaluation_operator.controller.workqueue import WorkQueue
 from evaluation_operator.kube import ApiError, Kube
-from evaluation_operator.kube.leader import lead_for_ever
+from evaluation_operator.kube.leader import lead_until
 from evaluation_operator.serving.files import OWN_FILES, share_files
 from evaluation_operator.serving.health import ConnectionMetrics, ThreadedServer, health_pages
 from evaluation_operator.serving.heartbeat import LONGEST_LAG_SECONDS, Heartbeat
@@ -55,6 +55,7 @@ class Operator:
         self.stop = asyncio.Event()
         self._heartbeat = Heartbeat()
         self._parts: list[asyncio.Task[None]] = []
+        self._elections: list[asyncio.Task[None]] = []
         claims = Claims(kube, self.store)
         self.sweeper = Sweeper(
             kube,
@@ -120,13 +121,14 @@ class Operator:
             "reader of Events": self._complaints.run(),
         }
         if self.settings.leader_election:
-            feeders["election"] = self._lead()
+            self._elections = [asyncio.create_task(self._lead(), name="election")]
         else:
             self.turns.lead(True)
         workers = [self.turns.work(self.sweeper.first) for _ in range(self.queue.most_at_once)]
         self._parts = [
-            asyncio.create_task(part, name=name)
-            for name, part in [*feeders.items(), *(("worker", work) for work in workers)]
+            *self._elections,
+            *(asyncio.create_task(part, name=name) for name, part in feeders.items()),
+            *(asyncio.create_task(work, name="worker") for work in workers),
         ]
 
     async def close(self) -> None:
@@ -171,7 +173,8 @@ class Operator:
             logger.info("this replica %s", "leads" if leads else "stands by")
             self.turns.lead(leads)
 
-        await lead_for_ever(
+        await lead_until(
+            self.stop,
             self.kube,
             namespace=self.settings.operator_namespace,
             name=LEASE_NAME,
@@ -198,10 +201,14 @@ class Operator:
         return stored.uid if stored is not None else ""
 
     async def _finish(self) -> None:
-        """Let turns that are under way end, for a bounded time: no write is cut in two."""
+        """Let turns that are under way end, for a bounded time: no write is cut in two.
+
+        The Lease is given back meanwhile: another replica need not wait for a turn that hangs here.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self.queue.idle()
+                await asyncio.gather(*self._elections)
 
     def _health_server(self) -> ThreadedServer:
         gauges = {

@@ -14,7 +14,8 @@ from evaluation_operator.kube import LEASES, Kube, NotFound
 
 BELIEVED_SECONDS = 5.0
 SILENCE = timedelta(seconds=60)
-"""After six renewals that have not come, nobody is there."""
+"""After six renewals that have not come, nobody is there. A labeler that stops gives its Lease
+back, and the next one, of a rollout say, has so long to take it: until then nothing is amiss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Labelers:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def work_in(self, namespace: str) -> bool:
-        """What holds the Lease has renewed it within a minute."""
+        """Somebody has held the Lease within a minute."""
         async with self._locks[namespace]:
             last = self._looked.get(namespace)
             if last is None or time.monotonic() - last.at > BELIEVED_SECONDS:
@@ -49,6 +50,6 @@ class Labelers:
         except NotFound:
             return False
         renewed = spec.get("renewTime")
-        if not spec.get("holderIdentity") or not renewed:
+        if not renewed:
             return False
         return abs(datetime.now(UTC) - parse_time(renewed)) < SILENCE

@@ -34,6 +34,7 @@ from evaluation_operator.kube import (
     Kube,
     Resource,
 )
+from evaluation_operator.serving.signals import stop_on_signals
 
 logger = logging.getLogger(__name__)
 
@@ -196,7 +197,7 @@ async def watch_for_ever(
     begin: BeginWatch,
     on_restart: Callable[[], None],
 ) -> None:
-    """Returns when `stop` is set or the process is told to end; anything else starts it anew.
+    """Returns when `stop` is set, as signals do from now on; anything else starts it anew.
 
     `interrupted` is set by whoever finds that a watch does not tell what it should.
     """
@@ -207,7 +208,8 @@ async def watch_for_ever(
         try:
             async with contextlib.AsyncExitStack() as sessions:
                 halt = await sessions.enter_async_context(_either(stop, interrupted))
-                await kopf.operator(
+                older = asyncio.all_tasks()
+                tasks = await kopf.spawn_tasks(
                     registry=build_registry(kube, sink, sessions, connections, beginnings),
                     settings=build_settings(),
                     clusterwide=not namespaces,
@@ -216,8 +218,12 @@ async def watch_for_ever(
                     identity=IDENTITY,
                     stop_flag=halt,
                 )
+                # Kopf has just taken the signals for itself. It would tell nobody before it has
+                # ended, and wait for five seconds for a task of its own first.
+                stop_on_signals(stop.set)
+                await kopf.run_tasks(tasks, ignored=older)
             if not interrupted.is_set():
-                return  # by `stop`, or by a signal, which Kopf answers itself
+                return
             logger.warning("a watch is silent; watching starts anew")
         except asyncio.CancelledError:
             raise

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from evaluation_operator.domain.naming import LABELER_LEASE
 from evaluation_operator.kube import Kube
-from evaluation_operator.kube.leader import lead_for_ever
+from evaluation_operator.kube.leader import CALM, lead_until
 from evaluation_operator.labeling.attending import Desk
 from evaluation_operator.labeling.backends import Backends, make_backend
 from evaluation_operator.labeling.settings import Settings
@@ -52,13 +52,12 @@ class Service:
         listening = listen(settings.listening.host, settings.listening.health_port)
         try:
             async with asyncio.TaskGroup() as tasks:
-                leading = tasks.create_task(self._lead(kube))
+                tasks.create_task(self._lead(kube))
                 working = tasks.create_task(self._work(desk))
                 serving = tasks.create_task(server.serve([listening]))
                 await self._stopping.wait()
                 logger.info("stopping")
                 working.cancel()
-                leading.cancel()
                 server.should_exit = True
                 await serving
         finally:
@@ -67,13 +66,14 @@ class Service:
 
     async def _lead(self, kube: Kube) -> None:
         """Two that work at once would make no second project, but ask tools twice as often."""
-        await lead_for_ever(
+        await lead_until(
+            self._stopping,
             kube,
             namespace=self._settings.namespace,
             name=LABELER_LEASE,
             identity=self._settings.replica,
             on_change=self._led,
-            calm=True,
+            pace=CALM,
         )
 
     def _led(self, leads: bool) -> None:
