@@ -15,7 +15,7 @@ CLUSTER := $(PYTHON) tests/cluster/cluster.py
 
 PROGRAMS := operator evaluator sampler labeler
 
-.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds docs bench bench-memory bench-neighbours bench-sampler bench-bombs bench-detection clean
+.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds docs bench bench-memory bench-neighbours bench-sampler bench-bombs bench-detection bench-takeover clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -117,6 +117,9 @@ bench-sampler: $(INSTALLED) ## Measure the sampler beside a server that does not
 
 bench-bombs: $(INSTALLED) ## Measure what the worst bodies do to the sampler
 	@$(BIN)/python -m tests.bench.bombs
+
+bench-takeover: $(INSTALLED) ## Measure for how long nobody works when the leading replica ends
+	@$(BIN)/python -m tests.bench.takeover
 
 bench-detection: $(INSTALLED) ## Measure the figures of boxes beside COCO's own evaluator
 	@$(BIN)/python -m tests.bench.detection

@@ -79,11 +79,6 @@ class Kube:
             self.server + path + (f"?{urlencode(query)}" if query else ""), encoded=True
         )
 
-    @property
-    def library_client(self) -> kubernetes_client.ApiClient:
-        """For the parts of the client library that want its own object (leader election)."""
-        return self._api
-
     def watch_session(
         self, connections: int, *middlewares: aiohttp.ClientMiddlewareType
     ) -> aiohttp.ClientSession:

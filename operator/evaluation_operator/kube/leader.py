@@ -190,7 +190,7 @@ class _Election:
             lease = await self._kube.get(LEASES, self._namespace, self._name)
         except NotFound:
             return True
-        if Sight(lease.get("spec") or {}, 0.0).holder != self._identity:
+        if look(lease, None, _now()).holder != self._identity:
             return True
         try:
             fresh = given_back(lease, datetime.now(UTC))
