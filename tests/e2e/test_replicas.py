@@ -15,8 +15,6 @@ pytestmark = pytest.mark.cluster
 
 SELECTOR = "app.kubernetes.io/name=evaluation-operator"
 TAKEOVER_SECONDS = 40.0
-STOPPED_SECONDS = 10.0
-"""Less than a Lease that must run out, and far more than it takes."""
 
 
 @pytest.fixture
@@ -66,7 +64,6 @@ def test_a_replica_that_ends_is_followed_by_the_other(
         print(
             f"\nfrom `kubectl delete pod` to the next leader: {seconds}; by force: {forced:.1f} s"
         )
-    assert max(stopped) < STOPPED_SECONDS
 
     namespace = make_namespace("replicas")
     source = {"inputUri": table_uri("moods"), "persistentVolumeClaimName": "evaluations"}
