@@ -7,6 +7,7 @@ here, and what the program in it would publish, by the very code of that program
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,14 @@ from evaluation_operator.evaluator.cut import Cut
 from evaluation_operator.evaluator.publish import publish
 from evaluation_operator.evaluator.run import RunResult
 from evaluation_operator.evaluator.scores import ItemCounts
-from evaluation_operator.kube import DATASETS, PODS, Conflict, Kube
+from evaluation_operator.kube import DATASETS, EVENTS, PODS, Conflict, Kube, Resource
 from tests.builders import make_evaluation
 from tests.integration.eventually import eventually
 
 Body = dict[str, Any]
 ENDED = ("Succeeded", "Failed")
+NODE = "node-1"
+BINDINGS = Resource("", "v1", "bindings", "Binding")
 
 
 class Kubelet:
@@ -71,19 +74,67 @@ class Kubelet:
     ) -> None:
         """The program ends with words of its own; 2, 65 and 66 are not tried again."""
         said = json.dumps({"code": code, "message": message, "reason": reason})
-        await self._report(job, "Failed", {"terminated": self._ended(exit_code, said)})
+        await self.fail_with(job, exit_code, said)
 
-    async def fail_to_pull(self, job: str) -> None:
-        waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
+    async def fail_with(self, job: str, exit_code: int, last_words: str) -> None:
+        await self._report(job, "Failed", {"terminated": self._ended(exit_code, last_words)})
+
+    async def exceed_memory(self, job: str) -> None:
+        """The kernel kills the run's program, which leaves no words."""
+        ended = self._ended(137, "") | {"reason": "OOMKilled"}
+        await self._report(job, "Failed", {"terminated": ended})
+
+    async def fail_to_pull(self, job: str, message: str = "no such image") -> None:
+        waiting = {"reason": "ImagePullBackOff", "message": message}
         await self._report(job, "Pending", {"waiting": waiting})
 
-    async def find_no_node(self, job: str) -> None:
+    async def take(self, job: str) -> None:
+        """The pod has a node, and nothing of it runs there yet."""
+        pod = await self.pod(job)
+        body = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": pod["metadata"]["name"]},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": NODE},
+        }
+        await self._kube.create(BINDINGS, self._namespace, body)
+        await self._report(job, "Pending", {"waiting": {"reason": "ContainerCreating"}})
+
+    async def warn(self, job: str, reason: str, message: str) -> None:
+        """An Event of the pod, as a kubelet writes it."""
+        metadata, now = (await self.pod(job))["metadata"], self._now()
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}"},
+            "involvedObject": {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "namespace": self._namespace,
+                "name": metadata["name"],
+                "uid": metadata["uid"],
+            },
+            "type": "Warning",
+            "reason": reason,
+            "message": message,
+            "count": 1,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "source": {"component": "kubelet", "host": NODE},
+            "reportingComponent": "kubelet",
+            "reportingInstance": NODE,
+        }
+        await self._kube.create(EVENTS, self._namespace, event)
+
+    async def find_no_node(
+        self, job: str, message: str = "0/3 nodes are available: 3 Insufficient memory."
+    ) -> None:
         """What the scheduler says of a pod that fits nowhere."""
         condition = {
             "type": "PodScheduled",
             "status": "False",
             "reason": "Unschedulable",
-            "message": "0/3 nodes are available: 3 Insufficient memory.",
+            "message": message,
         }
         await self._write(await self.pod(job), {"phase": "Pending", "conditions": [condition]})
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from evaluation_operator.api.base import Condition, ConditionStatus
+from evaluation_operator.api.base import Condition, ConditionStatus, RpcStatus
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_status import ActiveRun, Attempt
 from evaluation_operator.api.evaluation_job_version import (
@@ -148,7 +148,7 @@ def _of_last_attempt(job: EvaluationJob) -> Iterator[Need]:
     last: Attempt | None = status.attempts[-1] if status.attempts else None
     if last is None or (status.last_success_time or last.attempt_time) > last.attempt_time:
         return
-    failure = last.partial_failures[0] if last.partial_failures else None
+    failure = _telling(last)
     reason, message = _split(failure.message if failure else "")
     if not reason:
         reason = Reason.RUN_MISSING if failure and failure.code == CANCELLED else Reason.RUN_FAILED
@@ -156,6 +156,14 @@ def _of_last_attempt(job: EvaluationJob) -> Iterator[Need]:
         return
     about = f"run {last.dataset or ''} failed {age_of(last.attempt_time)} ago"
     yield _need(job, reason, about, message, **({"RUN": last.dataset} if last.dataset else {}))
+
+
+def _telling(attempt: Attempt) -> RpcStatus | None:
+    """That a deadline has passed says less than what the time was spent on, where that is known."""
+    for failure in attempt.partial_failures:
+        if _split(failure.message)[0] not in ("", Reason.DEADLINE_EXCEEDED):
+            return failure
+    return attempt.partial_failures[0] if attempt.partial_failures else None
 
 
 def _need(job: EvaluationJob, reason: str, about: str, message: str, **names: str) -> Need:

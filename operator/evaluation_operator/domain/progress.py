@@ -16,6 +16,7 @@ from evaluation_operator.domain.snapshot import Run
 from evaluation_operator.domain.standing import (
     Phase,
     has_come_to_its_end,
+    has_pod,
     last_failed,
     last_trouble,
     stand,
@@ -83,6 +84,11 @@ def observe(
             verdict_reason=_last_verdict_reason(pods),
         )
     standing = stand(job, pods, run.warnings, now, policy)
+    if told is not None and told_before(told) and not standing.is_held_up and not has_pod(pods):
+        # At a deadline the pod goes before the Job has ended: what was told is not forgotten then.
+        phase = Phase.RUNNING if any(pod.started for pod in pods) else Phase.QUEUING
+        reason = Reason(told.partition(":")[0])
+        return Progress(phase, reason, told, is_held_up=True, again_at=standing.again_at)
     return Progress(
         standing.phase,
         standing.reason,

@@ -78,7 +78,7 @@ def stand(
             Phase.RUNNING, Reason.RUNNING, "the Job ends", again_at=job.failing_since + PATIENCE
         )
     if (pod := _live(pods)) is not None:
-        return _of_pod(pod, _newest(warnings), earlier)
+        return _of_pod(job, pod, _newest(warnings), earlier)
     if (going := _going(pods)) is not None:
         return _of_going(going, now)
     until = _just_ended_until(pods, policy)
@@ -141,6 +141,11 @@ def is_kept_alive(pod: PodFacts, now: datetime) -> bool:
     return now - pod.finish_time >= PATIENCE
 
 
+def has_pod(pods: Sequence[PodFacts]) -> bool:
+    """One that is to start, or goes on."""
+    return _live(pods) is not None
+
+
 def last_failed(pods: Sequence[PodFacts]) -> PodFacts | None:
     """The pod that failed last, if any did by itself."""
     failed = [pod for pod in pods if pod.has_failed and not pod.was_stopped]
@@ -162,19 +167,21 @@ def _held(trouble: Trouble, phase: Phase, again_at: datetime | None = None) -> S
     return Standing(phase, trouble.reason, str(trouble), True, trouble, again_at)
 
 
-def _of_pod(pod: PodFacts, warning: WarningFacts | None, earlier: Trouble | None) -> Standing:
+def _of_pod(
+    job: JobFacts, pod: PodFacts, warning: WarningFacts | None, earlier: Trouble | None
+) -> Standing:
     if pod.exit_code is not None and pod.still_running:
         until = pod.finish_time + PATIENCE if pod.finish_time is not None else None
         return _held(of_companion(pod), Phase.RUNNING, until)
     if pod.waiting:
-        return _held(of_waiting(pod), Phase.QUEUING)
+        return _held(of_waiting(job, pod), Phase.QUEUING)
     if pod.started and earlier is not None:
         # Not taken back when the next pod starts: it may well end like the last one.
         return _held(earlier, Phase.RUNNING)
     if pod.started or pod.phase == "Running":
         return Standing(Phase.RUNNING, Reason.RUNNING)
     if pod.unschedulable:
-        return _held(of_scheduling(pod), Phase.QUEUING)
+        return _held(of_scheduling(job, pod), Phase.QUEUING)
     if warning is not None:
         return _held(of_warning(pod, warning), Phase.QUEUING)
     if earlier is not None:

@@ -24,8 +24,9 @@ RESOURCE_EXHAUSTED = 8
 FAILED_PRECONDITION = 9
 UNAVAILABLE = 14
 
-DETAIL_BYTES = 300
-"""Of the 512 that a status has for a run; what to do about it must not be what is cut off."""
+TOLD_BYTES = 512
+"""What a status has for a run, and an attempt for a failure; the cure is not what is cut off."""
+LEAST_DETAIL_BYTES = 100
 
 OF_WARNINGS = (
     Reason.FAILED_CREATE,
@@ -44,11 +45,9 @@ _CODES = {
     Reason.FAILED_CREATE_POD_SANDBOX: UNAVAILABLE,
     Reason.POD_FAILED: UNKNOWN,
 }
-_IMAGE = "name an image that can be pulled in spec.runTemplate.image, or spec.runTemplate." + (
-    "imagePullSecrets; without either the operator's own setting EVALUATION_RUN_IMAGE counts"
-)
 _PULLING = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull)?(: )?')
-_GENERATED = re.compile(r'("[a-z0-9.-]+)-[a-z0-9]{5}"')
+_GENERATED = re.compile(r'^(pods "[a-z0-9.-]+)-(?:[a-z0-9]{5})?"')
+_DELETE = re.compile(r",? (then|and) kubectl delete job \S+ -n \S+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +84,19 @@ class Trouble:
         return Failure(_CODES.get(self.reason, FAILED_PRECONDITION), str(self))
 
     def __str__(self) -> str:
-        detail = clip(self.detail, DETAIL_BYTES)
-        said = f"{self.reason}: {detail}" if detail else str(self.reason)
-        return f"{said}; {self.cure}"
+        if not self.detail:
+            return f"{self.reason}; {self.cure}"
+        rest = TOLD_BYTES - len(f"{self.reason}: ; {self.cure}".encode())
+        return f"{self.reason}: {clip(self.detail, max(rest, LEAST_DETAIL_BYTES))}; {self.cure}"
 
 
 def told_before(text: str | None) -> Failure | None:
-    """The trouble that a status tells, if it tells one: what it was about may be gone by now."""
+    """The trouble that a status tells, if it tells one: what it was about may be gone by now. Once
+    its Job has ended there is none to be made anew."""
     reason = (text or "").partition(":")[0]
     if text is None or reason not in _TROUBLES:
         return None
-    return Failure(_CODES.get(Reason(reason), FAILED_PRECONDITION), text)
+    return Failure(_CODES.get(Reason(reason), FAILED_PRECONDITION), _DELETE.sub("", text))
 
 
 def is_same(one: str | None, other: str) -> bool:
@@ -117,11 +118,14 @@ def of_creation(job: JobFacts, warning: WarningFacts, policy: Policy) -> Trouble
 def _cure_of_creation(job: JobFacts, detail: str, policy: Policy) -> str:
     namespace = job.namespace
     if "exceeded quota" in detail or "failed quota" in detail:
-        return "raise the ResourceQuota, or ask for less in spec.runTemplate.resources"
+        return (
+            "raise the ResourceQuota; or ask for less in spec.runTemplate.resources, and "
+            f"{_delete(job)}"
+        )
     if re.search(r"(maximum|minimum) .* usage per|limit to request ratio", detail):
         return (
-            "let spec.runTemplate.resources fit the LimitRange: "
-            f"kubectl describe limitrange -n {namespace}"
+            "let spec.runTemplate.resources fit the LimitRange (kubectl describe limitrange "
+            f"-n {namespace}), then {_delete(job)}"
         )
     if "serviceaccount" in detail and "not found" in detail:
         return f"kubectl apply -n {namespace} -k {policy.namespace_component}"
@@ -131,13 +135,18 @@ def _cure_of_creation(job: JobFacts, detail: str, policy: Policy) -> str:
             "kubectl get mutatingwebhookconfigurations"
         )
     if "failed calling webhook" in detail:
-        return "repair or remove that webhook: it does not answer"
+        return "that webhook does not answer: repair it, or have whoever owns it remove it"
     if "denied request" in detail or "denied the request" in detail:
         return (
             "have whoever owns that rule admit pods with the label "
             "app.kubernetes.io/managed-by=evaluation-operator"
         )
     return f"kubectl describe job {job.name} -n {namespace}"
+
+
+def _delete(job: JobFacts) -> str:
+    """A Job keeps the template that it was made with; one that is made anew has the edited one."""
+    return f"kubectl delete job {job.name} -n {job.namespace}"
 
 
 def of_warning(pod: PodFacts, warning: WarningFacts) -> Trouble:
@@ -153,30 +162,35 @@ def of_warning(pod: PodFacts, warning: WarningFacts) -> Trouble:
     return Trouble(reason, detail, cure)
 
 
-def of_waiting(pod: PodFacts) -> Trouble:
+def of_waiting(job: JobFacts, pod: PodFacts) -> Trouble:
     """A container that cannot start, for the reason that the kubelet gives."""
     word = pod.waiting
+    image = (
+        "name an image that can be pulled in spec.runTemplate.image, or its registry's Secret in "
+        "spec.runTemplate.imagePullSecrets (without an image there, it is the operator's "
+        f"EVALUATION_RUN_IMAGE), then {_delete(job)}"
+    )
     if word.reason in ("ErrImagePull", "ImagePullBackOff"):
         # The kubelet says the one and the other by turns, of the same failure.
         detail = _PULLING.sub("", word.message) or word.message
-        return Trouble(Reason.IMAGE_PULL_BACK_OFF, detail, _IMAGE)
+        return Trouble(Reason.IMAGE_PULL_BACK_OFF, detail, image)
     if word.reason in ("InvalidImageName", "ErrImageNeverPull"):
-        return Trouble(Reason(word.reason), word.message, _IMAGE)
+        return Trouble(Reason(word.reason), word.message, image)
     describe = f"kubectl describe pod {pod.name} -n {pod.namespace}"
     if word.reason in _TROUBLES:
         return Trouble(Reason(word.reason), word.message, describe)
     return Trouble(Reason.CREATE_CONTAINER_ERROR, f"{word.reason}: {word.message}", describe)
 
 
-def of_scheduling(pod: PodFacts) -> Trouble:
+def of_scheduling(job: JobFacts, pod: PodFacts) -> Trouble:
     """The scheduler finds no node."""
     detail = pod.unschedulable
     if "persistentvolumeclaim" in detail.lower():
         cure = f"kubectl describe pvc -n {pod.namespace}"
     else:
         cure = (
-            "make room, or ask for less or for other nodes in spec.runTemplate (resources, "
-            "nodeSelector, tolerations, affinity)"
+            "make room; or ask for less or for other nodes in spec.runTemplate (resources, "
+            f"nodeSelector, tolerations, affinity), and {_delete(job)}"
         )
     return Trouble(Reason.UNSCHEDULABLE, detail, cure)
 

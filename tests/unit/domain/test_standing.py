@@ -21,7 +21,7 @@ from evaluation_operator.domain.standing import (
     has_come_to_its_end,
     stand,
 )
-from evaluation_operator.domain.troubles import WarningFacts, is_same, told_before
+from evaluation_operator.domain.troubles import TOLD_BYTES, WarningFacts, is_same, told_before
 from tests.builders import Manifest, merged
 
 BEGUN = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -121,7 +121,7 @@ CASES = {
     "a quota": Case(
         Reason.FAILED_CREATE,
         f'pods "{JOB}" is forbidden: exceeded quota: pods, requested: pods=1, used: pods=2',
-        "raise the ResourceQuota, or ask for less in spec.runTemplate.resources",
+        "raise the ResourceQuota; or ask for less in spec.runTemplate.resources, and kubectl",
         warnings=refused("exceeded quota: pods, requested: pods=1, used: pods=2"),
     ),
     "a LimitRange": Case(
@@ -156,7 +156,7 @@ CASES = {
     "a webhook that does not answer": Case(
         Reason.FAILED_CREATE,
         "failed calling webhook",
-        "repair or remove that webhook",
+        "that webhook does not answer: repair it",
         warnings=warns(
             "FailedCreate", 'Internal error occurred: failed calling webhook "w.example.com": EOF'
         ),
@@ -348,12 +348,24 @@ def test_what_stands_still_says_why_and_what_to_do(case: Case) -> None:
     assert found.is_held_up
 
 
+def test_a_long_story_is_cut_short_and_its_cure_is_not() -> None:
+    """Of an image that no registry had, an attempt kept 256 bytes: all of the story, no cure."""
+    said = f"failed to resolve reference: {'no such host, ' * 200}"
+    found = stand(make_job(), (waiting("ErrImagePull", said),), (), LATER, POLICY)
+
+    assert found.trouble is not None
+    assert found.trouble.failure.message == found.message
+    assert len(found.message.encode()) <= TOLD_BYTES
+    assert f"…; {found.trouble.cure}" in found.message
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_a_trouble_is_known_again_in_the_status_that_told_it(case: Case) -> None:
     told = told_before(standing(case).message)
 
     assert told is not None
-    assert told.message == standing(case).message
+    assert standing(case).message.startswith(told.message)
+    assert "kubectl delete job" not in told.message, "it has ended by then"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from evaluation_operator.api.base import format_time
 from evaluation_operator.domain.reasons import Reason
 from tests.unit.domain.world import JobWorld, VersionWorld, World
 
@@ -62,6 +63,27 @@ def test_the_last_trouble_is_kept_at_the_deadline() -> None:
     assert "no such host" in second["message"]
     [told] = [event for event in world.events if event.reason is Reason.RUN_FAILED]
     assert "no such host" in told.message
+
+
+def test_the_last_trouble_is_kept_while_the_job_is_given_up() -> None:
+    """It is given up some moments before it has failed, and its pod may be gone before either is
+    seen: what was told was taken back then, and so forgotten at the deadline. It is no news."""
+    world, run = at_slot()
+    cannot_pull(world, run)
+    world.settle()
+    told, writes = active(world), world.writes
+    world.pods[run] = []
+    world.settle()
+    since = {"lastTransitionTime": format_time(world.now), "reason": "DeadlineExceeded"}
+    given_up = {"type": "FailureTarget", "status": "True"} | since
+    world.jobs[run]["status"]["conditions"] = [given_up]
+    world.settle()
+    assert (active(world), world.writes) == (told, writes)
+    deadline(world, run)
+    world.settle()
+
+    [attempt] = world.status["attempts"]
+    assert "no such host" in attempt["partialFailures"][1]["message"]
 
 
 def test_of_a_version_it_is_kept_too() -> None:
