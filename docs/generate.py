@@ -42,7 +42,7 @@ kubectl describe pod -n NAMESPACE -l evaluations.dev/dataset=RUN
 kubectl logs -n evaluation-operator deployment/evaluation-operator --tail=100
 ```
 
-[Ten standstills](standstills.md) shows what the second command prints in ten of them, and
+[Standstills](standstills.md) shows what the second command prints in a dozen of them, and
 `kubectl evaluations explain REASON` prints what is written here, wherever you are.
 
 In commands, these stand for names of yours:

@@ -138,6 +138,16 @@ class Kubelet:
         }
         await self._write(await self.pod(job), {"phase": "Pending", "conditions": [condition]})
 
+    async def evict(self, job: str, message: str) -> None:
+        """The node runs out of something, and the kubelet ends the pod."""
+        why = {"phase": "Failed", "reason": "Evicted", "message": message}
+        disruption = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "TerminationByKubelet",
+        }
+        await self._write(await self.pod(job), why | {"conditions": [disruption]})
+
     async def lose(self, job: str) -> None:
         """The pod's node goes: what the control plane writes of the pods that were there."""
         condition = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"}

@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from evaluation_operator.cli import ages, jobs
+from evaluation_operator.cli import ages, jobs, output
 from evaluation_operator.domain.naming import run_name
 from tests.builders import NAMESPACE
 from tests.cluster.settings import CHECKOUT
+from tests.conftest import Tell
 from tests.integration.lab import DAY, Lab
 from tests.unit.cli.running import run_cli
 
@@ -89,12 +90,44 @@ STANDSTILLS = {
         1 s. The attempt and the Event `RunFailed` have both: that time was up, and what it was
         spent on. Its rows go to the next run; mend the image before that.""",
     ),
+    "memory": Standstill(
+        "The run needs more memory than it may have",
+        """The kernel killed the run's program. Kubernetes tries again, as often as
+        `spec.runTemplate.backoffLimit` says, and each time it will end like that: raise
+        `spec.runTemplate.resources` and delete the run's Job, which is then made anew.""",
+    ),
+    "nodes": Standstill(
+        "No node has room for the run's pod",
+        """The scheduler's words. When there is room, or a node is added, the pod starts by
+        itself.""",
+    ),
+    "volume": Standstill(
+        "The table's volume cannot be attached",
+        """The claim of the table is `ReadWriteOnce`, and a pod on another node has it. The pod
+        starts by itself once that one ends.""",
+    ),
+    "suspended": Standstill(
+        "Somebody has suspended the run's Job",
+        """`spec.suspend` of the Job was set by hand. A queue that does so, like Kueue, has its
+        label on the Job, and is not blamed.""",
+    ),
+    "taken": Standstill(
+        "Another job evaluates the same model version",
+        """A model version has one job, so this one is `Stalled`: only an edit helps, which here is
+        to delete one of the two. It takes over by itself when the other is gone.""",
+    ),
+    "version": Standstill(
+        "A version's pod was evicted",
+        """The node ran out of disk while an EvaluationJobVersion ran. The Job makes another pod;
+        until it has begun the version is `Queuing` again, and may be terminated.""",
+    ),
 }
 
 CREATED = datetime(2026, 3, 2, 8, tzinfo=UTC)
 DUE = datetime(2026, 3, 2, 10, tzinfo=UTC)
 ENDED = DUE + timedelta(minutes=4)
 LOOK = timedelta(minutes=5)
+_OVERVIEW = "\n\nName:"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _POD = re.compile(r"\b(evj-ripeness-\d{8}|evjv-again|evc-[0-9a-f]+)-[a-z0-9]{5}\b")
 
@@ -142,10 +175,11 @@ def _number(slot: datetime) -> str:
 class Page:
     """The document, a section a standstill."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, tell: Tell) -> None:
         self._monkeypatch = monkeypatch
+        self._tell = tell
 
-    async def shows(self, name: str, lab: Lab, job: str = "ripeness") -> str:
+    async def shows(self, name: str, lab: Lab, job: str = "ripeness") -> None:
         """What `describe` prints now is what the document shows."""
         story = Story(lab, await lab.slot(name=job))
         with self._monkeypatch.context() as patch:
@@ -154,8 +188,8 @@ class Page:
             result = await asyncio.to_thread(run_cli, *arguments)
         assert result.exit_code == 0, result.stderr
         shown = "\n".join(line.rstrip() for line in result.stdout.strip().splitlines())
+        self._tell(f"--- {STANDSTILLS[name].title}:\n{shown.partition(_OVERVIEW)[0]}")
         self._compare(name, job, shown)
-        return shown
 
     def _compare(self, name: str, job: str, shown: str) -> None:
         command = f"$ kubectl evaluations describe {job} -n {NAMESPACE}"
@@ -205,6 +239,7 @@ def _tell_as(story: Story, patch: pytest.MonkeyPatch) -> None:
             return cls.fromtimestamp(story.now.timestamp(), UTC)
 
     patch.setattr(jobs, "read_job", read_job)
+    patch.setattr(output, "terminal_width", lambda: WIDTH)
     for module in (jobs, ages):
         patch.setattr(module, "datetime", Then)
 

@@ -17,11 +17,21 @@ import pytest
 
 from evaluation_operator.domain.stalled import Limits
 from evaluation_operator.evaluator.main import execute
-from evaluation_operator.kube import EVENTS, JOBS, PODS, SERVICE_ACCOUNTS, ApiError, Resource
+from evaluation_operator.kube import (
+    EVALUATION_JOB_VERSIONS,
+    EVALUATION_JOBS,
+    EVENTS,
+    JOBS,
+    PODS,
+    SERVICE_ACCOUNTS,
+    ApiError,
+    Resource,
+)
 from tests.builders import Manifest
 from tests.cluster.control_plane import ControlPlane
+from tests.conftest import Tell
 from tests.integration.eventually import eventually
-from tests.integration.lab import POLICY, Lab, condition, ready, reason, state
+from tests.integration.lab import POLICY, Lab, condition, quiet, ready, reason, state, writes
 from tests.integration.standstills import STANDSTILLS, Page, read_sections
 
 pytestmark = pytest.mark.integration
@@ -32,8 +42,8 @@ LIMIT_RANGES = Resource("", "v1", "limitranges", "LimitRange")
 
 
 @pytest.fixture
-def page(monkeypatch: pytest.MonkeyPatch) -> Page:
-    return Page(monkeypatch)
+def page(monkeypatch: pytest.MonkeyPatch, tell: Tell) -> Page:
+    return Page(monkeypatch, tell)
 
 
 def held_up(wanted: str) -> Callable[[Manifest], bool]:
@@ -82,6 +92,41 @@ async def test_a_quota_that_refuses_the_pod(lab: Lab, page: Page) -> None:
         await lab.delete(QUOTAS, "no-pods")
         await succeeds(lab, run)
     assert (await lab.reasons()).count("FailedCreate") >= 1
+
+
+async def test_a_trouble_costs_one_write_and_another_one_to_take_it_back(lab: Lab) -> None:
+    """A run without trouble takes four: Dataset, Job, that it is active, what came out."""
+    async with lab.operator(policy=QUICK) as operator:
+        await lab.ready_job()
+        await refuse_pods(lab)
+        await quiet(operator)
+        before = writes(operator)
+        run = await lab.go_to_slot()
+        await lab.job(holds=held_up("FailedCreate"))
+        await quiet(operator)
+        assert writes(operator) - before <= 3 + 1
+
+        standing_still = writes(operator)
+        await eventually(lambda: refusals(lab, run), lambda count: count >= 3)
+        await quiet(operator)
+        assert writes(operator) == standing_still, "the same trouble is no news"
+
+        await lab.delete(QUOTAS, "no-pods")
+        await succeeds(lab, run)
+        await quiet(operator)
+        assert writes(operator) - before <= 4 + 2
+
+
+async def refusals(lab: Lab, run: str) -> int:
+    """How often the Job controller has said that it may not make the pod."""
+    return sum(
+        [
+            int(item.get("count") or 1)
+            async for item in lab.kube.list(EVENTS, lab.namespace)
+            if item["reason"] == "FailedCreate" and item["involvedObject"]["name"] == run
+            if item["involvedObject"]["kind"] == "Job"
+        ]
+    )
 
 
 async def test_a_limit_range_that_forbids_what_the_run_asks_for(lab: Lab, page: Page) -> None:
@@ -261,6 +306,102 @@ async def test_an_image_that_could_not_be_pulled_until_the_deadline(lab: Lab, pa
         event = await told(lab, "RunFailed")
         assert "activeDeadlineSeconds" in event
         assert "no such host" in event
+
+
+async def test_a_run_that_needs_more_memory_than_it_may_have(lab: Lab, page: Page) -> None:
+    """It was "exit code 137"."""
+    async with lab.operator(policy=QUICK):
+        await lab.ready_job()
+        run = await lab.go_to_slot()
+        await lab.kubelet.start(run)
+        await lab.kubelet.exceed_memory(run)
+        await lab.job(holds=held_up("OOMKilled"))
+        await page.shows("memory", lab)
+
+        more = {"requests": {"memory": "1Gi"}, "limits": {"memory": "2Gi"}}
+        await lab.edit_job(runTemplate={"resources": more})
+        await lab.delete(JOBS, run)
+        await eventually(lambda: memory_of(lab, run), lambda memory: memory == "2Gi")
+        await succeeds(lab, run)
+
+
+async def test_a_pod_for_which_no_node_has_room(lab: Lab, page: Page) -> None:
+    async with lab.operator(policy=QUICK):
+        await lab.ready_job()
+        run = await lab.go_to_slot()
+        await lab.kubelet.find_no_node(
+            run, "0/3 nodes are available: 1 node(s) had untolerated taint, 2 Insufficient memory."
+        )
+        await lab.job(holds=held_up("Unschedulable"))
+        await page.shows("nodes", lab)
+
+        await succeeds(lab, run)
+
+
+async def test_a_volume_that_cannot_be_attached(lab: Lab, page: Page) -> None:
+    """The pod said nothing but ContainerCreating, and only an Event why."""
+    async with lab.operator(policy=QUICK):
+        await lab.ready_job()
+        run = await lab.go_to_slot()
+        await lab.kubelet.take(run)
+        said = 'Multi-Attach error for volume "pvc-7d0b5c1e" Volume is already used by pod(s) train'
+        await lab.kubelet.warn(run, "FailedAttachVolume", said)
+        await lab.job(holds=held_up("FailedAttachVolume"))
+        await page.shows("volume", lab)
+
+        await succeeds(lab, run)
+
+
+async def test_a_job_that_somebody_has_suspended(lab: Lab, page: Page) -> None:
+    async with lab.operator(policy=QUICK):
+        await lab.ready_job()
+        run = await lab.go_to_slot()
+        await lab.kubelet.start(run)
+        await lab.kube.patch(JOBS, lab.namespace, run, {"spec": {"suspend": True}})
+        await lab.job(holds=held_up("Suspended"))
+        await page.shows("suspended", lab)
+
+        await lab.kube.patch(JOBS, lab.namespace, run, {"spec": {"suspend": False}})
+        await succeeds(lab, run)
+
+
+async def test_a_model_version_that_another_job_evaluates(lab: Lab, page: Page) -> None:
+    async with lab.operator(policy=QUICK):
+        await lab.ready_job("earlier")
+        await lab.apply_job()
+        status = await lab.job(holds=reason("Stalled", "ModelVersionTaken"))
+        assert status["stalled"] == "Stalled"
+        await page.shows("taken", lab)
+
+        await lab.delete(EVALUATION_JOBS, "earlier")
+        await lab.job(holds=ready)
+
+
+async def test_a_version_whose_pod_was_evicted(lab: Lab, page: Page) -> None:
+    """It stayed `Running` without a pod, and could not be terminated."""
+    async with lab.operator(policy=QUICK):
+        await lab.ready_job()
+        await lab.apply_version()
+        run = "evjv-again"
+        await lab.dataset(run)
+        await lab.kubelet.start(run)
+        await lab.version(holds=state("Running"))
+        await lab.kubelet.evict(run, "The node was low on resource: ephemeral-storage.")
+        status = await lab.version(holds=reason("Ready", "Evicted"))
+        assert status["state"] == "Queuing"
+        await page.shows("version", lab)
+
+        await lab.kube.patch(
+            EVALUATION_JOB_VERSIONS, lab.namespace, "again", {"spec": {"terminate": True}}
+        )
+        await lab.version(holds=state("Terminated"))
+
+
+async def memory_of(lab: Lab, run: str) -> str:
+    """What the run's Job allows its program."""
+    job = await lab.kube.get(JOBS, lab.namespace, run)
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    return str(container["resources"]["limits"]["memory"])
 
 
 async def told(lab: Lab, wanted: str) -> str:

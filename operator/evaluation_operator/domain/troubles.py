@@ -87,7 +87,8 @@ class Trouble:
         if not self.detail:
             return f"{self.reason}; {self.cure}"
         rest = TOLD_BYTES - len(f"{self.reason}: ; {self.cure}".encode())
-        return f"{self.reason}: {clip(self.detail, max(rest, LEAST_DETAIL_BYTES))}; {self.cure}"
+        detail = clip(self.detail.rstrip(". "), max(rest, LEAST_DETAIL_BYTES))
+        return f"{self.reason}: {detail}; {self.cure}"
 
 
 def told_before(text: str | None) -> Failure | None:

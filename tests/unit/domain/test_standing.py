@@ -286,7 +286,7 @@ CASES = {
     ),
     "an eviction, while the next pod starts": Case(
         Reason.EVICTED,
-        "from node node-1: The node was low on resource: memory.",
+        "from node node-1: The node was low on resource: memory",
         "spec.runTemplate.resources.requests",
         pods=(
             make_pod(
