@@ -25,7 +25,12 @@ from evaluation_operator.domain.facts import (
     controller_uid,
 )
 from evaluation_operator.domain.logger_slot import LoggerRefusal
-from evaluation_operator.domain.naming import FIELD_MANAGER, FINALIZER
+from evaluation_operator.domain.naming import (
+    FIELD_MANAGER,
+    FINALIZER,
+    LABEL_MANAGED_BY,
+    MANAGED_BY,
+)
 from evaluation_operator.domain.plan import (
     Action,
     AddFinalizer,
@@ -231,6 +236,13 @@ class Actor:
                 f"kubectl delete -n {key.namespace} {resource.plural} {name}"
             )
             raise Obstructed(Obstacle(Reason.NAME_CONFLICT, text))
+        labels = existing["metadata"].get("labels") or {}
+        if resource is JOBS and labels.get(LABEL_MANAGED_BY) != MANAGED_BY:
+            text = (
+                f"Job {name!r} has lost the label by which it is watched: "
+                f"kubectl label -n {key.namespace} job {name} {LABEL_MANAGED_BY}={MANAGED_BY}"
+            )
+            raise Obstructed(Obstacle(Reason.NAME_CONFLICT, text))
         return existing, False
 
     async def _write_outcome(self, key: Key, dataset: DatasetFacts, outcome: Outcome) -> None:
@@ -256,6 +268,8 @@ class Actor:
                 body = await self._kube.create(LEASES, key.namespace, dict(lease))
         except NotFound as error:
             self._claims.forget(key.namespace, name)
+            if error.reason == Reason.NAMESPACE_TERMINATING:
+                raise
             raise Conflict(f"Lease {name} is gone: {error.message}") from error
         except Conflict:
             self._claims.forget(key.namespace, name)
@@ -374,8 +388,14 @@ def kserve_fault(error: ApiError) -> Told:
             return Told(False, Reason.LOGGER_REFUSED, error.message)
 
 
-def obstacle_of(error: ApiError) -> Obstacle | None:
+def obstacle_of(error: ApiError, namespace: str) -> Obstacle | None:
     """What to tell people about an error that the next attempt may well meet again."""
+    if isinstance(error, NotFound) and error.reason == Reason.NAMESPACE_TERMINATING:
+        text = (
+            f"namespace {namespace!r} is being deleted, and nothing can be created in it; what it "
+            f"waits for: kubectl describe namespace {namespace}"
+        )
+        return Obstacle(Reason.NAMESPACE_TERMINATING, text)
     if isinstance(error, Forbidden):
         return Obstacle(Reason.PERMISSION_DENIED, f"the API server refuses: {error.message}")
     if isinstance(error, Rejected):

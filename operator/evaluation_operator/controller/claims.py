@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from evaluation_operator.controller.keys import Key, job_key
 from evaluation_operator.controller.store import Store
 from evaluation_operator.domain.naming import COMPONENT_MODEL_VERSION, LABEL_COMPONENT
 from evaluation_operator.domain.plan import Claim
@@ -23,11 +24,11 @@ class Claims:
         """Who holds that Lease; None when nobody has claimed it."""
         lease = self._leases.get((namespace, name))
         if lease is not None and self._store.jobs.has_uid(_holder(lease)):
-            return _claim(lease, holder_exists=True)
+            return _claim(lease, True, self._held_by(lease))
         lease = await self._read(namespace, name)
         if lease is None:
             return None
-        return _claim(lease, holder_exists=await self._holder_exists(lease))
+        return _claim(lease, await self._holder_exists(lease), self._held_by(lease))
 
     def remember(self, lease: Mapping[str, Any]) -> None:
         meta = lease["metadata"]
@@ -36,15 +37,21 @@ class Claims:
     def forget(self, namespace: str, name: str) -> None:
         self._leases.pop((namespace, name), None)
 
-    async def refresh(self, namespace: str | None) -> None:
-        """Read all of them anew, in case somebody deleted or edited one by hand."""
+    async def refresh(self, namespace: str | None) -> set[Key]:
+        """Read all of them anew, in case somebody deleted or edited one by hand; gives the jobs
+        that have lost theirs by that."""
         selector = f"{LABEL_COMPONENT}={COMPONENT_MODEL_VERSION}"
         leases = self._kube.list(LEASES, namespace, label_selector=selector)
         found = [_trimmed(lease) async for lease in leases]
-        for place in [p for p in self._leases if namespace is None or p[0] == namespace]:
-            del self._leases[place]
+        places = [p for p in self._leases if namespace is None or p[0] == namespace]
+        before = {place: self._leases.pop(place) for place in places}
         for lease in found:
             self.remember(lease)
+        return {
+            job_key(place[0], _holder_name(lease))
+            for place, lease in before.items()
+            if _holder_name(lease) and _holder(self._leases.get(place, {})) != _holder(lease)
+        }
 
     async def _read(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         try:
@@ -54,6 +61,11 @@ class Claims:
             return None
         self.remember(lease)
         return lease
+
+    def _held_by(self, lease: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """See StoredObject: of the holder."""
+        stored = self._store.jobs.get((lease["metadata"]["namespace"], _holder_name(lease)))
+        return stored.held_by if stored is not None and stored.uid == _holder(lease) else None
 
     async def _holder_exists(self, lease: Mapping[str, Any]) -> bool:
         """Before a claim is taken from somebody, the API server itself is asked."""
@@ -90,7 +102,7 @@ def _holder_name(lease: Mapping[str, Any]) -> str:
     return next((str(item["name"]) for item in owners if item.get("uid") == _holder(lease)), "")
 
 
-def _claim(lease: Mapping[str, Any], *, holder_exists: bool) -> Claim:
+def _claim(lease: Mapping[str, Any], holder_exists: bool, held_by: tuple[str, ...] | None) -> Claim:
     meta = lease["metadata"]
     return Claim(
         name=meta["name"],
@@ -98,4 +110,6 @@ def _claim(lease: Mapping[str, Any], *, holder_exists: bool) -> Claim:
         holder_name=_holder_name(lease) or _holder(lease),
         holder_exists=holder_exists,
         resource_version=meta["resourceVersion"],
+        holder_goes=held_by is not None,
+        holder_finalizers=held_by or (),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 Name = tuple[str, str]
@@ -25,13 +26,15 @@ T = TypeVar("T", bound=Known)
 
 
 class Collection(Generic[T]):
-    """Objects of one kind by name, and by the uid of their controlling owner."""
+    """Objects of one kind by name, and by what `indexed_by` says of them: the uid of their
+    controlling owner, unless it says more."""
 
-    def __init__(self) -> None:
+    def __init__(self, indexed_by: Callable[[T], tuple[str, ...]] | None = None) -> None:
+        self._indexed_by = indexed_by or (lambda value: (value.owner_uid,))
         self._objects: dict[Name, T] = {}
         self._seen: dict[Name, float] = {}
         self._uids: set[str] = set()
-        self._by_owner: defaultdict[str, set[Name]] = defaultdict(set)
+        self._index: defaultdict[str, set[Name]] = defaultdict(set)
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -46,7 +49,7 @@ class Collection(Generic[T]):
         return uid in self._uids
 
     def owned_by(self, uid: str) -> list[T]:
-        return [self._objects[name] for name in sorted(self._by_owner.get(uid, ()))]
+        return [self._objects[name] for name in sorted(self._index.get(uid, ()))]
 
     def is_news(self, name: Name, resource_version: str) -> bool:
         """False for what is known, or older than that.
@@ -66,8 +69,8 @@ class Collection(Generic[T]):
         self._objects[name] = value
         self._uids.add(value.uid)
         self._seen[name] = time.monotonic()
-        if value.owner_uid:
-            self._by_owner[value.owner_uid].add(name)
+        for key in filter(None, self._indexed_by(value)):
+            self._index[key].add(name)
         return True
 
     def remove(self, name: Name, uid: str) -> bool:
@@ -78,11 +81,10 @@ class Collection(Generic[T]):
         del self._objects[name]
         self._uids.discard(uid)
         self._seen.pop(name, None)
-        names = self._by_owner.get(known.owner_uid)
-        if names is not None:
-            names.discard(name)
-            if not names:
-                del self._by_owner[known.owner_uid]
+        for key in filter(None, self._indexed_by(known)):
+            self._index[key].discard(name)
+            if not self._index[key]:
+                del self._index[key]
         return True
 
     def unseen_since(self, names: set[Name], started: float) -> list[tuple[Name, T]]:

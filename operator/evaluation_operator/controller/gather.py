@@ -8,7 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.api.evaluation_job_version import (
+    FINAL_VERSION_STATES,
+    EvaluationJobVersion,
+)
 from evaluation_operator.api.instruction import InstructionSpec
 from evaluation_operator.api.names import (
     ResourceNameError,
@@ -36,7 +39,7 @@ from evaluation_operator.domain.naming import (
     version_run_name,
 )
 from evaluation_operator.domain.plan import Claim, Obstacle
-from evaluation_operator.domain.pod_facts import PodFacts
+from evaluation_operator.domain.pod_facts import PodFacts, run_of
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.slots import due_slot
 from evaluation_operator.domain.snapshot import (
@@ -107,7 +110,7 @@ class Gatherer:
             )
         runs = tuple(await self._runs(key, job))
         check = await self._check(key, job)
-        stands_still = any(item.warnings for item in (*runs, check) if item is not None)
+        stands_still = any(_stands_still(item) for item in (*runs, check) if item is not None)
         lacks, claim_is_for_tables = await self._namespace(job, anew=stands_still)
         return JobSnapshot(
             job=job,
@@ -136,6 +139,9 @@ class Gatherer:
         dataset = self._store.datasets.get((key.namespace, version_run_name(key.name)))
         if dataset is not None and dataset.owner_uid != version.metadata.uid:
             dataset = None
+        elif dataset is not None and _is_doubtful(version, dataset):
+            # The watch may lag behind our own write: ask before the state is not believed.
+            dataset = await self._read_dataset(key, dataset.name)
         return VersionSnapshot(
             version=version,
             job=job,
@@ -212,7 +218,7 @@ class Gatherer:
 
     async def _run(self, key: Key, dataset: DatasetFacts) -> Run:
         job = current_job(dataset, self._store.batch_jobs.owned_by(dataset.uid))
-        pods = self._pods(job) if job is not None else ()
+        pods = self._pods(job) if job is not None else self._pods_without_job(dataset)
         if job is not None and job.failed and dataset.outcome is None and not _told(pods):
             pods = await self._list_pods(key, job, f"{LABEL_DATASET}={dataset.name}")
         if job is None or dataset.outcome is not None:
@@ -221,6 +227,11 @@ class Gatherer:
 
     def _pods(self, job: JobFacts) -> tuple[PodFacts, ...]:
         return tuple(self._store.pods.owned_by(job.uid))
+
+    def _pods_without_job(self, dataset: DatasetFacts) -> tuple[PodFacts, ...]:
+        """Of a Job that was deleted, or of one that cannot be seen any more."""
+        pods = self._store.pods.owned_by(run_of(dataset.namespace, dataset.name))
+        return tuple(pod for pod in pods if not pod.has_ended and pod.exit_code is None)
 
     async def _list_pods(self, key: Key, job: JobFacts, selector: str) -> tuple[PodFacts, ...]:
         """Pods and Jobs are watched apart: the Job may be seen to fail before its pod is."""
@@ -313,6 +324,14 @@ class Gatherer:
             return False
         dataset = self._store.datasets.get((version.metadata.namespace, version.spec.dataset))
         return dataset is not None and dataset.job_uid == job.metadata.uid
+
+
+def _stands_still(item: Run | TableCheck) -> bool:
+    return bool(item.warnings) or any(pod.unschedulable for pod in item.pods)
+
+
+def _is_doubtful(version: EvaluationJobVersion, dataset: DatasetFacts) -> bool:
+    return version.status.state in FINAL_VERSION_STATES and dataset.outcome is None
 
 
 def _told(pods: Sequence[PodFacts]) -> bool:

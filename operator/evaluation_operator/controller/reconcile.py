@@ -76,16 +76,15 @@ class Reconciler:
     async def _try(self, key: Key, turn: Turn, plan: Plan) -> datetime | None:
         try:
             return await self._carry_out(turn, plan)
-        except NotFound as error:
-            # Mostly the object itself is gone, or its namespace goes: then the next turn is none.
-            logger.info("%s: %s", key, error.message)
-            return self._clock.now() + self._policy.retry
         except Obstructed as error:
             return await self._report_obstacle(key, error.obstacle)
-        except (Forbidden, Rejected) as error:
-            found = obstacle_of(error)
-            assert found is not None, "both kinds have one"
-            return await self._report_obstacle(key, found)
+        except (Forbidden, NotFound, Rejected) as error:
+            obstacle = obstacle_of(error, key.namespace)
+            if obstacle is not None:
+                return await self._report_obstacle(key, obstacle)
+            # Mostly the object itself is gone: then the next turn is none.
+            logger.info("%s: %s", key, error.message)
+            return self._clock.now() + self._policy.retry
 
     async def _decide(
         self, key: Key, obstacle: Obstacle | None, refusals: tuple[LoggerRefusal, ...] = ()
@@ -130,13 +129,15 @@ class Reconciler:
         self._publisher.publish(turn.key, await self._actor.perform(turn, action))
 
     async def _report_obstacle(self, key: Key, obstacle: Obstacle) -> datetime | None:
-        """Say it in the status; only a decision knows how, so decide again with it."""
-        logger.warning("%s: %s: %s", key, obstacle.reason, obstacle.message)
+        """Say it in the status; only a decision knows how, so decide again with it. What the
+        status says already is no news for the log either."""
         wake_at = self._clock.now() + self._policy.retry
         decision = await self._decide(key, obstacle)
         if decision is None:
             return None
         turn, plan = decision
+        if plan.status is not None:
+            logger.warning("%s: %s: %s", key, obstacle.reason, obstacle.message)
         try:
             for action in plan.actions:
                 if isinstance(action, WriteOutcome):

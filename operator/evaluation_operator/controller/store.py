@@ -36,7 +36,7 @@ class Store:
         self.instructions: Collection[StoredObject] = Collection()
         self.datasets: Collection[DatasetFacts] = Collection()
         self.batch_jobs: Collection[JobFacts] = Collection()
-        self.pods: Collection[PodFacts] = Collection()
+        self.pods: Collection[PodFacts] = Collection(lambda pod: (pod.owner_uid, pod.run))
         self._referring: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
         self._references: dict[Key, frozenset[tuple[str, str]]] = {}
         self._siblings = Siblings()
@@ -151,10 +151,11 @@ class Store:
 
     def _rivals(self, namespace: str, job: str) -> set[Key]:
         stored = self.jobs.get((namespace, job))
-        if stored is not None:
+        if stored is not None and stored.held_by is None:
             return set()
-        # A job is gone: whoever waits for its model version may take it now. The index of the
-        # gone job is gone too, so every stalled job of the namespace has a look.
+        # A job is gone, or goes: whoever waits for its model version may take it, or say for what
+        # it waits. The index of a gone job is gone too, so every stalled job of the namespace has
+        # a look.
         return {
             job_key(*name)
             for name, other in self.jobs.items()

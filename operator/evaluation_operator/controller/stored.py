@@ -60,7 +60,8 @@ class StoredObject:
     """An object as compact JSON; of a large one only its digest, and `is_whole` is False.
 
     A digest has the metadata, what other objects' decisions look at, and what metrics show.
-    `number`: that of a version, once it has one.
+    `number`: that of a version, once it has one. `held_by`: of one that was deleted, whose
+    finalizers keep it; None of all others.
     """
 
     uid: str
@@ -71,6 +72,7 @@ class StoredObject:
     create_time: datetime
     owner_uid: str = ""
     number: int | None = None
+    held_by: tuple[str, ...] | None = None
 
     def parse(self) -> Body:
         parsed: Body = json.loads(self.body)
@@ -91,6 +93,7 @@ class StoredObject:
             refers_to=_references(kind, kept),
             create_time=parse_time(meta["creationTimestamp"]),
             number=kept["status"].get("number") if kind == "EvaluationJobVersion" else None,
+            held_by=_held_by(meta) if "deletionTimestamp" in meta else None,
         )
 
 
@@ -120,6 +123,14 @@ def trimmed_metadata(metadata: Mapping[str, Any]) -> Body:
         controllers = [item for item in owners if item.get("controller")]
         kept["ownerReferences"] = controllers[:1] or owners[:1]
     return kept
+
+
+def _held_by(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """Nobody's as long as it waits for us. Kubernetes' own, without a domain, go by themselves."""
+    finalizers = metadata.get("finalizers") or ()
+    if FINALIZER in finalizers:
+        return ()
+    return tuple(str(item) for item in finalizers if "/" in str(item))
 
 
 def _is_larger(value: object, size: int) -> bool:

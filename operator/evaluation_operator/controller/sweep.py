@@ -120,7 +120,8 @@ class Sweeper:
                 for key in keys:
                     news.add(resource.kind)
                     self._queue.add(key)
-            await self._claims.refresh(namespace)
+            for key in await self._claims.refresh(namespace):
+                self._queue.add(key)
         if not self.first.is_set():
             for key in self._store.all_keys():
                 self._queue.add(key)

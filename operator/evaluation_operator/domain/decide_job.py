@@ -232,7 +232,7 @@ def _with_job(
     The template may have been edited since the run began: it is judged for each pod anew.
     """
     job, step = snapshot.job, step_job(run.dataset.name, step_of(run.dataset))
-    if step is None or run.job is not None or run.dataset.deleting:
+    if step is None or run.job is not None or run.pods or run.dataset.deleting:
         return progress
     if faults := pod_faults(job.spec.run_template, policy.limits):
         return Progress(Phase.QUEUING, Reason.NOT_ALLOWED, listed(faults), is_held_up=True)

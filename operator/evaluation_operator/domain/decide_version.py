@@ -14,9 +14,10 @@ from evaluation_operator.api.evaluation_job_version import (
     VersionState,
 )
 from evaluation_operator.api.run_template import RunTemplate
-from evaluation_operator.domain.conditions import clip, condition, is_true, message_of
+from evaluation_operator.domain.believed_versions import believed_version_status
+from evaluation_operator.domain.conditions import clip, condition
 from evaluation_operator.domain.facts import Failure, Outcome, Result
-from evaluation_operator.domain.faults import Fault, listed
+from evaluation_operator.domain.faults import listed
 from evaluation_operator.domain.leftovers import end_left_over
 from evaluation_operator.domain.manifests import (
     build_run_job,
@@ -43,18 +44,20 @@ from evaluation_operator.domain.progress import (
 )
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Run, VersionSnapshot
-from evaluation_operator.domain.stalled import (
-    pod_faults,
-    stalled_version_faults,
-    version_faults,
-)
 from evaluation_operator.domain.standing import Phase, later
 from evaluation_operator.domain.steps import begun_at
 from evaluation_operator.domain.troubles import is_same
+from evaluation_operator.domain.version_gates import (
+    never_starts,
+    refusal,
+    templates_faults,
+    waits_for,
+)
 
 INVALID_ARGUMENT = 3
-FAILED_PRECONDITION = 9
 MESSAGE_BYTES = 512
+ORPHAN = "orphan"
+"""Kubernetes' own finalizer while dependents lose their owner."""
 STATES = {
     Phase.CREATING: VersionState.CREATING,
     Phase.QUEUING: VersionState.QUEUING,
@@ -95,10 +98,11 @@ class _Draft:
 def decide_version(snapshot: VersionSnapshot, now: datetime, policy: Policy) -> Plan:
     """Gathered facts in, plan out; total over whatever is missing."""
     version = snapshot.version
-    draft = _Draft(version, version.status, now)
     if version.metadata.deletion_timestamp is not None:
-        return Plan()
-    if version.status.state in FINAL_VERSION_STATES:
+        return Plan(actions=tuple(_stop(version, snapshot.run)))
+    status, events = believed_version_status(version, snapshot.run, now)
+    draft = _Draft(version, status, now, events=events)
+    if status.state in FINAL_VERSION_STATES:
         _report_ended(draft)
         _end_job(draft, snapshot.run)
         return draft.plan()
@@ -117,11 +121,22 @@ def decide_version(snapshot: VersionSnapshot, now: datetime, policy: Policy) -> 
     elif version.spec.terminate:
         message = "terminated before it was created"
         _end(draft, VersionState.TERMINATED, Reason.TERMINATED, message, now)
-    elif (refusal := _refusal(version, policy)) is not None:
-        _fail(draft, *refusal)
+    elif (refused := refusal(version, policy)) is not None:
+        _fail(draft, *refused)
     else:
         _create(draft, snapshot, number, policy)
     return draft.plan()
+
+
+def _stop(version: EvaluationJobVersion, run: Run | None) -> list[Action]:
+    """It was deleted, and its run ends with it, also where somebody's finalizer keeps it; but not
+    where `--cascade=orphan` is to leave the run."""
+    finalizers = version.metadata.finalizers
+    if ORPHAN in finalizers or not any("/" in it for it in finalizers):
+        return []
+    if run is None or run.job is None or run.job.finished or run.job.deleting:
+        return []
+    return [DeleteJob(run.job)]
 
 
 def _own(draft: _Draft, snapshot: VersionSnapshot) -> None:
@@ -150,7 +165,7 @@ def _number(snapshot: VersionSnapshot) -> int | None:
 
 
 def _create(draft: _Draft, snapshot: VersionSnapshot, number: int, policy: Policy) -> None:
-    waiting = _waits_for(snapshot, policy)
+    waiting = waits_for(snapshot, policy)
     if waiting is not None:
         _wait(draft, snapshot, *waiting, policy)
         return
@@ -184,43 +199,6 @@ def _wait(
         draft.wake_at = draft.now + policy.retry
 
 
-def _waits_for(snapshot: VersionSnapshot, policy: Policy) -> tuple[Reason, str] | None:
-    """What may still come; what lies in the version's own spec never does, and fails it."""
-    spec, job = snapshot.version.spec, snapshot.job
-    if job is None or job.metadata.deletion_timestamp is not None:
-        return (
-            Reason.JOB_NOT_FOUND,
-            f"EvaluationJob {spec.evaluation_job!r} does not exist: apply it",
-        )
-    if snapshot.obstacle is not None:
-        return snapshot.obstacle.reason, snapshot.obstacle.message
-    conditions = job.status.conditions
-    if is_true(conditions, "Stalled"):
-        return Reason.JOB_STALLED, message_of(conditions, "Stalled")
-    if not is_true(conditions, "Ready") or snapshot.labels is None:
-        return Reason.JOB_NOT_READY, message_of(conditions, "Ready") or "the job is not ready yet"
-    # What the status says may be of the job before it was edited, and this is where pods come from.
-    if faults := pod_faults(job.spec.run_template, policy.limits):
-        return Reason.JOB_NOT_READY, listed(faults)
-    if spec.dataset is not None and not snapshot.source_dataset_found:
-        message = (
-            f"Dataset {spec.dataset!r} of EvaluationJob {spec.evaluation_job!r} does not exist"
-        )
-        return Reason.DATASET_NOT_FOUND, message
-    return None
-
-
-def _refusal(version: EvaluationJobVersion, policy: Policy) -> tuple[Reason, str] | None:
-    """Why the version's own spec, which nobody can edit, never gets a pod."""
-    reason, faults = Reason.INVALID_SPEC, stalled_version_faults(version, limits=policy.limits)
-    if not faults:
-        reason, faults = Reason.NOT_ALLOWED, version_faults(version, limits=policy.limits)
-    if not faults:
-        return None
-    cure = ": make a version with a runTemplate that is allowed"
-    return reason, clip(listed(faults), MESSAGE_BYTES - len(cure)) + cure
-
-
 def _fail(draft: _Draft, reason: Reason, message: str) -> None:
     """End a version that never gets a run."""
     failure = RpcStatus(code=INVALID_ARGUMENT, message=clip(message, MESSAGE_BYTES))
@@ -235,7 +213,7 @@ def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Poli
         progress.outcome
         or progress.failure
         or never_created(run, snapshot.obstacle, draft.now, policy)
-        or _never_starts(draft, snapshot, run, policy)
+        or never_starts(snapshot, run, draft.now, policy)
     )
     draft.update(dataset=run.dataset.name)
     if outcome is not None:
@@ -255,8 +233,8 @@ def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Poli
     if run.job is None and (job is None or run.dataset.job_uid != job.uid):
         reason = Reason.JOB_NOT_FOUND
         message = f"EvaluationJob {draft.version.spec.evaluation_job!r} is gone: delete the version"
-    elif run.job is None and job is not None:
-        if faults := _pod_faults(draft.version, job, policy):
+    elif run.job is None and job is not None and not run.pods:
+        if faults := templates_faults(draft.version, job, policy):
             reason, message = Reason.NOT_ALLOWED, listed(faults)
         elif snapshot.free_places == 0:
             reason = Reason.TOO_MANY_RUNS
@@ -269,26 +247,6 @@ def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Poli
     if state is VersionState.RUNNING and draft.status.start_time is None:
         draft.update(start_time=draft.now)
     _report(draft, state, reason, message, refused=wants_end)
-
-
-def _never_starts(
-    draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Policy
-) -> Outcome | None:
-    """A run without a Job that can have none any more has failed; it would wait for ever."""
-    version, job = draft.version, snapshot.job
-    if run.job is not None:
-        return None
-    if (refusal := _refusal(version, policy)) is not None:
-        message = refusal[1]
-    elif job is None or run.dataset.job_uid == job.uid or job.created < run.dataset.create_time:
-        return None
-    else:
-        message = (
-            f"the EvaluationJob {job.name!r} of this run is gone, and the one that has its name "
-            "now is another: delete the version, and make one of that job"
-        )
-    failure = Failure(FAILED_PRECONDITION, message)
-    return Outcome(Result.FAILED, draft.now, message=message, partial_failures=(failure,))
 
 
 def _tell_trouble(draft: _Draft, progress: Progress) -> str:
@@ -309,12 +267,6 @@ def _ensure_job(draft: _Draft, job: EvaluationJob, run: Run, policy: Policy) -> 
     dataset["metadata"]["uid"] = run.dataset.uid
     template = _template(version, job)
     draft.actions.append(CreateRunJob(run.dataset, build_run_job(dataset, job, template, policy)))
-
-
-def _pod_faults(version: EvaluationJobVersion, job: EvaluationJob, policy: Policy) -> list[Fault]:
-    """Of the job's template, too, where the version has one: its Secrets are the job's."""
-    templates = (version.spec.run_template, job.spec.run_template)
-    return [fault for it in templates for fault in pod_faults(it, policy.limits)]
 
 
 def _template(version: EvaluationJobVersion, job: EvaluationJob) -> RunTemplate | None:

@@ -122,7 +122,7 @@ class DatasetFacts:
             name=meta["name"],
             uid=meta["uid"],
             resource_version=meta["resourceVersion"],
-            owner_uid=controller_uid(meta),
+            owner_uid=controller_uid(meta) or _asked_by(spec),
             job_uid=str((spec.get("evaluationJob") or {}).get("uid", "")),
             scheduled_time=parse_time(spec["scheduledTime"]),
             windows=tuple(_window(item) for item in spec.get("windows") or ()),
@@ -153,6 +153,7 @@ class JobFacts:
     labels: tuple[tuple[str, str], ...]
     has_queue: bool
     suspended: bool
+    parallelism: int
     complete: bool
     failed: bool
     reason: str
@@ -190,6 +191,7 @@ class JobFacts:
             labels=_own_labels(meta),
             has_queue=LABEL_QUEUE in (meta.get("labels") or {}),
             suspended=bool(spec.get("suspend")),
+            parallelism=int(spec.get("parallelism", 1)),
             complete=bool(complete),
             failed=bool(failed),
             reason=str(ended.get("reason", ""))[:128],
@@ -222,6 +224,12 @@ def controller_uid(meta: Mapping[str, Any]) -> str:
         if reference.get("controller"):
             return str(reference["uid"])
     return ""
+
+
+def _asked_by(spec: Mapping[str, Any]) -> str:
+    """Of a Dataset that has lost its owner reference: its spec, which is immutable, has the uid."""
+    asker = spec.get("evaluationJobVersion") or spec.get("evaluationJob") or {}
+    return str(asker.get("uid", ""))
 
 
 def parse_time(text: str) -> datetime:

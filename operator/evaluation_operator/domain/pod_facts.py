@@ -77,6 +77,11 @@ class PodFacts:
     memory_limit: str
 
     @property
+    def run(self) -> str:
+        """Whose pod it is, also without its Job; empty for a table check's."""
+        return run_of(self.namespace, self.dataset) if self.dataset else ""
+
+    @property
     def started(self) -> bool:
         return self.start_time is not None
 
@@ -132,6 +137,11 @@ class PodFacts:
 
 def _time(text: str | None) -> datetime | None:
     return parse_time(text) if text else None
+
+
+def run_of(namespace: str, dataset: str) -> str:
+    """The key by which pods of a run are found."""
+    return f"{namespace}/{dataset}"
 
 
 def _state(container: Container) -> Mapping[str, Any]:

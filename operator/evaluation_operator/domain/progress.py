@@ -15,11 +15,13 @@ from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Run
 from evaluation_operator.domain.standing import (
     Phase,
+    Standing,
     has_come_to_its_end,
     has_pod,
     last_failed,
     last_trouble,
     stand,
+    stand_without_job,
 )
 from evaluation_operator.domain.steps import Step, begun_at, step_of
 from evaluation_operator.domain.troubles import Trouble, of_deletion, of_end, told_before
@@ -74,8 +76,10 @@ def observe(
         )
     if step_of(dataset) is Step.LABEL:
         return _with_people(dataset, has_labeler)
-    if job is None:
+    if job is None and not pods:
         return Progress(Phase.CREATING, Reason.STARTING, "the Job is being created")
+    if job is None:
+        return _of_standing(stand_without_job(pods, now))
     if has_come_to_its_end(job, pods, now, policy):
         return Progress(
             Phase.ENDED,
@@ -89,6 +93,10 @@ def observe(
         phase = Phase.RUNNING if any(pod.started for pod in pods) else Phase.QUEUING
         reason = Reason(told.partition(":")[0])
         return Progress(phase, reason, told, is_held_up=True, again_at=standing.again_at)
+    return _of_standing(standing)
+
+
+def _of_standing(standing: Standing) -> Progress:
     return Progress(
         standing.phase,
         standing.reason,

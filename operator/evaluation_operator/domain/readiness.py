@@ -13,7 +13,13 @@ from evaluation_operator.domain.allowances import claim_breach, job_breaches
 from evaluation_operator.domain.faults import Fault, listed
 from evaluation_operator.domain.manifests import build_table_check, lease_for_model_version
 from evaluation_operator.domain.naming import LABELER_LEASE
-from evaluation_operator.domain.plan import Action, CreateTableCheck, DeleteJob, TakeClaim
+from evaluation_operator.domain.plan import (
+    Action,
+    Claim,
+    CreateTableCheck,
+    DeleteJob,
+    TakeClaim,
+)
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import JobSnapshot, TableCheck
@@ -27,6 +33,10 @@ from evaluation_operator.domain.standing import (
 )
 from evaluation_operator.domain.tables import SCHEMES, table_source
 from evaluation_operator.domain.troubles import is_same, of_end
+
+CLAIM = "evaluations"
+"""That of manifests/namespace."""
+TABLE_SOURCE_PATH = "spec.evaluationJobConfig.inputConfig.tableSource"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +93,28 @@ def _model_version_claim(snapshot: JobSnapshot) -> Readiness | None:
     if claim is not None and claim.holder_uid == job.metadata.uid:
         return None
     if claim is not None and claim.holder_exists:
-        message = (
-            f"{job.spec.model_version} is evaluated by EvaluationJob {claim.holder_name!r}: "
-            "a model version has one job; delete one of the two"
-        )
+        message = _taken(job, claim)
         return Readiness(False, Reason.MODEL_VERSION_TAKEN, message, stalled=True)
     version = claim.resource_version if claim is not None else None
     return _missing(
         Reason.PROGRESSING,
         "claiming the model version",
         TakeClaim(lease_for_model_version(job, version)),
+    )
+
+
+def _taken(job: EvaluationJob, claim: Claim) -> str:
+    holder, namespace = claim.holder_name, job.metadata.namespace
+    taken = f"{job.spec.model_version} is evaluated by EvaluationJob {holder!r}"
+    if not claim.holder_goes:
+        return f"{taken}: a model version has one job; delete one of the two"
+    goes = f"{taken}, which was deleted; this job takes over once it is gone"
+    if not claim.holder_finalizers:
+        return goes
+    patch = '{"metadata":{"finalizers":null}}'
+    return (
+        f"{goes}. It is held by {', '.join(claim.holder_finalizers)}; once that is done with it, "
+        f"or gone for good: kubectl patch evj {holder} -n {namespace} --type=merge -p '{patch}'"
     )
 
 
@@ -150,12 +172,22 @@ def _missing_references(snapshot: JobSnapshot) -> Readiness | None:
 def _namespace(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness | None:
     if not snapshot.namespace_lacks:
         return None
-    namespace = snapshot.job.metadata.namespace
-    message = (
-        f"namespace {namespace!r} lacks {' and '.join(snapshot.namespace_lacks)}: "
-        f"kubectl apply -n {namespace} -k {policy.namespace_component}"
-    )
+    namespace, lacks = snapshot.job.metadata.namespace, snapshot.namespace_lacks
+    cures = dict.fromkeys(_cure_of_lack(what, namespace, policy) for what in lacks)
+    message = f"namespace {namespace!r} lacks {' and '.join(lacks)}: {'; '.join(cures)}"
     return _missing(Reason.NAMESPACE_NOT_READY, message, retry_at=now + policy.retry)
+
+
+def _cure_of_lack(what: str, namespace: str, policy: Policy) -> str:
+    """The namespace's component makes what jobs have unless they name another one."""
+    made = (f"ServiceAccount {policy.service_account!r}", f"PersistentVolumeClaim {CLAIM!r}")
+    if what in made:
+        return f"kubectl apply -n {namespace} -k {policy.namespace_component}"
+    if what.startswith("PersistentVolumeClaim"):
+        field = f"{TABLE_SOURCE_PATH}.persistentVolumeClaimName"
+    else:
+        field = "spec.runTemplate.serviceAccountName"
+    return f"create {what}, or name another one in {field}"
 
 
 def _labeler(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness | None:

@@ -85,6 +85,7 @@ class Reason(StrEnum):
     OOM_KILLED = "OOMKilled"
     EVICTED = "Evicted"
     POD_LOST = "PodLost"
+    POD_WITHOUT_JOB = "PodWithoutJob"
 
     # ... from ending
     CONTAINER_STILL_RUNNING = "ContainerStillRunning"
@@ -93,6 +94,7 @@ class Reason(StrEnum):
 
     # Times that cannot be
     FUTURE_NOT_BELIEVED = "FutureNotBelieved"
+    STATE_NOT_BELIEVED = "StateNotBelieved"
 
     # Dataset: Labeled. It is True with the first three, and then the run goes on.
     NOTHING_TO_LABEL = "NothingToLabel"

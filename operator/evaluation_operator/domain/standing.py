@@ -21,6 +21,7 @@ from evaluation_operator.domain.troubles import (
     of_deletion,
     of_end,
     of_loss,
+    of_orphan,
     of_scheduling,
     of_suspension,
     of_waiting,
@@ -69,7 +70,7 @@ def stand(
         return _held(of_deletion(job), Phase.QUEUING, until)
     if job.suspended and job.has_queue:
         return Standing(Phase.QUEUING, Reason.QUEUED, HELD_BY_QUEUE, is_held_up=True)
-    if job.suspended:
+    if job.suspended or job.parallelism == 0:
         return _held(of_suspension(job), Phase.QUEUING)
     earlier = last_trouble(pods)
     if job.failing_since is not None:
@@ -92,11 +93,25 @@ def stand(
     return Standing(Phase.QUEUING, Reason.STARTING, "waiting for a pod")
 
 
+def stand_without_job(pods: Sequence[PodFacts], now: datetime) -> Standing:
+    """Of a run whose Job is gone before its pods: no other Job is made while one of them lives,
+    since its pod would write the same files."""
+    if (going := _going(pods)) is not None:
+        return _of_going(going, now)
+    pod = _live(pods)
+    assert pod is not None, "one of them lives"
+    phase = Phase.RUNNING if pod.started else Phase.QUEUING
+    if not pod.owner_uid:
+        return _held(of_orphan(pod), phase)
+    # Its Job was deleted, and so it goes too: nobody tells if it does not.
+    return Standing(phase, Reason.STARTING, f"pod {pod.name} goes first", again_at=now + PATIENCE)
+
+
 def asked_about(
     job: JobFacts, pods: Sequence[PodFacts], now: datetime, policy: Policy
 ) -> str | None:
     """The uid of what may be in a trouble that only Events tell; None for nothing as yet."""
-    if job.finished or job.suspended or job.deleting:
+    if job.finished or job.suspended or job.parallelism == 0 or job.deleting:
         return None
     if (pod := _live(pods)) is not None:
         is_still = not pod.started and bool(pod.node) and not pod.waiting

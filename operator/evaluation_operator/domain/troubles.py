@@ -226,10 +226,12 @@ def of_end(pod: PodFacts) -> Trouble:
 
 def of_suspension(job: JobFacts) -> Trouble:
     """Somebody holds the Job by hand: no queue will let it go."""
-    patch = '{"spec":{"suspend":false}}'
+    patch, how = '{"spec":{"suspend":false}}', "is suspended by hand"
+    if not job.suspended:
+        patch, how = '{"spec":{"parallelism":1}}', "may have no pod (spec.parallelism: 0)"
     return Trouble(
         Reason.SUSPENDED,
-        f"Job {job.name} is suspended by hand",
+        f"Job {job.name} {how}",
         f"kubectl patch job {job.name} -n {job.namespace} --type=merge -p '{patch}'",
     )
 
@@ -253,6 +255,16 @@ def of_loss(pod: PodFacts) -> Trouble:
         f"pod {pod.name} was told to end, and node {pod.node or '(none)'} has not said that it did",
         "if that node is gone: "
         f"kubectl delete pod {pod.name} -n {pod.namespace} --force --grace-period=0",
+    )
+
+
+def of_orphan(pod: PodFacts) -> Trouble:
+    """The Job was deleted with `--cascade=orphan`, or somebody took the pod from it."""
+    return Trouble(
+        Reason.POD_WITHOUT_JOB,
+        f"pod {pod.name} goes on without its Job, which was deleted",
+        "what it writes counts, and another Job is made if it fails; to have that now: "
+        f"kubectl delete pod {pod.name} -n {pod.namespace}",
     )
 
 
@@ -280,5 +292,6 @@ _TROUBLES = frozenset(
         Reason.SUSPENDED,
         Reason.CONTAINER_STILL_RUNNING,
         Reason.HELD_BY_FINALIZER,
+        Reason.POD_WITHOUT_JOB,
     }
 )

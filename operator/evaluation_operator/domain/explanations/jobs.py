@@ -202,7 +202,7 @@ OF_JOBS: Mapping[Reason, Explanation] = {
         ),
     ),
     Reason.NAMESPACE_TERMINATING: Explanation(
-        (Place.READY, Place.VERSION, Place.EVENT),
+        (Place.READY, Place.VERSION),
         "The namespace is being deleted: what is there goes, and nothing new can be made in it, no "
         "run either.",
         "Nothing, if that is meant: the jobs go with it. If it hangs, its conditions say what it "
@@ -217,5 +217,13 @@ OF_JOBS: Mapping[Reason, Explanation] = {
         "Nothing for the job. See whether the clocks of the operator and the nodes agree, and who "
         "writes statuses by hand.",
         ("date --utc", "kubectl get evj JOB -n NAMESPACE -o yaml --show-managed-fields"),
+    ),
+    Reason.STATE_NOT_BELIEVED: Explanation(
+        (Place.EVENT,),
+        "The state of a version says that it has ended, and its run says otherwise: somebody wrote "
+        "it. The run is followed on, and the state is what comes out of it.",
+        "Nothing for the version: `spec.terminate` ends one that has not begun. See "
+        "who writes statuses by hand.",
+        ("kubectl get evjv VERSION -n NAMESPACE -o yaml --show-managed-fields",),
     ),
 }

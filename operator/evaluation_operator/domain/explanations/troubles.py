@@ -35,9 +35,13 @@ OF_TROUBLES: Mapping[Reason, Explanation] = {
     ),
     Reason.SUSPENDED: Explanation(
         _SEEN,
-        "Somebody has suspended the Job by hand, and no queue is there to let it go.",
+        "Somebody has suspended the Job by hand, or allowed it no pod (`parallelism: 0`), and no "
+        "queue is there to let it go.",
         "Let it go on.",
-        ("""kubectl patch job RUN -n NAMESPACE --type=merge -p '{"spec":{"suspend":false}}'""",),
+        (
+            """kubectl patch job RUN -n NAMESPACE --type=merge -p '{"spec":{"suspend":false}}'""",
+            """kubectl patch job RUN -n NAMESPACE --type=merge -p '{"spec":{"parallelism":1}}'""",
+        ),
     ),
     Reason.FAILED_CREATE: Explanation(
         _SEEN,
@@ -208,6 +212,13 @@ OF_TROUBLES: Mapping[Reason, Explanation] = {
             "kubectl get pods -n NAMESPACE -l evaluations.dev/dataset=RUN -o wide",
             "kubectl delete pod POD -n NAMESPACE --force --grace-period=0",
         ),
+    ),
+    Reason.POD_WITHOUT_JOB: Explanation(
+        _SEEN,
+        "The run's Job was deleted with `--cascade=orphan`, and its pod goes on. What that "
+        "publishes counts; no other Job is made meanwhile, since both would write the same files.",
+        "Nothing; or delete the pod, and the run begins again with another Job.",
+        ("kubectl delete pod -n NAMESPACE -l evaluations.dev/dataset=RUN",),
     ),
     Reason.CONTAINER_STILL_RUNNING: Explanation(
         _SEEN,
