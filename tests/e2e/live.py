@@ -122,14 +122,17 @@ class Live:
         return bool(json.loads(said)["status"]["allowed"])
 
     def install(
-        self, clock_offset: timedelta = timedelta(0), namespaces: Sequence[str] = ()
+        self,
+        clock_offset: timedelta = timedelta(0),
+        namespaces: Sequence[str] = (),
+        **settings: str,
     ) -> None:
         """The trial overlay, always with new pods, since images keep their name.
 
         A shifted clock is for the given namespaces alone: no other job is to think it is later.
         """
         environment = {"EVALUATION_NAMESPACES": ",".join(namespaces)} if namespaces else {}
-        environment |= shifted_clock(clock_offset)
+        environment |= shifted_clock(clock_offset) | settings
         trial = CHECKOUT / "manifests" / "overlays" / "trial"
         overlay = Overlay(trial, "Deployment", "evaluation-operator", environment)
         self.kubectl("apply", "-k", overlay.write(self._folder()))

@@ -45,7 +45,10 @@ _CODES = {
     Reason.FAILED_CREATE_POD_SANDBOX: UNAVAILABLE,
     Reason.POD_FAILED: UNKNOWN,
 }
-_PULLING = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull)?(: )?')
+_PULLING = re.compile(
+    r'^(Back-off pulling image "[^"]*"(: ErrImagePull)?(: )?)?'
+    r'(failed to pull and unpack image "[^"]*": (?=failed to resolve reference))?'
+)
 _GENERATED = re.compile(r'^(pods "[a-z0-9.-]+)-(?:[a-z0-9]{5})?"')
 _DELETE = re.compile(r",? (then|and) kubectl delete job \S+ -n \S+$")
 
