@@ -81,6 +81,13 @@ class PodFacts:
         """Whose pod it is, also without its Job; empty for a table check's."""
         return run_of(self.namespace, self.dataset) if self.dataset else ""
 
+    def ended_at(self, now: datetime) -> datetime:
+        """When its program ended. What a node says whose clock is ahead would keep others waiting
+        until then: its pod was made before, by the clock of the API server."""
+        if self.finish_time is None or self.finish_time > now:
+            return self.create_time
+        return self.finish_time
+
     @property
     def started(self) -> bool:
         return self.start_time is not None

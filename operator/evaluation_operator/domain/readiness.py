@@ -273,14 +273,10 @@ def _failed_check(
     The longer it is not, the rarer: each check takes a pod. The next one is made in the place of
     the one that failed, and so knows how many did before.
     """
-    ended = sorted(
-        (pod for pod in check.pods if pod.finish_time is not None),
-        key=lambda pod: (pod.finish_time, pod.name),
-    )
     reason, message = _verdict_of(job, check)
-    finished = ended[-1].finish_time if ended else None
     failed = check.job.failed_checks + 1
-    retry_at = (finished or check.job.create_time) + _pause_after(failed, policy)
+    ended_at = max([check.job.create_time, *(pod.ended_at(now) for pod in check.pods)])
+    retry_at = ended_at + _pause_after(failed, policy)
     if retry_at > now:
         return _missing(reason, message, retry_at=retry_at)
     again = CreateTableCheck(build_table_check(job, policy, failed))

@@ -79,10 +79,10 @@ def stand(
             Phase.RUNNING, Reason.RUNNING, "the Job ends", again_at=job.failing_since + PATIENCE
         )
     if (pod := _live(pods)) is not None:
-        return _of_pod(job, pod, _newest(warnings), earlier)
+        return _of_pod(job, pod, _newest(warnings), earlier, now)
     if (going := _going(pods)) is not None:
         return _of_going(going, now)
-    until = _just_ended_until(pods, policy)
+    until = _just_ended_until(pods, now, policy)
     if any(pod.has_succeeded for pod in pods) or (until is not None and now < until):
         # What comes next is the Job controller's to say: the end, or another pod.
         return Standing(Phase.RUNNING, Reason.RUNNING, "the pod has ended", again_at=until)
@@ -153,7 +153,7 @@ def is_kept_alive(pod: PodFacts, now: datetime) -> bool:
     """By a container that somebody put beside the run's: without it the pod would have ended."""
     if pod.has_ended or not pod.still_running or pod.finish_time is None:
         return False
-    return now - pod.finish_time >= PATIENCE
+    return now - pod.ended_at(now) >= PATIENCE
 
 
 def has_pod(pods: Sequence[PodFacts]) -> bool:
@@ -183,11 +183,14 @@ def _held(trouble: Trouble, phase: Phase, again_at: datetime | None = None) -> S
 
 
 def _of_pod(
-    job: JobFacts, pod: PodFacts, warning: WarningFacts | None, earlier: Trouble | None
+    job: JobFacts,
+    pod: PodFacts,
+    warning: WarningFacts | None,
+    earlier: Trouble | None,
+    now: datetime,
 ) -> Standing:
     if pod.exit_code is not None and pod.still_running:
-        until = pod.finish_time + PATIENCE if pod.finish_time is not None else None
-        return _held(of_companion(pod), Phase.RUNNING, until)
+        return _held(of_companion(pod), Phase.RUNNING, pod.ended_at(now) + PATIENCE)
     if pod.waiting:
         return _held(of_waiting(job, pod), Phase.QUEUING)
     if pod.started and earlier is not None:
@@ -214,9 +217,9 @@ def _of_going(pod: PodFacts, now: datetime) -> Standing:
     return Standing(Phase.QUEUING, Reason.STARTING, text, again_at=until)
 
 
-def _just_ended_until(pods: Sequence[PodFacts], policy: Policy) -> datetime | None:
+def _just_ended_until(pods: Sequence[PodFacts], now: datetime, policy: Policy) -> datetime | None:
     pod = last_failed(pods)
-    return (pod.finish_time or pod.create_time) + policy.trouble_after if pod else None
+    return pod.ended_at(now) + policy.trouble_after if pod else None
 
 
 def _live(pods: Sequence[PodFacts]) -> PodFacts | None:
@@ -234,4 +237,5 @@ def _newest(warnings: Sequence[WarningFacts]) -> WarningFacts | None:
 
 
 def _is_old(time: datetime, now: datetime, policy: Policy) -> bool:
-    return now - time >= policy.trouble_after
+    """Of what was made in the future, by another clock, nobody can say: rather ask than wait."""
+    return abs(now - time) >= policy.trouble_after

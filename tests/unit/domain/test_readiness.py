@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from evaluation_operator.api.base import format_time
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.domain.plan import CreateTableCheck, DeleteJob, Obstacle
 from evaluation_operator.domain.reasons import Reason
@@ -235,6 +236,21 @@ def test_the_longer_a_table_is_wrong_the_rarer_it_is_checked() -> None:
 
     assert minutes == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert world.condition("Ready")["message"] == "connection refused", "while it is checked again"
+
+
+@pytest.mark.parametrize("minutes", [-5, 5], ids=["behind", "ahead"])
+def test_by_whatever_clock_a_check_has_failed_the_next_one_is_made_soon(minutes: int) -> None:
+    world = JobWorld(checked=False, paused=True)
+    world.settle()
+    world.fail(world.check_name, "connection refused", reason="TableUnavailable")
+    [pod] = world.pods[world.check_name]
+    [container] = pod["status"]["containerStatuses"]
+    finished = format_time(world.now + timedelta(minutes=minutes))
+    container["state"]["terminated"]["finishedAt"] = finished
+    world.now += world.policy.table_check_retry
+    world.settle()
+
+    assert not world.pods.get(world.check_name), "another check has begun"
 
 
 def test_how_often_a_table_was_wrong_is_forgotten_when_it_is_right_or_another() -> None:

@@ -456,6 +456,26 @@ def test_what_mostly_ends_by_itself_is_looked_at_again(
     assert timedelta(0) < found.again_at - (BEGUN + since) <= timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("minutes", [-5, 0, 5], ids=["behind", "right", "ahead"])
+def test_by_whatever_clock_a_pod_has_ended_its_trouble_is_told_within_a_minute(
+    minutes: int,
+) -> None:
+    """A node whose clock was ahead by five minutes had its failed pods believed to have just
+    ended for as long."""
+    terminated = {"exitCode": 137, "reason": "OOMKilled"} | {
+        "finishedAt": format_time(BEGUN + timedelta(minutes=minutes))
+    }
+    pod = make_pod({"terminated": terminated}, status={"phase": "Failed"})
+
+    found = stand(make_job(), (pod,), (), BEGUN + timedelta(minutes=1), POLICY)
+
+    assert found.reason is Reason.OOM_KILLED
+
+
+def test_of_what_was_made_by_a_clock_that_is_ahead_events_are_asked_for_at_once() -> None:
+    assert asked_about(make_job(), (), BEGUN - timedelta(minutes=5), POLICY) == "uid-job"
+
+
 ENDS = {
     "it goes on": (make_job(), (RUNNING,), False),
     "it has failed": (
