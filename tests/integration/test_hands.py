@@ -298,6 +298,33 @@ async def test_a_state_that_contradicts_the_outcome_is_set_right(lab: Lab) -> No
         assert writes(operator) - before == 1
 
 
+async def test_a_status_that_was_wiped_is_written_again_and_no_run_is_made_twice(
+    lab: Lab,
+) -> None:
+    async with lab.operator() as operator:
+        done = await begun(lab)
+        await ends_well(lab, done)
+        active = await lab.go_to_slot(1)
+        await lab.dataset(active)
+        await lab.kubelet.start(active)
+        before = await lab.job(holds=state("RUNNING"))
+        body = await lab.kube.get(EVALUATION_JOBS, lab.namespace, "ripeness")
+        del body["status"]
+        await lab.kube.replace_status(EVALUATION_JOBS, lab.namespace, body)
+
+        await lab.job(holds=state("RUNNING"))
+        await quiet(operator)
+        status = await lab.job()
+        assert [run["name"] for run in status["active"]] == [active]
+        assert status["latestEvaluation"]["name"] == done
+        assert status["nextRunTime"] == before["nextRunTime"]
+        assert {*await lab.run_jobs()} == {active, done}
+        await ends_well(lab, active)
+        third = await lab.go_to_slot(2)
+        end_of_active = (await lab.windows(active))[-1][1]
+        assert [window[0] for window in await lab.windows(third)] == [end_of_active]
+
+
 async def test_an_outcome_that_was_taken_away_by_hand_ends_in_peace(lab: Lab) -> None:
     """The run is over for its job; nothing is made again for what a hand has lost."""
     async with lab.operator() as operator:

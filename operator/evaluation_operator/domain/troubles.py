@@ -121,6 +121,11 @@ def of_creation(job: JobFacts, warning: WarningFacts, policy: Policy) -> Trouble
 
 def _cure_of_creation(job: JobFacts, detail: str, policy: Policy) -> str:
     namespace = job.namespace
+    if "must specify" in detail:
+        return (
+            "give in spec.runTemplate.resources what the ResourceQuota wants to be told, and "
+            f"{_delete(job)}"
+        )
     if "exceeded quota" in detail or "failed quota" in detail:
         return (
             "raise the ResourceQuota; or ask for less in spec.runTemplate.resources, and "
@@ -131,8 +136,14 @@ def _cure_of_creation(job: JobFacts, detail: str, policy: Policy) -> str:
             "let spec.runTemplate.resources fit the LimitRange (kubectl describe limitrange "
             f"-n {namespace}), then {_delete(job)}"
         )
+    if "PriorityClass" in detail:
+        return f"name one that exists in spec.runTemplate.priorityClassName, and {_delete(job)}"
     if "serviceaccount" in detail and "not found" in detail:
-        return f"kubectl apply -n {namespace} -k {policy.namespace_component}"
+        if f'"{policy.service_account}"' in detail:
+            return f"kubectl apply -n {namespace} -k {policy.namespace_component}"
+        return (
+            f"create it, or name another in spec.runTemplate.serviceAccountName and {_delete(job)}"
+        )
     if "violates PodSecurity" in detail:
         return (
             "run pods fit the level restricted: see what changes them on their way: "

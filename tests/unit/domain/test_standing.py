@@ -124,6 +124,26 @@ CASES = {
         "raise the ResourceQuota; or ask for less in spec.runTemplate.resources, and kubectl",
         warnings=refused("exceeded quota: pods, requested: pods=1, used: pods=2"),
     ),
+    "a quota that wants to be told": Case(
+        Reason.FAILED_CREATE,
+        "failed quota: cpu: must specify limits.cpu for: run",
+        "give in spec.runTemplate.resources what the ResourceQuota wants to be told, and kubectl",
+        warnings=refused("failed quota: cpu: must specify limits.cpu for: run"),
+    ),
+    "a priority that is gone": Case(
+        Reason.FAILED_CREATE,
+        "no PriorityClass with name batch was found",
+        "name one that exists in spec.runTemplate.priorityClassName, and kubectl delete job",
+        warnings=refused("no PriorityClass with name batch was found"),
+    ),
+    "a service account of one's own": Case(
+        Reason.FAILED_CREATE,
+        'serviceaccount "trainer" not found',
+        "create it, or name another in spec.runTemplate.serviceAccountName and kubectl delete",
+        warnings=refused(
+            'error looking up service account fruit/trainer: serviceaccount "trainer" not found'
+        ),
+    ),
     "a LimitRange": Case(
         Reason.FAILED_CREATE,
         "maximum memory usage per Container is 128Mi, but limit is 1Gi",
