@@ -106,6 +106,20 @@ STANDSTILLS = {
         """The claim of the table is `ReadWriteOnce`, and a pod on another node has it. The pod
         starts by itself once that one ends.""",
     ),
+    "check": Standstill(
+        "The pod that looks at the table cannot be made",
+        """The namespace's quota was used up when the job came. Nothing is wrong with the table, and
+        nothing is said of it: nobody has looked. When the quota allows a pod, the check goes on by
+        itself.""",
+    ),
+    "node": Standstill(
+        "The node of the run's pod is gone",
+        """The node went away with the pod on it. Kubernetes has told the pod to end, and waits for
+        a kubelet that never answers; the Job makes no other meanwhile, since the first may still
+        be writing. Once the node is deleted, which clouds do by themselves, Kubernetes gives the
+        pod up within a minute, and another one begins. Deleting the pod by force is not enough:
+        the Job goes on waiting for it.""",
+    ),
     "suspended": Standstill(
         "Somebody has suspended the run's Job",
         """`spec.suspend` of the Job was set by hand. A queue that does so, like Kueue, has its

@@ -31,6 +31,7 @@ from tests.builders import Manifest
 from tests.cluster.control_plane import ControlPlane
 from tests.conftest import Tell
 from tests.integration.eventually import eventually
+from tests.integration.kubelet import NODE
 from tests.integration.lab import POLICY, Lab, condition, quiet, ready, reason, state, writes
 from tests.integration.standstills import STANDSTILLS, Page, read_sections
 
@@ -350,6 +351,49 @@ async def test_a_volume_that_cannot_be_attached(lab: Lab, page: Page) -> None:
         await page.shows("volume", lab)
 
         await succeeds(lab, run)
+
+
+async def test_a_check_of_a_table_whose_pod_cannot_be_made(lab: Lab, page: Page) -> None:
+    """After ten minutes the table was blamed, at which nobody had looked."""
+    async with lab.operator(policy=QUICK):
+        await refuse_pods(lab)
+        await lab.apply_job()
+        status = await lab.job(holds=reason("Ready", "TableNotChecked"))
+        assert "exceeded quota: no-pods" in condition(status, "Ready")["message"]
+        await page.shows("check", lab)
+
+        await lab.delete(QUOTAS, "no-pods")
+        await lab.pass_check()
+        await lab.job(holds=ready)
+
+
+async def test_a_node_that_is_gone_with_its_pod(
+    lab: Lab, page: Page, control_plane: ControlPlane
+) -> None:
+    """No kubelet is here to answer, as none is there. To delete the pod by force, as it was told,
+    did not help: the Job's finalizer kept it."""
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
+    await apply(control_plane, node)
+    async with lab.operator(policy=QUICK):
+        await lab.ready_job()
+        run = await lab.go_to_slot()
+        await lab.kubelet.take(run)
+        await lab.kubelet.start(run)
+        await lab.job(holds=goes_on)
+        pod = (await lab.kubelet.pod(run))["metadata"]["name"]
+        await lab.kube.delete(PODS, lab.namespace, pod)
+        lab.clock.offset += timedelta(minutes=2)
+        status = await lab.job(holds=held_up("PodLost"))
+        assert f"kubectl delete node {NODE}" in status["active"][0]["message"]
+        await page.shows("node", lab)
+
+        await asyncio.to_thread(control_plane.kubectl, "delete", "node", NODE)
+        await eventually(lambda: another_pod(lab, run, pod), seconds=150)
+        await succeeds(lab, run)
+
+
+async def another_pod(lab: Lab, run: str, pod: str) -> bool:
+    return any(it["metadata"]["name"] != pod for it in await lab.kubelet.pods(run))
 
 
 async def test_a_job_that_somebody_has_suspended(lab: Lab, page: Page) -> None:

@@ -267,8 +267,7 @@ def of_loss(pod: PodFacts) -> Trouble:
     return Trouble(
         Reason.POD_LOST,
         f"pod {pod.name} was told to end, and node {pod.node or '(none)'} has not said that it did",
-        "if that node is gone: "
-        f"kubectl delete pod {pod.name} -n {pod.namespace} --force --grace-period=0",
+        f"if that node is gone for good: kubectl delete node {pod.node or 'NODE'}",
     )
 
 

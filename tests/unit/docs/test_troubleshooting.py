@@ -41,7 +41,19 @@ VERBS = {
 }
 KINDS_TO_TYPE = {
     *("evj", "evjv", "specset", "instructions.evaluations.dev", "datasets", "evaluation"),
-    *("job", "jobs", "pod", "pods", "nodes", "events", "namespace", "secret", "secrets", "lease"),
+    *(
+        "job",
+        "jobs",
+        "pod",
+        "pods",
+        "node",
+        "nodes",
+        "events",
+        "namespace",
+        "secret",
+        "secrets",
+        "lease",
+    ),
     *("serviceaccounts", "persistentvolumeclaim", "persistentvolumeclaims", "volumeattachments"),
     *("resourcequota", "limitrange", "networkpolicy"),
     *("validatingadmissionpolicybindings", "validatingwebhookconfigurations"),

@@ -322,7 +322,7 @@ CASES = {
     "a node that is gone": Case(
         Reason.POD_LOST,
         f"pod {JOB}-x7k2p was told to end, and node node-1 has not said that it did",
-        f"kubectl delete pod {JOB}-x7k2p -n fruit --force --grace-period=0",
+        "if that node is gone for good: kubectl delete node node-1",
         pods=(GOING,),
     ),
     "a Job that somebody has suspended": Case(

@@ -43,7 +43,7 @@ PLACEHOLDERS = {
     "JOB": "the EvaluationJob",
     "VERSION": "the EvaluationJobVersion",
     "RUN": "the run: the name of its Dataset and of its Job, like evj-digits-v1-29541240",
-    "POD": "a pod",
+    "NODE": "the node that is gone",
     "SERVICE": "the InferenceService",
     "MODELVERSION": "the version that `spec.modelVersion` of the job names",
     "CLAIM": "the PersistentVolumeClaim",

@@ -206,11 +206,13 @@ OF_TROUBLES: Mapping[Reason, Explanation] = {
         "The pod was told to end a minute ago, and its node has not said that it did; mostly the "
         "node is gone. Until somebody says so no other pod takes its place, since two would write "
         "the same files.",
-        "If the node is gone for good, delete it, or the pod by force.",
+        "If the node is gone for good, delete it, as clouds do by themselves: within a minute "
+        "Kubernetes gives its pods up, and another one begins. To delete the pod by force is not "
+        "enough, since the Job goes on waiting for its end.",
         (
             "kubectl get nodes",
             "kubectl get pods -n NAMESPACE -l evaluations.dev/dataset=RUN -o wide",
-            "kubectl delete pod POD -n NAMESPACE --force --grace-period=0",
+            "kubectl delete node NODE",
         ),
     ),
     Reason.POD_WITHOUT_JOB: Explanation(
