@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from evaluation_operator.api.base import API_VERSION
+from evaluation_operator.domain.naming import FINALIZER
 from evaluation_operator.kube import (
     DATASETS,
     EVALUATION_JOB_VERSIONS,
@@ -19,7 +20,14 @@ from evaluation_operator.kube import (
     Kube,
     Resource,
 )
-from tests.builders import Manifest, make_evaluation_job, make_version, merged
+from tests.builders import (
+    Manifest,
+    make_dataset,
+    make_evaluation,
+    make_evaluation_job,
+    make_version,
+    merged,
+)
 from tests.cluster.control_plane import ControlPlane
 from tests.integration.eventually import eventually
 from tests.integration.lab import Lab, quiet, ready, reason, state
@@ -31,11 +39,18 @@ VERSION_RUN = "evjv-again"
 
 @pytest_asyncio.fixture(autouse=True)
 async def garbage_collector(lab: Lab) -> None:
-    """It learns of new kinds every 30 seconds, and orphans none that it does not know."""
+    """It learns of new kinds every 30 seconds, of one sooner than of another, and orphans none that
+    it does not know."""
     owner = {"apiVersion": API_VERSION, "kind": "EvaluationJob", "name": "none", "uid": "none"}
-    garbage = make_version("garbage", metadata={"ownerReferences": [owner]})
-    await lab.apply(EVALUATION_JOB_VERSIONS, garbage)
-    await lab.is_gone(EVALUATION_JOB_VERSIONS, "garbage", seconds=90)
+    garbage = {
+        EVALUATION_JOB_VERSIONS: make_version("garbage"),
+        DATASETS: make_dataset("garbage"),
+        EVALUATIONS: make_evaluation("garbage"),
+    }
+    for resource, manifest in garbage.items():
+        await lab.apply(resource, merged(manifest, {"metadata": {"ownerReferences": [owner]}}))
+    for resource in garbage:
+        await lab.is_gone(resource, "garbage", seconds=90)
 
 
 async def kubectl(plane: ControlPlane, lab: Lab, *arguments: str, stdin: str | None = None) -> str:
@@ -58,6 +73,16 @@ async def busy(lab: Lab) -> tuple[str, str]:
     return done, active
 
 
+async def running(lab: Lab) -> str:
+    """A job with an active run, whose name is given."""
+    await lab.ready_job()
+    active = await lab.go_to_slot()
+    await lab.dataset(active)
+    await lab.kubelet.start(active)
+    await lab.job(holds=state("RUNNING"))
+    return active
+
+
 async def with_version(lab: Lab) -> None:
     """A job, and a version of it that runs."""
     await lab.ready_job()
@@ -70,6 +95,11 @@ async def with_version(lab: Lab) -> None:
 async def owner_of(lab: Lab, resource: Resource, name: str) -> list[str]:
     body = await lab.kube.get(resource, lab.namespace, name)
     return [item["uid"] for item in body["metadata"].get("ownerReferences") or []]
+
+
+async def finalizers(lab: Lab) -> list[str]:
+    body = await lab.kube.get(EVALUATION_JOBS, lab.namespace, "ripeness")
+    return list(body["metadata"].get("finalizers") or [])
 
 
 async def complete(lab: Lab) -> None:
@@ -99,6 +129,21 @@ async def test_an_orphaning_deletion_leaves_what_goes_on(
         assert await lab.evaluations() == everything
         assert await lab.run_jobs() == everything
         assert await owner_of(lab, LEASES, lease) == [], "whoever comes next takes it"
+
+
+async def test_an_orphaning_deletion_that_is_over_before_anybody_looks(
+    lab: Lab, control_plane: ControlPlane
+) -> None:
+    """Its finalizer is gone by then, and only the run that has lost its owner tells of it."""
+    async with lab.operator():
+        active = await running(lab)
+    await kubectl(control_plane, lab, "delete", "evj", "ripeness", "--cascade=orphan")
+    await eventually(lambda: finalizers(lab), lambda found: found == [FINALIZER])
+    async with lab.operator() as operator:
+        await lab.is_gone(EVALUATION_JOBS, "ripeness")
+        await quiet(operator)
+        assert await lab.run_jobs() == [active]
+        assert await lab.program.publish(active)
 
 
 async def test_a_version_waits_for_a_job_that_was_orphaned_and_comes_again(

@@ -45,6 +45,7 @@ from evaluation_operator.domain.plan import (
     Obstacle,
     OwnVersion,
     RemoveFinalizer,
+    StopRun,
     TakeClaim,
     WriteOutcome,
 )
@@ -155,6 +156,8 @@ class Actor:
                 await self._own_version(turn, owner)
             case DeleteJob(facts):
                 await self._delete(key, JOBS, facts.name, facts.uid, dict(facts.labels))
+            case StopRun(dataset_facts, facts):
+                await self._stop_run(key, dataset_facts, facts)
             case ApplyLogger(service, uid, logger):
                 await self._apply_logger(key, service, uid, logger)
             case DeleteDataset(facts):
@@ -335,6 +338,18 @@ class Actor:
         turn.metadata = ObjectMeta.from_dict(trimmed_metadata(body["metadata"]))
         gone = turn.metadata.deletion_timestamp is not None and not turn.metadata.finalizers
         self._learn(turn.key, turn.resource.kind, body, gone)
+
+    async def _stop_run(self, key: Key, dataset: DatasetFacts, job: JobFacts) -> None:
+        """The API server is asked, since the garbage collector takes owners away just before the
+        finalizer by which the decision would have seen that, and the store may lag behind."""
+        try:
+            stored = await self._kube.get(DATASETS, dataset.namespace, dataset.name)
+        except NotFound:
+            stored = None
+        if stored is not None and not controller_uid(stored["metadata"]):
+            self._learn(key, "Dataset", stored, False)
+            return
+        await self._delete(key, JOBS, job.name, job.uid, dict(job.labels))
 
     async def _delete(
         self, key: Key, resource: Resource, name: str, uid: str, labels: dict[str, str]

@@ -31,6 +31,7 @@ from evaluation_operator.domain.plan import (
     EventRecord,
     Plan,
     RemoveFinalizer,
+    StopRun,
     TakeClaim,
     WriteOutcome,
 )
@@ -131,7 +132,7 @@ def _stop(draft: JobDraft, snapshot: JobSnapshot) -> Plan:
     stopped = snapshot.runs if naming.FINALIZER_ORPHAN not in finalizers else ()
     for run in stopped:
         if run.job is not None and not run.job.finished and not run.job.deleting:
-            draft.actions.append(DeleteJob(run.job))
+            draft.actions.append(StopRun(run.dataset, run.job))
     release_logger(draft, snapshot.job, snapshot.loggers, snapshot.logger_refusals)
     draft.final_actions.append(RemoveFinalizer())
     return draft.plan(snapshot.job)

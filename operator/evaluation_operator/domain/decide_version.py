@@ -24,6 +24,7 @@ from evaluation_operator.domain.manifests import (
     build_version_dataset,
     owner_reference,
 )
+from evaluation_operator.domain.naming import FINALIZER_ORPHAN
 from evaluation_operator.domain.plan import (
     Action,
     CreateRun,
@@ -32,6 +33,7 @@ from evaluation_operator.domain.plan import (
     EventRecord,
     OwnVersion,
     Plan,
+    StopRun,
     WriteOutcome,
 )
 from evaluation_operator.domain.policy import Policy
@@ -56,8 +58,6 @@ from evaluation_operator.domain.version_gates import (
 
 INVALID_ARGUMENT = 3
 MESSAGE_BYTES = 512
-ORPHAN = "orphan"
-"""Kubernetes' own finalizer while dependents lose their owner."""
 STATES = {
     Phase.CREATING: VersionState.CREATING,
     Phase.QUEUING: VersionState.QUEUING,
@@ -132,11 +132,11 @@ def _stop(version: EvaluationJobVersion, run: Run | None) -> list[Action]:
     """It was deleted, and its run ends with it, also where somebody's finalizer keeps it; but not
     where `--cascade=orphan` is to leave the run."""
     finalizers = version.metadata.finalizers
-    if ORPHAN in finalizers or not any("/" in it for it in finalizers):
+    if FINALIZER_ORPHAN in finalizers or not any("/" in it for it in finalizers):
         return []
     if run is None or run.job is None or run.job.finished or run.job.deleting:
         return []
-    return [DeleteJob(run.job)]
+    return [StopRun(run.dataset, run.job)]
 
 
 def _own(draft: _Draft, snapshot: VersionSnapshot) -> None:

@@ -95,6 +95,15 @@ class DeleteJob:
 
 
 @dataclass(frozen=True, slots=True)
+class StopRun:
+    """Delete the Job of a run whose owner is being deleted, unless the run was left without an
+    owner meanwhile: that is how `--cascade=orphan` shows once its finalizer is gone."""
+
+    dataset: DatasetFacts
+    job: JobFacts
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteDataset:
     dataset: DatasetFacts
 
@@ -119,6 +128,7 @@ Action = (
     | CreateTableCheck
     | WriteOutcome
     | DeleteJob
+    | StopRun
     | DeleteDataset
     | ApplyLogger
 )

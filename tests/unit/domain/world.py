@@ -41,6 +41,7 @@ from evaluation_operator.domain.plan import (
     OwnVersion,
     Plan,
     RemoveFinalizer,
+    StopRun,
     TakeClaim,
     WriteOutcome,
 )
@@ -193,7 +194,7 @@ class World:
                         for item in outcome.partial_failures
                     ],
                 )
-            case DeleteJob(facts):
+            case DeleteJob(facts) | StopRun(job=facts):
                 self._write()
                 self.deleted_jobs.append(facts.name)
                 self.remove_job(facts.name)
