@@ -20,6 +20,7 @@ from evaluation_operator.controller.stored import trimmed_metadata
 from evaluation_operator.domain.conditions import Told
 from evaluation_operator.domain.facts import (
     DatasetFacts,
+    JobFacts,
     Outcome,
     RevisionFacts,
     controller_uid,
