@@ -176,7 +176,9 @@ async def test_a_quota_that_refuses_jobs_is_told_and_heals(lab: Lab) -> None:
         )
         name = await lab.go_to_slot()
         status = await lab.job(holds=reason("Ready", "CreateRefused"))
-        assert "exceeded quota" in condition(status, "Ready")["message"]
+        message = condition(status, "Ready")["message"]
+        assert "exceeded quota: small" in message
+        assert message.endswith("; raise the ResourceQuota, or delete Jobs that have ended")
         assert [item["name"] for item in status["active"]] == [name]
 
         await lab.delete(QUOTAS, "small")

@@ -53,6 +53,7 @@ from evaluation_operator.domain.plan import (
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.revisions import build_revision
 from evaluation_operator.domain.steps import step_of
+from evaluation_operator.domain.troubles import of_refusal
 from evaluation_operator.kube import (
     DATASETS,
     EVALUATION_JOB_VERSIONS,
@@ -231,7 +232,7 @@ class Actor:
         except AlreadyExists:
             existing = await self._kube.get(resource, key.namespace, name)
         except (Rejected, Forbidden) as error:
-            text = f"{resource.kind} {name!r} was refused: {error.message}"
+            text = of_refusal(resource.kind, name, error.message)
             permanent = isinstance(error, Rejected)
             raise Obstructed(Obstacle(Reason.CREATE_REFUSED, text, permanent)) from error
         if controller_uid(existing["metadata"]) != owner:

@@ -50,6 +50,7 @@ _PULLING = re.compile(
     r'(failed to pull and unpack image "[^"]*": (?=failed to resolve reference))?'
 )
 _GENERATED = re.compile(r'^(pods "[a-z0-9.-]+)-(?:[a-z0-9]{5})?"')
+_WEBHOOK = "that webhook does not answer: repair it, or have whoever owns it remove it"
 _DELETE = re.compile(r",? (then|and) kubectl delete job \S+ -n \S+$")
 
 
@@ -150,13 +151,33 @@ def _cure_of_creation(job: JobFacts, detail: str, policy: Policy) -> str:
             "kubectl get mutatingwebhookconfigurations"
         )
     if "failed calling webhook" in detail:
-        return "that webhook does not answer: repair it, or have whoever owns it remove it"
+        return _WEBHOOK
     if "denied request" in detail or "denied the request" in detail:
         return (
             "have whoever owns that rule admit pods with the label "
             "app.kubernetes.io/managed-by=evaluation-operator"
         )
     return f"kubectl describe job {job.name} -n {namespace}"
+
+
+def of_refusal(kind: str, name: str, said: str) -> str:
+    """The API server does not take a Dataset or a Job that the operator makes."""
+    detail = clip(said.rstrip(". "), TOLD_BYTES - 2 * LEAST_DETAIL_BYTES)
+    cure = _cure_of_refusal(kind, said)
+    return f"{kind} {name!r} was refused: {detail}" + (f"; {cure}" if cure else "")
+
+
+def _cure_of_refusal(kind: str, said: str) -> str:
+    if "exceeded quota" in said:
+        return f"raise the ResourceQuota, or delete {kind}s that have ended"
+    if "failed calling webhook" in said:
+        return _WEBHOOK
+    if "denied request" in said or "denied the request" in said:
+        return (
+            f"have whoever owns that rule admit {kind}s with the label "
+            "app.kubernetes.io/managed-by=evaluation-operator"
+        )
+    return ""
 
 
 def _delete(job: JobFacts) -> str:
