@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from evaluation_operator.api.base import API_VERSION
 from evaluation_operator.controller import workqueue
-from evaluation_operator.kube import Kube
+from evaluation_operator.kube import DATASETS, EVALUATION_JOB_VERSIONS, EVALUATIONS, Kube
+from tests.builders import make_dataset, make_evaluation, make_version, merged
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.settings import CHECKOUT
 from tests.integration.eventually import eventually
@@ -59,6 +61,22 @@ async def lab(bare_lab: Lab) -> Lab:
     await bare_lab.make_ready()
     await bare_lab.apply_spec_set()
     return bare_lab
+
+
+@pytest_asyncio.fixture
+async def garbage_collector(lab: Lab) -> None:
+    """It learns of new kinds every 30 seconds, of one sooner than of another, and orphans none that
+    it does not know."""
+    owner = {"apiVersion": API_VERSION, "kind": "EvaluationJob", "name": "none", "uid": "none"}
+    garbage = {
+        EVALUATION_JOB_VERSIONS: make_version("garbage"),
+        DATASETS: make_dataset("garbage"),
+        EVALUATIONS: make_evaluation("garbage"),
+    }
+    for resource, manifest in garbage.items():
+        await lab.apply(resource, merged(manifest, {"metadata": {"ownerReferences": [owner]}}))
+    for resource in garbage:
+        await lab.is_gone(resource, "garbage", seconds=90)
 
 
 @pytest.fixture(scope="session")

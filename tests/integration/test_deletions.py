@@ -7,9 +7,7 @@ import json
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from evaluation_operator.api.base import API_VERSION
 from evaluation_operator.domain.naming import FINALIZER
 from evaluation_operator.kube import (
     DATASETS,
@@ -22,35 +20,16 @@ from evaluation_operator.kube import (
 )
 from tests.builders import (
     Manifest,
-    make_dataset,
-    make_evaluation,
     make_evaluation_job,
-    make_version,
     merged,
 )
 from tests.cluster.control_plane import ControlPlane
 from tests.integration.eventually import eventually
 from tests.integration.lab import Lab, quiet, ready, reason, state
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("garbage_collector")]
 
 VERSION_RUN = "evjv-again"
-
-
-@pytest_asyncio.fixture(autouse=True)
-async def garbage_collector(lab: Lab) -> None:
-    """It learns of new kinds every 30 seconds, of one sooner than of another, and orphans none that
-    it does not know."""
-    owner = {"apiVersion": API_VERSION, "kind": "EvaluationJob", "name": "none", "uid": "none"}
-    garbage = {
-        EVALUATION_JOB_VERSIONS: make_version("garbage"),
-        DATASETS: make_dataset("garbage"),
-        EVALUATIONS: make_evaluation("garbage"),
-    }
-    for resource, manifest in garbage.items():
-        await lab.apply(resource, merged(manifest, {"metadata": {"ownerReferences": [owner]}}))
-    for resource in garbage:
-        await lab.is_gone(resource, "garbage", seconds=90)
 
 
 async def kubectl(plane: ControlPlane, lab: Lab, *arguments: str, stdin: str | None = None) -> str:

@@ -87,6 +87,7 @@ async def test_a_table_that_fails_in_a_run_is_checked_again(lab: Lab) -> None:
         assert len(status["attempts"]) == 1
 
 
+@pytest.mark.usefixtures("garbage_collector")
 @pytest.mark.parametrize("cascade", ["Background", "Orphan"])
 async def test_a_second_job_on_a_model_version_takes_over(lab: Lab, cascade: str) -> None:
     async with lab.operator():
