@@ -18,8 +18,9 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
-from evaluation_operator.evaluator import main, settings, start, stopping
+from evaluation_operator.evaluator import main, settings, start
 from evaluation_operator.kube import Kube
+from evaluation_operator.results.ending import ending
 from evaluation_operator.tables.plain_files import PlainFiles
 
 WRITES: Final = ("create_dir", "open_output_stream", "move", "delete_file", "delete_dir")
@@ -115,7 +116,7 @@ class _Meddler:
         if self._left == 0:
             self._told.write_text(what)
             os.kill(os.getpid(), self._number)
-            while not stopping.ending.has_begun:
+            while not ending.has_begun:
                 time.sleep(0.001)
 
 

@@ -29,11 +29,11 @@ from hypothesis import strategies as st
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.naming import sampler_lease_name
-from evaluation_operator.evaluator import results
-from evaluation_operator.evaluator.errors import NothingUsable
 from evaluation_operator.evaluator.obtain import RunOptions
-from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.evaluator.run import evaluate_dataset
+from evaluation_operator.results import layout
+from evaluation_operator.results.errors import NothingUsable
+from evaluation_operator.results.folder import Folder
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.engine import Full, Sampler
 from evaluation_operator.sampling.jobs import read_job
@@ -322,7 +322,7 @@ class System(JobWorld):
             options = RunOptions(Path(scratch), now=lambda: self.now)
             with suppress(NothingUsable):  # nobody has labelled anything
                 evaluate_dataset(dataset, table, folder, options)
-        self.cuts[name] = folder.column(results.ROWS, "id")
+        self.cuts[name] = folder.column(layout.ROWS, "id")
 
     def run_folder(self, name: str) -> Folder:
         root = Folder.open(self.results_uri, TableOptions())
@@ -333,7 +333,7 @@ class System(JobWorld):
         spec = self.datasets[name]["spec"]
         windows = tuple((_time(w["startTime"]), _time(w["endTime"])) for w in spec["windows"])
         self.asked[name] = Asked(spec["exampleCount"], spec["exampleSamplePercentage"], windows)
-        self.run_folder(name).write_json(results.COMMITTED, {"dataset": name})
+        self.run_folder(name).write_json(layout.COMMITTED, {"dataset": name})
         self.succeed(name)
 
     async def come_to_rest(self) -> None:

@@ -31,11 +31,9 @@ from evaluation_operator.controller.store import Store
 from evaluation_operator.domain.facts import DatasetFacts, Outcome, Result
 from evaluation_operator.domain.naming import LABELER_LEASE, evaluate_job_name
 from evaluation_operator.domain.plan import WriteOutcome
-from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.cut import Cut
 from evaluation_operator.evaluator.main import execute
 from evaluation_operator.evaluator.publish import publish_cut
-from evaluation_operator.evaluator.results import Folder, run_folder
 from evaluation_operator.evaluator.run import CutResult
 from evaluation_operator.kube import (
     DATASETS,
@@ -47,6 +45,8 @@ from evaluation_operator.kube import (
     AlreadyExists,
     Conflict,
 )
+from evaluation_operator.results import layout
+from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.schema import ROW_SCHEMA
 from tests.builders import ABSENT, Manifest, make_dataset, make_human_job, make_instruction, merged
@@ -145,7 +145,7 @@ class LabeledSite:
 
     async def answer(self, run: str) -> list[str]:
         """People label every task, and the labeler writes down what they said; their ids."""
-        answered = await self.write_labels(run, results.LABELS, results.LABELED, TRUTH)
+        answered = await self.write_labels(run, layout.LABELS, layout.LABELED, TRUTH)
         await self.say(run, "True", "AllLabeled")
         return answered
 
@@ -155,7 +155,7 @@ class LabeledSite:
         """The files of what people have said to these items; the ids of tasks among them."""
         folder = await self.folder(run)
         local = self.scratch / "tasks.parquet"
-        folder.fetch(results.TASKS, local)
+        folder.fetch(layout.TASKS, local)
         asked = pq.read_table(local).to_pylist()
         tasks = [task for task in asked if task["item_id"] in answered]
         lines = [

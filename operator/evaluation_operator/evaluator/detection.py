@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
-from evaluation_operator.evaluator.errors import InvalidRun
 from evaluation_operator.evaluator.full_result import table_of
 from evaluation_operator.evaluator.items import Box, Item, Outcome
 from evaluation_operator.evaluator.scores import ItemCounts, write_items
@@ -23,6 +22,7 @@ from evaluation_operator.metrics.detection import DetectionResult, Detections, d
 from evaluation_operator.metrics.detection_boxes import Boxes
 from evaluation_operator.metrics.detection_errors import BoxKind
 from evaluation_operator.metrics.detection_matching import FREE
+from evaluation_operator.results.errors import InvalidRun
 
 # Every box of the evaluated items. `item` is that of the file of items, `place` counts from 0 in
 # the item's own array. A predicted box's `kind` says what it is, and `iou` how well it lies on

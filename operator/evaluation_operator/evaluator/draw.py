@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.evaluator.errors import TableInvalid
+from evaluation_operator.results.errors import TableInvalid
 from evaluation_operator.tables.sample import BottomK
 
 # A row by its columns; `items` is how many it holds, `interval` what stands for its interval.

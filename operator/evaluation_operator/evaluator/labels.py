@@ -25,14 +25,14 @@ from evaluation_operator.api.evaluation import LabelingSummary
 from evaluation_operator.api.names import ModelVersion
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.cut import CUT_SCHEMA, Cut, RowsDigest, batched, read_cut
 from evaluation_operator.evaluator.draw import RowDict
 from evaluation_operator.evaluator.entries import UnreadableError, parsed
-from evaluation_operator.evaluator.errors import Unavailable
-from evaluation_operator.evaluator.results import Folder
-from evaluation_operator.evaluator.stopping import ending
 from evaluation_operator.evaluator.summary import Findings
+from evaluation_operator.results import layout
+from evaluation_operator.results.ending import ending
+from evaluation_operator.results.errors import Unavailable
+from evaluation_operator.results.folder import Folder
 from evaluation_operator.tables.errors import TableError
 from evaluation_operator.tables.protocol import Table
 from evaluation_operator.tables.schema import LABEL_SCHEMA
@@ -95,30 +95,30 @@ NO_LABELS: Final = Labels(
 def read_labels(folder: Folder) -> Labels | None:
     """The labels that a run was evaluated with; None while people have not done. Raises
     Unavailable."""
-    return _read_files(folder, results.LABELED, results.LABELS)
+    return _read_files(folder, layout.LABELED, layout.LABELS)
 
 
 def read_newest_labels(folder: Folder) -> Labels | None:
     """The same with what came after the run's deadline. Raises Unavailable."""
-    late = _read_files(folder, results.LATE_LABELED, results.LATE_LABELS)
+    late = _read_files(folder, layout.LATE_LABELED, layout.LATE_LABELS)
     return late if late is not None else read_labels(folder)
 
 
 def copy_newest_labels(source: Folder, target: Folder, scratch: Path) -> None:
     """Keep what people have labelled for a run by now, for one that evaluates it again: the run's
     own files may change later. Nothing if people were not asked."""
-    named = (results.LATE_LABELED, results.LATE_LABELS)
-    if not source.exists(results.LATE_LABELED):
-        named = (results.LABELED, results.LABELS)
+    named = (layout.LATE_LABELED, layout.LATE_LABELS)
+    if not source.exists(layout.LATE_LABELED):
+        named = (layout.LABELED, layout.LABELS)
     told, labels = named
     if not source.exists(told):
         return
     content, local = source.read_json(told), scratch / _COPIED
     if source.exists(labels):
         source.fetch(labels, local)
-        target.store(local, results.LABELS)
+        target.store(local, layout.LABELS)
         local.unlink()
-    target.write_json(results.LABELED, content)
+    target.write_json(layout.LABELED, content)
 
 
 def _read_files(folder: Folder, told: str, labels: str) -> Labels | None:
@@ -142,7 +142,7 @@ def _read_files(folder: Folder, told: str, labels: str) -> Labels | None:
 def write_no_labels(folder: Folder, now: datetime) -> None:
     """What stands for labels where there is nothing to label, for whoever evaluates then."""
     folder.write_json(
-        results.LABELED,
+        layout.LABELED,
         {
             "time": format_time(now),
             "asked": 0,
@@ -167,7 +167,7 @@ def labels_of_people(dataset: Dataset, folder: Folder | None) -> Labels | None:
     if labels is None:
         where = folder.uri if folder is not None else dataset.spec.results_uri
         raise Unavailable(
-            f"{where}: no {results.LABELED} of Dataset {dataset.metadata.name}: people have not "
+            f"{where}: no {layout.LABELED} of Dataset {dataset.metadata.name}: people have not "
             "labelled it yet, or its results lie elsewhere"
         )
     return labels

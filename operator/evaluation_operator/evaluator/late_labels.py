@@ -11,12 +11,12 @@ import logging
 from collections.abc import Callable
 
 from evaluation_operator.api.dataset import Dataset, RunResult
-from evaluation_operator.evaluator import results
-from evaluation_operator.evaluator.errors import RunError
 from evaluation_operator.evaluator.publish import Status, change_status, read_dataset
-from evaluation_operator.evaluator.results import Folder
-from evaluation_operator.evaluator.stopping import ending
 from evaluation_operator.kube import ApiError, Kube
+from evaluation_operator.results import layout
+from evaluation_operator.results.ending import ending
+from evaluation_operator.results.errors import RunError
+from evaluation_operator.results.folder import Folder
 
 EARLIER_RUNS = 30
 """How many earlier runs are looked at, revisions of them included."""
@@ -56,9 +56,7 @@ def _earlier(dataset: Dataset, folder: Folder) -> list[str]:
         for name in folder.siblings()
         if name != dataset.metadata.name and not name.startswith("evjv-")
     ]
-    return [
-        name for name in names[-EARLIER_RUNS:] if folder.sibling(name).exists(results.COMMITTED)
-    ]
+    return [name for name in names[-EARLIER_RUNS:] if folder.sibling(name).exists(layout.COMMITTED)]
 
 
 def _is_evaluated(run: Dataset) -> bool:

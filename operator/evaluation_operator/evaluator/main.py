@@ -21,18 +21,9 @@ from evaluation_operator.api.dataset import Dataset, Writer
 from evaluation_operator.api.table_address import shown_address
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.environment import forget_credentials
-from evaluation_operator.evaluator import results
-from evaluation_operator.evaluator.errors import (
-    InvalidRun,
-    RunError,
-    TableInvalid,
-    Unavailable,
-    termination_message,
-)
 from evaluation_operator.evaluator.late_labels import is_counting, tell_new_labels
 from evaluation_operator.evaluator.obtain import RunOptions
 from evaluation_operator.evaluator.publish import publish, publish_cut, read_dataset
-from evaluation_operator.evaluator.results import Folder, run_folder
 from evaluation_operator.evaluator.revision import Source, count_new_labels
 from evaluation_operator.evaluator.run import (
     CutResult,
@@ -47,9 +38,18 @@ from evaluation_operator.evaluator.settings import (
     check_settings,
     run_settings,
 )
-from evaluation_operator.evaluator.stopping import ending
 from evaluation_operator.kube import ApiError, Forbidden, Kube, Rejected
 from evaluation_operator.redaction import log_to_stderr
+from evaluation_operator.results import layout
+from evaluation_operator.results.ending import ending
+from evaluation_operator.results.errors import (
+    InvalidRun,
+    RunError,
+    TableInvalid,
+    Unavailable,
+    termination_message,
+)
+from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.tables import errors as table_errors
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import Table, TableOptions
@@ -129,7 +129,7 @@ async def _commit(kube: Kube, dataset: Dataset, result: RunResult, folder: Folde
 
 def _mark(dataset: Dataset, folder: Folder) -> None:
     """For later runs, which read the results alone."""
-    folder.write_json(results.COMMITTED, {"dataset": dataset.metadata.name})
+    folder.write_json(layout.COMMITTED, {"dataset": dataset.metadata.name})
 
 
 async def _look_back(kube: Kube, dataset: Dataset, folder: Folder, settings: RunSettings) -> None:
@@ -181,7 +181,7 @@ def _make_up(dataset: Dataset, settings: RunSettings) -> None:
         return
     try:
         folder = _folder(dataset, settings)
-        if not folder.exists(results.COMMITTED):
+        if not folder.exists(layout.COMMITTED):
             _mark(dataset, folder)
     except RunError as error:
         logger.warning("later runs do not see that this one has ended: %s", error)

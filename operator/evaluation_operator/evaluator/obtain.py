@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.cut import Cut, RowQueryRecord, cut_rows, row_query
-from evaluation_operator.evaluator.errors import InvalidRun
 from evaluation_operator.evaluator.labels import labeled_cut, read_labels
-from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.evaluator.revision import cut_revision
+from evaluation_operator.results import layout
+from evaluation_operator.results.errors import InvalidRun
+from evaluation_operator.results.folder import Folder
 from evaluation_operator.tables.protocol import RowQuery, Table, Window
 from evaluation_operator.tables.schema import ID_SCHEMA
 
@@ -48,11 +48,11 @@ def obtain_cut(
 
     `kept_in`: where a revision that is computed again, without a folder, has its cut.
     """
-    local = options.scratch / results.ROWS
+    local = options.scratch / layout.ROWS
     kept = folder or (kept_in if dataset.spec.revision is not None else None)
-    if kept is not None and kept.exists(results.CUT):
-        kept.fetch(results.ROWS, local)
-        return Cut.from_json(kept.read_json(results.CUT), local)
+    if kept is not None and kept.exists(layout.CUT):
+        kept.fetch(layout.ROWS, local)
+        return Cut.from_json(kept.read_json(layout.CUT), local)
     if dataset.spec.revision is not None:
         cut = cut_revision(dataset, table, folder, options.scratch, options.now())
     elif dataset.spec.source_dataset is not None:
@@ -67,11 +67,11 @@ def obtain_cut(
             taken=taken.among if taken is not None and not dataset.spec.all_rows else _none_taken,
         )
     if folder is not None:
-        folder.store(cut.path, results.ROWS)
+        folder.store(cut.path, layout.ROWS)
         if cut.seen is not None:
-            folder.store(cut.seen, results.SEEN)
+            folder.store(cut.seen, layout.SEEN)
         record = RowQueryRecord.of(row_query(dataset, cut.time))
-        folder.write_json(results.CUT, cut.to_json() | record.to_json())
+        folder.write_json(layout.CUT, cut.to_json() | record.to_json())
     return cut
 
 
@@ -85,12 +85,12 @@ def _cut_of_source(dataset: Dataset, folder: Folder | None, local: Path) -> Cut:
     if folder is None:
         raise InvalidRun("sourceDataset: its rows lie where its run wrote them; give --results")
     source = folder.sibling(name)
-    if not source.exists(results.CUT):
+    if not source.exists(layout.CUT):
         raise InvalidRun(
             f"sourceDataset: {name!r} has no rows at {source.uri}; name a Dataset whose run ended"
         )
-    source.fetch(results.ROWS, local)
-    cut = Cut.from_json(source.read_json(results.CUT), local)
+    source.fetch(layout.ROWS, local)
+    cut = Cut.from_json(source.read_json(layout.CUT), local)
     labels = read_labels(source)
     if labels is None:
         return cut
@@ -120,16 +120,16 @@ class _Taken:
         if self._ids is None:
             self._ids = set()
             for sibling in self._files:
-                self._ids |= sibling.column(results.ROWS, "id")
+                self._ids |= sibling.column(layout.ROWS, "id")
         return self._ids.intersection(ids)
 
 
 def _keeps_its_rows(sibling: Folder, own: Sequence[Window]) -> bool:
-    if sibling.exists(results.COMMITTED):
+    if sibling.exists(layout.COMMITTED):
         return True
-    if not sibling.exists(results.CUT):
+    if not sibling.exists(layout.CUT):
         return False
-    theirs = RowQueryRecord.from_json(sibling.read_json(results.CUT)).windows
+    theirs = RowQueryRecord.from_json(sibling.read_json(layout.CUT)).windows
     return not any(mine.overlaps(other) for mine in own for other in theirs)
 
 
@@ -141,10 +141,10 @@ def count_late(dataset: Dataset, table: Table, folder: Folder) -> int:
         sibling
         for name in folder.siblings()[-LATE_RUNS:]
         if name != dataset.metadata.name
-        and (sibling := folder.sibling(name)).exists(results.COMMITTED)
-        and sibling.exists(results.SEEN)
+        and (sibling := folder.sibling(name)).exists(layout.COMMITTED)
+        and sibling.exists(layout.SEEN)
     ]
-    asked = [RowQueryRecord.from_json(sibling.read_json(results.CUT)) for sibling in earlier]
+    asked = [RowQueryRecord.from_json(sibling.read_json(layout.CUT)) for sibling in earlier]
     windows = tuple(window for record in asked for window in record.windows)
     if not windows:
         return 0
@@ -155,6 +155,6 @@ def count_late(dataset: Dataset, table: Table, folder: Folder) -> int:
         paused_spans=tuple(span for record in asked for span in record.paused_spans),
     )
     known = (
-        batch for sibling in earlier for batch in sibling.batches(results.SEEN, ID_SCHEMA.names)
+        batch for sibling in earlier for batch in sibling.batches(layout.SEEN, ID_SCHEMA.names)
     )
     return table.count_late(query, known)

@@ -13,7 +13,6 @@ from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.evaluator.cut import Cut
-from evaluation_operator.evaluator.errors import Unavailable
 from evaluation_operator.evaluator.run import CutResult, RunResult
 from evaluation_operator.kube import (
     DATASETS,
@@ -24,6 +23,7 @@ from evaluation_operator.kube import (
     NotFound,
     Resource,
 )
+from evaluation_operator.results.errors import Unavailable
 
 Status: TypeAlias = dict[str, Any]
 

@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.cut import (
     CUT_SCHEMA,
     Cut,
@@ -29,7 +28,6 @@ from evaluation_operator.evaluator.cut import (
     shares_labels,
 )
 from evaluation_operator.evaluator.draw import RowDict
-from evaluation_operator.evaluator.errors import InvalidRun
 from evaluation_operator.evaluator.labels import (
     NO_LABELS,
     Labels,
@@ -39,7 +37,9 @@ from evaluation_operator.evaluator.labels import (
     read_labels,
     read_newest_labels,
 )
-from evaluation_operator.evaluator.results import Folder
+from evaluation_operator.results import layout
+from evaluation_operator.results.errors import InvalidRun
+from evaluation_operator.results.folder import Folder
 from evaluation_operator.tables.protocol import RowQuery, Table
 
 _SOURCE_ROWS: Final = "source-rows.parquet"
@@ -66,11 +66,11 @@ class Source:
     @classmethod
     def open(cls, folder: Folder, newest: Labels | None = None) -> Source:
         """Raises InvalidRun where no rows of a run lie, and Unavailable."""
-        if not folder.exists(results.CUT):
+        if not folder.exists(layout.CUT):
             raise InvalidRun(f"revision: {folder.uri} has no rows: its run has not cut any")
         return cls(
             folder,
-            RowQueryRecord.from_json(folder.read_json(results.CUT)),
+            RowQueryRecord.from_json(folder.read_json(layout.CUT)),
             read_labels(folder) or NO_LABELS,
             newest or read_newest_labels(folder) or NO_LABELS,
         )
@@ -80,7 +80,7 @@ class Source:
     ) -> Iterator[tuple[RowDict, Truth | None]]:
         """Each row of the run as it was cut, and its ground truth now, before people's newest
         labels are filled in. `local` is where the rows are copied to."""
-        self.folder.fetch(results.ROWS, local)
+        self.folder.fetch(layout.ROWS, local)
         truths = _truths(table, self.query(dataset, now))
         for row, truth in _merged(read_cut(local), truths):
             yield row, self._without_first(row, truth)
@@ -123,7 +123,7 @@ def cut_revision(
     run = folder.sibling(revision.run)
     copy_newest_labels(run, folder, scratch)
     source = Source.open(run, read_labels(folder))
-    path, digest = scratch / results.ROWS, RowsDigest()
+    path, digest = scratch / layout.ROWS, RowsDigest()
     row_count = 0
     with pq.ParquetWriter(path, CUT_SCHEMA, compression="zstd") as writer:
         found = source.rows(dataset, table, scratch / _SOURCE_ROWS, now)
@@ -132,7 +132,7 @@ def cut_revision(
             for row in rows:
                 digest.add(row)
             writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=CUT_SCHEMA))
-    items = int(source.folder.read_json(results.CUT)["itemCount"])
+    items = int(source.folder.read_json(layout.CUT)["itemCount"])
     shares = shares_labels(table, source.query(dataset, now))
     return Cut(path, row_count, items, digest.hexdigest(), now, shares_labels=shares)
 

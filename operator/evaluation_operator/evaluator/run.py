@@ -14,7 +14,6 @@ from pathlib import Path
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.api.evaluation_options import BoundingBoxUnits
-from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.count import CountedScores, EngineLimits, compute_figures
 from evaluation_operator.evaluator.cut import Cut, build_reader, read_outcomes
 from evaluation_operator.evaluator.detection import (
@@ -25,7 +24,6 @@ from evaluation_operator.evaluator.detection import (
     write_boxes,
     write_overlaps,
 )
-from evaluation_operator.evaluator.errors import InvalidRun, NothingUsable, PartialFailure
 from evaluation_operator.evaluator.full_result import write_confusion, write_curves
 from evaluation_operator.evaluator.items import Outcome
 from evaluation_operator.evaluator.labels import (
@@ -37,12 +35,14 @@ from evaluation_operator.evaluator.labels import (
     write_no_labels,
 )
 from evaluation_operator.evaluator.obtain import RunOptions, count_late, obtain_cut
-from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.evaluator.scores import ItemCounts, write_outcomes
 from evaluation_operator.evaluator.summary import Findings, build_evaluation
 from evaluation_operator.evaluator.tasks import write_tasks
 from evaluation_operator.metrics import ClassificationResult, Piece, checked_thresholds
 from evaluation_operator.metrics.detection import DetectionResult
+from evaluation_operator.results import layout
+from evaluation_operator.results.errors import InvalidRun, NothingUsable, PartialFailure
+from evaluation_operator.results.folder import Folder
 from evaluation_operator.tables.protocol import Table
 
 DIGEST_VERSION = 1
@@ -74,9 +74,9 @@ def cut_dataset(dataset: Dataset, table: Table, folder: Folder, options: RunOpti
     late = count_late(dataset, table, folder)
     if cut.row_count == 0:
         return CutResult(cut, 0, late)
-    path = options.scratch / results.TASKS
+    path = options.scratch / layout.TASKS
     tasks = write_tasks(cut.path, build_reader(dataset), path)
-    folder.store(path, results.TASKS)
+    folder.store(path, layout.TASKS)
     if tasks == 0:
         write_no_labels(folder, cut.time)
     return CutResult(cut, tasks, late)
@@ -163,7 +163,7 @@ def _judge_labels(
 ) -> Findings:
     """The figures of a classification; its items and pairs lie in the scratch folder then."""
     spec, labels = dataset.spec, tuple(dataset.spec.annotation_specs)
-    scores, items = options.scratch / results.SCORES, options.scratch / results.ITEMS
+    scores, items = options.scratch / layout.SCORES, options.scratch / layout.ITEMS
     counts = write_outcomes(outcomes, labels, scores, items)
     _check_usable(counts)
     places = tuple(labels.index(label) for label in spec.slice_labels)
@@ -183,10 +183,10 @@ def _judge_boxes(
 ) -> Findings:
     """The figures of an object detection; its items and boxes lie in the scratch folder then."""
     labels = tuple(dataset.spec.annotation_specs)
-    counts, collected = collect_boxes(outcomes, labels, options.scratch / results.ITEMS)
+    counts, collected = collect_boxes(outcomes, labels, options.scratch / layout.ITEMS)
     _check_usable(counts)
     found = compute_detection(dataset, collected)
-    write_boxes(collected, found, labels, options.scratch / results.BOXES)
+    write_boxes(collected, found, labels, options.scratch / layout.BOXES)
     return _findings(dataset, cut, counts, collected.pieces, found.over_scores, found)
 
 
@@ -258,19 +258,19 @@ def _keep_full_result(
     folder: Folder, findings: Findings, evaluation: Evaluation, cut: Cut, scratch: Path
 ) -> None:
     """The manifest comes last: where it is, all of the rest is."""
-    curves, confusion = scratch / results.CURVES, scratch / results.CONFUSION
+    curves, confusion = scratch / layout.CURVES, scratch / layout.CONFUSION
     if findings.detection is None:
         write_curves(findings.result, findings.labels, curves)
-        folder.store(scratch / results.SCORES, results.SCORES)
+        folder.store(scratch / layout.SCORES, layout.SCORES)
     else:
         write_curves(findings.result, findings.labels, curves, cuts=("every",))
-        write_overlaps(findings.detection, scratch / results.OVERLAPS)
-        folder.store(scratch / results.OVERLAPS, results.OVERLAPS)
-        folder.store(scratch / results.BOXES, results.BOXES)
-    folder.store(curves, results.CURVES)
+        write_overlaps(findings.detection, scratch / layout.OVERLAPS)
+        folder.store(scratch / layout.OVERLAPS, layout.OVERLAPS)
+        folder.store(scratch / layout.BOXES, layout.BOXES)
+    folder.store(curves, layout.CURVES)
     if write_confusion(findings.result, findings.labels, confusion):
-        folder.store(confusion, results.CONFUSION)
-    folder.store(scratch / results.ITEMS, results.ITEMS)
-    folder.write_json(results.EVALUATION, evaluation.to_dict())
+        folder.store(confusion, layout.CONFUSION)
+    folder.store(scratch / layout.ITEMS, layout.ITEMS)
+    folder.write_json(layout.EVALUATION, evaluation.to_dict())
     manifest = {"digest": findings.digest, "cut": cut.to_json()}
-    folder.write_json(results.MANIFEST, manifest)
+    folder.write_json(layout.MANIFEST, manifest)

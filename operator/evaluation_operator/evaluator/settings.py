@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation_operator.environment import Environment
-from evaluation_operator.evaluator.errors import InvalidRun, TableInvalid
+from evaluation_operator.results.errors import InvalidRun, TableInvalid
 from evaluation_operator.tables import errors as table_errors
 from evaluation_operator.tables.credentials import SecretCredentials, read_secrets
 

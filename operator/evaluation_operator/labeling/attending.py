@@ -16,8 +16,6 @@ from pydantic import ValidationError
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.evaluator.errors import RunError
-from evaluation_operator.evaluator.results import run_folder
 from evaluation_operator.kube import (
     DATASETS,
     EVALUATION_JOBS,
@@ -49,6 +47,8 @@ from evaluation_operator.labeling.settings import Settings
 from evaluation_operator.labeling.threads import Threads, in_thread
 from evaluation_operator.labeling.work import TaskSet
 from evaluation_operator.redaction import redact
+from evaluation_operator.results.errors import RunError
+from evaluation_operator.results.folder import run_folder
 
 logger = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable
 
-from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.labeling.backend import Backend, BackendError
 from evaluation_operator.labeling.label_studio import LabelStudio
 from evaluation_operator.labeling.manual import Manual
 from evaluation_operator.labeling.settings import BackendEntry, BackendType
+from evaluation_operator.results.folder import Folder
 from evaluation_operator.tables.protocol import TableOptions
 
 CONFIG = "the ConfigMap labeling-backends (backends.yaml)"

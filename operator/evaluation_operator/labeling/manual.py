@@ -17,8 +17,6 @@ from pydantic import Field, JsonValue, ValidationError
 
 from evaluation_operator.api.base import Model, Timestamp
 from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
-from evaluation_operator.evaluator.errors import RunError, Unavailable
-from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.labeling.answers import (
     MOST_BOXES,
     Answer,
@@ -37,6 +35,8 @@ from evaluation_operator.labeling.backend import (
 )
 from evaluation_operator.labeling.results_files import merged_answers
 from evaluation_operator.labeling.threads import in_thread
+from evaluation_operator.results.errors import RunError, Unavailable
+from evaluation_operator.results.folder import Folder
 
 PROJECT = "project.json"
 TASKS = "tasks.json"

@@ -18,15 +18,15 @@ import pyarrow.parquet as pq
 from pydantic import Field, TypeAdapter
 
 from evaluation_operator.api.base import Model, Timestamp
-from evaluation_operator.evaluator.results import (
+from evaluation_operator.labeling.answers import Answer, Task
+from evaluation_operator.results.folder import Folder
+from evaluation_operator.results.layout import (
     LABELED,
     LABELS,
     LATE_LABELED,
     LATE_LABELS,
     TASKS,
-    Folder,
 )
-from evaluation_operator.labeling.answers import Answer, Task
 
 ANSWERS = "answers.parquet"
 _TASK_BYTES = 32 * 2**20

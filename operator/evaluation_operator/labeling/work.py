@@ -15,7 +15,6 @@ from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.labeling import results_files as files
 from evaluation_operator.labeling.answers import ItemAnswers, Task
 from evaluation_operator.labeling.backend import (
@@ -29,6 +28,7 @@ from evaluation_operator.labeling.progress import ENDS, Counts, Told, deadline_o
 from evaluation_operator.labeling.results_files import CutItem, Kept, LabelLine, Summary
 from evaluation_operator.labeling.threads import in_thread
 from evaluation_operator.labeling.verdicts import Verdicts, judge
+from evaluation_operator.results.folder import Folder
 
 logger = logging.getLogger(__name__)
 

@@ -26,8 +26,8 @@ from evaluation_operator.domain.quality import Quality
 from evaluation_operator.domain.readiness import Readiness
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.troubles import Trouble
-from evaluation_operator.evaluator.errors import RunError
 from evaluation_operator.labeling.progress import Told as ToldOfLabeling
+from evaluation_operator.results.errors import RunError
 from tests.cluster.settings import CHECKOUT
 
 DOCS = CHECKOUT / "docs"

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import EvaluationSpec
-from evaluation_operator.evaluator import results
 from evaluation_operator.evaluator.obtain import RunOptions
-from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.evaluator.run import CutResult, cut_dataset, evaluate_dataset
+from evaluation_operator.results import layout
+from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery, Table, TableOptions
 from evaluation_operator.tables.schema import LABEL_SCHEMA, ROW_SCHEMA
@@ -94,7 +94,7 @@ class Site:
         return [merged(config, {"tableSource": {"inputUri": self.uri}})]
 
     def folder_of(self, dataset: Dataset) -> Folder:
-        return results.run_folder(
+        return run_folder(
             dataset.spec.results_uri,
             dataset.spec.evaluation_job.uid,
             dataset.metadata.name,
@@ -116,16 +116,16 @@ class Site:
 
     def tasks(self) -> list[dict[str, Any]]:
         local = self.place / "tasks.parquet"
-        self.folder.fetch(results.TASKS, local)
+        self.folder.fetch(layout.TASKS, local)
         found: list[dict[str, Any]] = pq.read_table(local).to_pylist()
         return found
 
     def label(self, lines: Sequence[Any], *, is_late: bool = False, **figures: Any) -> None:
         """What the labeler writes: labels, then labels.json, which says that they are whole."""
         told_in, labels = (
-            (results.LATE_LABELED, results.LATE_LABELS)
+            (layout.LATE_LABELED, layout.LATE_LABELS)
             if is_late
-            else (results.LABELED, results.LABELS)
+            else (layout.LABELED, layout.LABELS)
         )
         local = self.place / "labels.parquet"
         pq.write_table(pa.Table.from_pylist(list(lines)), local)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.evaluator.cut import build_reader, cut_rows, read_cut, read_outcomes
-from evaluation_operator.evaluator.errors import TableInvalid
+from evaluation_operator.results.errors import TableInvalid
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery, Table
 from evaluation_operator.tables.sample import hashed_priority, item_priority

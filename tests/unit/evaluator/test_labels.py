@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from evaluation_operator.evaluator import results
-from evaluation_operator.evaluator.errors import NothingUsable, Unavailable
 from evaluation_operator.evaluator.labels import filled_truth
+from evaluation_operator.results import layout
+from evaluation_operator.results.errors import NothingUsable, Unavailable
 from evaluation_operator.tables.errors import TableUnavailable
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import Table
@@ -284,7 +284,7 @@ def test_the_cut_of_the_first_step_stays_as_it_is(site: Site) -> None:
     site.label([answered("a", "ripe")])
     site.evaluate()
 
-    stored = site.folder.read_json(results.CUT)
+    stored = site.folder.read_json(layout.CUT)
     assert (stored["digest"], datetime.fromisoformat(stored["time"])) == (before.digest, CUT_TIME)
 
 

@@ -13,12 +13,12 @@ import pytest
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import EvaluationSpec
-from evaluation_operator.evaluator import results
-from evaluation_operator.evaluator.errors import InvalidRun
 from evaluation_operator.evaluator.obtain import RunOptions
-from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.evaluator.revision import Source, count_new_labels
 from evaluation_operator.evaluator.run import evaluate_dataset
+from evaluation_operator.results import layout
+from evaluation_operator.results.errors import InvalidRun
+from evaluation_operator.results.folder import Folder
 from evaluation_operator.tables.open import open_table
 from tests.unit.evaluator.labeled_site import LABEL_TIME, Site, answered, prediction, row, truths
 
@@ -236,9 +236,9 @@ def test_a_run_that_is_cut_again_leaves_no_files_of_its_source_behind(own: Revis
     own.evaluate()
     own.revise()
     folder = own.folder_of(own.revision())
-    assert folder.exists(results.ROWS)
-    assert not folder.exists(results.LABELED)
-    assert not folder.exists(results.SEEN)
+    assert folder.exists(layout.ROWS)
+    assert not folder.exists(layout.LABELED)
+    assert not folder.exists(layout.SEEN)
 
 
 def test_labels_of_another_model_version_are_no_new_labels(site: RevisedSite) -> None:

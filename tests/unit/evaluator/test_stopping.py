@@ -19,11 +19,13 @@ import pytest
 
 from evaluation_operator.domain.manifests import GRACE_SECONDS
 from evaluation_operator.domain.pod_facts import STOPPED_EXIT_CODE
-from evaluation_operator.evaluator import results
-from evaluation_operator.evaluator.errors import MESSAGE_LIMIT_BYTES, Stopped, termination_message
-from evaluation_operator.evaluator.results import Folder, run_folder
-from evaluation_operator.evaluator.stopping import WRITE_SECONDS, Ending
+from evaluation_operator.evaluator.stopping import WRITE_SECONDS
 from evaluation_operator.kube import DATASETS, EVALUATIONS
+from evaluation_operator.results import folder as folders
+from evaluation_operator.results import layout
+from evaluation_operator.results.ending import Ending
+from evaluation_operator.results.errors import MESSAGE_LIMIT_BYTES, Stopped, termination_message
+from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.tables.protocol import TableOptions
 from tests.builders import merged
 from tests.cluster.host import wait_until
@@ -153,8 +155,8 @@ def test_wherever_a_run_is_stopped_the_next_pod_comes_to_the_same(
         files = one.files()
         assert (one.evaluation(), {name for name in files if name[0] != "."}) == wanted, ended.at
         assert (one.outcome() or {})["result"] == "Succeeded"
-        if results.CUT in left:
-            for name in (results.CUT, results.ROWS):
+        if layout.CUT in left:
+            for name in (layout.CUT, layout.ROWS):
                 assert files[name] == left[name], f"{ended.at}: it was cut twice"
     else:
         pytest.fail(f"a run has more than {WRITES} writes")
@@ -172,7 +174,7 @@ def _check_end(world: World, ended: Ended, left: Mapping[str, bytes]) -> None:
     if what == "POST":
         assert world.evaluation()
     if world.outcome() is not None:
-        assert results.COMMITTED in left
+        assert layout.COMMITTED in left
         assert (ended.code, ended.verdict) == (0, {}), "the Job wants no other pod"
     else:
         assert ended.code == STOPPED_EXIT_CODE
@@ -186,7 +188,7 @@ def test_a_write_that_does_not_end_is_taken_back(
     one = world.fresh("hanging")
     folder = one.folder
     ending, writing = Ending(), threading.Event()
-    monkeypatch.setattr(results, "ending", ending)
+    monkeypatch.setattr(folders, "ending", ending)
 
     def chunks() -> Iterator[bytes]:
         yield b"half of it"

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.evaluator.results import Folder, run_folder
 from evaluation_operator.labeling.answers import Answer, BadAnswer, ItemAnswers, Task
 from evaluation_operator.labeling.backend import (
     BackendError,
@@ -24,6 +23,7 @@ from evaluation_operator.labeling.backend import (
 )
 from evaluation_operator.labeling.progress import Told
 from evaluation_operator.labeling.work import TaskSet
+from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.tables.protocol import TableOptions
 from tests.builders import make_dataset, stored
 

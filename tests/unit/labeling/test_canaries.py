@@ -23,7 +23,6 @@ from pydantic import BaseModel
 
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.environment import SettingsError
-from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.labeling import mail
 from evaluation_operator.labeling.backend import BackendError
 from evaluation_operator.labeling.label_studio import LabelStudio
@@ -31,6 +30,7 @@ from evaluation_operator.labeling.label_studio.client import Client, parsed
 from evaluation_operator.labeling.manual import Manual
 from evaluation_operator.labeling.progress import Told, shown_to_all, status_with
 from evaluation_operator.labeling.settings import Smtp, read_backends
+from evaluation_operator.results.folder import Folder
 from evaluation_operator.sampling.auth import Tokens
 from evaluation_operator.tables.protocol import TableOptions
 from tests.canary import Canaries

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
-from evaluation_operator.evaluator.results import Folder
 from evaluation_operator.labeling.answers import Box, Sentiment, Task
 from evaluation_operator.labeling.backend import (
     Backend,
@@ -23,6 +22,7 @@ from evaluation_operator.labeling.backend import (
     ProjectSpec,
 )
 from evaluation_operator.labeling.manual import Manual
+from evaluation_operator.results.folder import Folder
 from evaluation_operator.tables.protocol import TableOptions
 
 TASKS = [Task("a", 0.1, '{"image": "a.png"}'), Task("b", 0.2, '{"image": "b.png"}')]

@@ -14,8 +14,8 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 
-from evaluation_operator.evaluator.errors import Unavailable
-from evaluation_operator.evaluator.results import Folder
+from evaluation_operator.results.errors import Unavailable
+from evaluation_operator.results.folder import Folder
 from evaluation_operator.tables import files, parquet
 from evaluation_operator.tables.errors import TableError, TableInvalid, TableUnavailable
 from evaluation_operator.tables.open import open_table

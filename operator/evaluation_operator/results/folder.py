@@ -17,29 +17,11 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from evaluation_operator.api.table_address import shown_address
-from evaluation_operator.evaluator.errors import InvalidRun, TableInvalid, Unavailable
-from evaluation_operator.evaluator.stopping import ending
+from evaluation_operator.results.ending import ending
+from evaluation_operator.results.errors import InvalidRun, TableInvalid, Unavailable
 from evaluation_operator.tables import errors as table_errors
 from evaluation_operator.tables.protocol import TableOptions
 from evaluation_operator.tables.storage import open_storage
-
-ROWS = "rows.parquet"
-SEEN = "seen.parquet"
-CUT = "cut.json"
-TASKS = "tasks.parquet"
-LABELS = "labels.parquet"
-LABELED = "labels.json"
-LATE_LABELS = "late-labels.parquet"
-LATE_LABELED = "late-labels.json"
-ITEMS = "items.parquet"
-SCORES = "scores.parquet"
-BOXES = "boxes.parquet"
-OVERLAPS = "overlaps.parquet"
-CURVES = "curves.parquet"
-CONFUSION = "confusion.parquet"
-EVALUATION = "evaluation.json"
-MANIFEST = "manifest.json"
-COMMITTED = "committed.json"
 
 SCHEMES = ("file", "s3")
 _CHUNK = 1 << 20
