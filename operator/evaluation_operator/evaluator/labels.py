@@ -19,7 +19,6 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import LabelingSummary
 from evaluation_operator.api.names import ModelVersion
@@ -29,10 +28,18 @@ from evaluation_operator.evaluator.cut import CUT_SCHEMA, Cut, RowsDigest, batch
 from evaluation_operator.evaluator.draw import RowDict
 from evaluation_operator.evaluator.entries import UnreadableError, parsed
 from evaluation_operator.evaluator.summary import Findings
-from evaluation_operator.results import layout
 from evaluation_operator.results.ending import ending
 from evaluation_operator.results.errors import Unavailable
 from evaluation_operator.results.folder import Folder
+from evaluation_operator.results.labels import (
+    FIRST,
+    LATE,
+    LabelFiles,
+    LabelSummary,
+    read_summary,
+    read_truths,
+    write_summary,
+)
 from evaluation_operator.tables.errors import TableError
 from evaluation_operator.tables.protocol import Table
 from evaluation_operator.tables.schema import LABEL_SCHEMA
@@ -40,7 +47,6 @@ from evaluation_operator.tables.schema import LABEL_SCHEMA
 LABELER: Final = "evaluation-labeler"
 WARNING_BYTES: Final = 512
 _BATCH_ROWS: Final = 1024
-_READ: Final = ["row_id", "index", "is_resolved", "groundtruth"]
 _LABELED_ROWS: Final = "labeled-rows.parquet"
 _COPIED: Final = "copied-labels.parquet"
 
@@ -48,23 +54,10 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class LabelingFigures:
-    """What labels.json says of the labels beside it; `agreement` is None where nobody could
-    disagree."""
-
-    time: datetime
-    asked: int
-    answered: int
-    unresolved: int
-    annotators: int
-    agreement: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Labels:
     """`entries`: JSON of one entry of the ground truth, by row and place in the row."""
 
-    figures: LabelingFigures
+    summary: LabelSummary
     entries: Mapping[str, Mapping[int, str]]
 
     def of(self, row_id: str) -> Mapping[int, str]:
@@ -72,7 +65,7 @@ class Labels:
         return self.entries.get(row_id, {})
 
     def __str__(self) -> str:
-        it = self.figures
+        it = self.summary
         return (
             f"people were asked about {it.asked} items, answered {it.answered}, and left "
             f"{it.unresolved} of these unresolved"
@@ -80,13 +73,14 @@ class Labels:
 
 
 NO_LABELS: Final = Labels(
-    LabelingFigures(
+    LabelSummary(
         time=datetime.min.replace(tzinfo=UTC),
         asked=0,
         answered=0,
+        resolved=0,
         unresolved=0,
         annotators=0,
-        agreement=None,
+        reason=Reason.NOTHING_TO_LABEL,
     ),
     {},
 )
@@ -95,65 +89,44 @@ NO_LABELS: Final = Labels(
 def read_labels(folder: Folder) -> Labels | None:
     """The labels that a run was evaluated with; None while people have not done. Raises
     Unavailable."""
-    return _read_files(folder, layout.LABELED, layout.LABELS)
+    return _read_files(folder, FIRST)
 
 
 def read_newest_labels(folder: Folder) -> Labels | None:
     """The same with what came after the run's deadline. Raises Unavailable."""
-    late = _read_files(folder, layout.LATE_LABELED, layout.LATE_LABELS)
+    late = _read_files(folder, LATE)
     return late if late is not None else read_labels(folder)
 
 
 def copy_newest_labels(source: Folder, target: Folder, scratch: Path) -> None:
     """Keep what people have labelled for a run by now, for one that evaluates it again: the run's
     own files may change later. Nothing if people were not asked."""
-    named = (layout.LATE_LABELED, layout.LATE_LABELS)
-    if not source.exists(layout.LATE_LABELED):
-        named = (layout.LABELED, layout.LABELS)
-    told, labels = named
-    if not source.exists(told):
+    files = LATE if source.exists(LATE.summary) else FIRST
+    summary = read_summary(source, files)
+    if summary is None:
         return
-    content, local = source.read_json(told), scratch / _COPIED
-    if source.exists(labels):
-        source.fetch(labels, local)
-        target.store(local, layout.LABELS)
+    if source.exists(files.lines):
+        local = scratch / _COPIED
+        source.fetch(files.lines, local)
+        target.store(local, FIRST.lines)
         local.unlink()
-    target.write_json(layout.LABELED, content)
+    write_summary(target, FIRST, summary)
 
 
-def _read_files(folder: Folder, told: str, labels: str) -> Labels | None:
-    if not folder.exists(told):
+def _read_files(folder: Folder, files: LabelFiles) -> Labels | None:
+    summary = read_summary(folder, files)
+    if summary is None:
         return None
-    content = folder.read_json(told)
-    try:
-        figures = _figures(content)
-    except (KeyError, TypeError, ValueError) as error:
-        raise Unavailable(f"{folder.uri}/{told}: {error!r}: not as written") from error
     entries: dict[str, dict[int, str]] = {}
-    if figures.answered == 0:
-        return Labels(figures, entries)
-    for batch in folder.batches(labels, _READ):
-        for line in batch.to_pylist():
-            if line["is_resolved"] and line["groundtruth"] is not None:
-                entries.setdefault(line["row_id"], {})[line["index"]] = line["groundtruth"]
-    return Labels(figures, entries)
+    if summary.answered:
+        for _, row_id, index, truth in read_truths(folder, files):
+            entries.setdefault(row_id, {})[index] = truth
+    return Labels(summary, entries)
 
 
 def write_no_labels(folder: Folder, now: datetime) -> None:
     """What stands for labels where there is nothing to label, for whoever evaluates then."""
-    folder.write_json(
-        layout.LABELED,
-        {
-            "time": format_time(now),
-            "asked": 0,
-            "answered": 0,
-            "resolved": 0,
-            "unresolved": 0,
-            "annotators": 0,
-            "agreement": None,
-            "reason": Reason.NOTHING_TO_LABEL,
-        },
-    )
+    write_summary(folder, FIRST, NO_LABELS.summary.model_copy(update={"time": now}))
 
 
 def labels_of_people(dataset: Dataset, folder: Folder | None) -> Labels | None:
@@ -167,7 +140,7 @@ def labels_of_people(dataset: Dataset, folder: Folder | None) -> Labels | None:
     if labels is None:
         where = folder.uri if folder is not None else dataset.spec.results_uri
         raise Unavailable(
-            f"{where}: no {layout.LABELED} of Dataset {dataset.metadata.name}: people have not "
+            f"{where}: no {FIRST.summary} of Dataset {dataset.metadata.name}: people have not "
             "labelled it yet, or its results lie elsewhere"
         )
     return labels
@@ -175,21 +148,21 @@ def labels_of_people(dataset: Dataset, folder: Folder | None) -> Labels | None:
 
 def told_of_people(findings: Findings, labels: Labels, notes: Sequence[str]) -> Findings:
     """The findings with what is to be said of those who labelled."""
-    figures = labels.figures
-    if figures.unresolved and findings.counts.unlabeled:
+    summary = labels.summary
+    if summary.unresolved and findings.counts.unlabeled:
         notes = [
-            f"{figures.unresolved} of {figures.answered} items that people answered have no label "
+            f"{summary.unresolved} of {summary.answered} items that people answered have no label "
             "that they agree on; leaving out those without other truth flatters the figures",
             *notes,
         ]
-    summary = LabelingSummary(
-        asked_item_count=figures.asked,
-        answered_item_count=figures.answered,
-        unresolved_item_count=figures.unresolved,
-        agreement=figures.agreement,
-        annotator_count=figures.annotators,
+    told = LabelingSummary(
+        asked_item_count=summary.asked,
+        answered_item_count=summary.answered,
+        unresolved_item_count=summary.unresolved,
+        agreement=summary.agreement,
+        annotator_count=summary.annotators,
     )
-    return replace(findings, labeling=summary, warnings=(*findings.warnings, *notes))
+    return replace(findings, labeling=told, warnings=(*findings.warnings, *notes))
 
 
 def labeled_cut(cut: Cut, labels: Labels, scratch: Path) -> Cut:
@@ -201,7 +174,7 @@ def labeled_cut(cut: Cut, labels: Labels, scratch: Path) -> Cut:
             for row in rows:
                 digest.add(row)
             writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=CUT_SCHEMA))
-    time = max(cut.time, labels.figures.time)
+    time = max(cut.time, labels.summary.time)
     return replace(cut, path=path, digest=digest.hexdigest(), time=time)
 
 
@@ -222,23 +195,11 @@ def keep_in_table(table: Table, cut: Cut, labels: Labels, model_version: ModelVe
     return []
 
 
-def _figures(content: Mapping[str, Any]) -> LabelingFigures:
-    agreement = content.get("agreement")
-    return LabelingFigures(
-        time=datetime.fromisoformat(content["time"]),
-        asked=int(content["asked"]),
-        answered=int(content["answered"]),
-        unresolved=int(content["unresolved"]),
-        annotators=int(content["annotators"]),
-        agreement=None if agreement is None else float(agreement),
-    )
-
-
 def _filled(cut: Cut, labels: Labels) -> Iterator[RowDict]:
     for row in read_cut(cut.path):
         filled = filled_truth(row, labels.of(row["id"]))
         if filled is not None:
-            row |= {"groundtruth": filled, "labeled_at": labels.figures.time}
+            row |= {"groundtruth": filled, "labeled_at": labels.summary.time}
         yield row
 
 
@@ -251,7 +212,7 @@ def _label_rows(cut: Cut, labels: Labels, model_version: ModelVersion) -> Iterat
             yield {
                 "id": row["id"],
                 "groundtruth": filled,
-                "labeled_at": labels.figures.time,
+                "labeled_at": labels.summary.time,
                 "labeler": LABELER,
                 "model": model_version.model,
                 "model_version": model_version.version,

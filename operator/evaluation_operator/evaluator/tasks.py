@@ -11,25 +11,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import Final
 
 from evaluation_operator.evaluator.cut import outcomes_of, read_cut
 from evaluation_operator.evaluator.draw import RowDict
 from evaluation_operator.evaluator.items import LeftOut, Reason, RowReader
+from evaluation_operator.results.parquet import LineWriter
+from evaluation_operator.results.tasks import TASKS_SCHEMA, TaskLine
 from evaluation_operator.tables.sample import hashed_priority
 
-TASKS_SCHEMA: Final = pa.schema(
-    [
-        pa.field("item_id", pa.string(), nullable=False),
-        pa.field("row_id", pa.string(), nullable=False),
-        pa.field("index", pa.int32(), nullable=False),
-        pa.field("priority", pa.float64(), nullable=False),
-        pa.field("instance", pa.string(), nullable=False),
-    ]
-)
 _GROUP_BYTES: Final = 16 * 2**20
 
 
@@ -69,9 +59,9 @@ def write_tasks(cut: Path, reader: RowReader, path: Path) -> int:
                     )
                 )
     places.sort()
-    with pq.ParquetWriter(path, TASKS_SCHEMA, compression="zstd") as writer:
-        for group in _groups(places, spool_path):
-            writer.write_batch(pa.RecordBatch.from_pylist(group, schema=TASKS_SCHEMA))
+    with LineWriter(path, TASKS_SCHEMA, group_bytes=_GROUP_BYTES) as file:
+        for line, size in _lines(places, spool_path):
+            file.write(line, size)
     spool_path.unlink()
     return len(places)
 
@@ -88,25 +78,13 @@ def _tasks_of(row: RowDict, reader: RowReader) -> Iterator[tuple[LeftOut, object
         yield from ((outcome, instances[outcome.index]) for outcome in wanted)
 
 
-def _groups(places: list[_Place], spool_path: Path) -> Iterator[list[dict[str, Any]]]:
-    """Lines of the file, as many at a time as may be in memory."""
-    group: list[dict[str, Any]] = []
-    size = 0
+def _lines(places: list[_Place], spool_path: Path) -> Iterator[tuple[TaskLine, int]]:
+    """Each with the bytes of its instance."""
     with spool_path.open("rb") as spool:
         for place in places:
             spool.seek(place.offset)
-            group.append(
-                {
-                    "item_id": place.item_id,
-                    "row_id": place.row_id,
-                    "index": place.index,
-                    "priority": place.priority,
-                    "instance": spool.read(place.size).decode("utf-8", "replace"),
-                }
+            text = spool.read(place.size).decode("utf-8", "replace")
+            yield (
+                TaskLine(place.item_id, place.row_id, place.index, place.priority, text),
+                place.size,
             )
-            size += place.size
-            if size >= _GROUP_BYTES:
-                yield group
-                group, size = [], 0
-    if group:
-        yield group

@@ -33,7 +33,7 @@ from evaluation_operator.labeling.backend import (
     OpenProject,
     ProjectSpec,
 )
-from evaluation_operator.labeling.results_files import merged_answers
+from evaluation_operator.labeling.kept_answers import merged_answers
 from evaluation_operator.labeling.threads import in_thread
 from evaluation_operator.results.errors import RunError, Unavailable
 from evaluation_operator.results.folder import Folder

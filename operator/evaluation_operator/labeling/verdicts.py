@@ -11,8 +11,10 @@ from evaluation_operator.labeling.aggregation import Decision, Rules, decide, gr
 from evaluation_operator.labeling.agreement import agreement
 from evaluation_operator.labeling.answers import NOBODY, ItemAnswers
 from evaluation_operator.labeling.decision import MOST_FURTHER
+from evaluation_operator.labeling.kept_answers import Kept, format_answers
 from evaluation_operator.labeling.progress import FAILURES_KEPT, labeling_of
-from evaluation_operator.labeling.results_files import CutItem, Kept, LabelLine
+from evaluation_operator.results.labels import LabelLine
+from evaluation_operator.results.tasks import AskedItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Verdicts:
     those that everybody who was asked has answered. `failures` tell of answers that do not count.
     """
 
-    items: tuple[CutItem, ...]
+    items: tuple[AskedItem, ...]
     rules: Rules
     keys: ImportKeys
     decisions: Mapping[str, Decision]
@@ -47,19 +49,22 @@ class Verdicts:
             self.rules,
         )
 
-    def _line(self, item: CutItem, found: Decision) -> LabelLine:
+    def _line(self, item: AskedItem, found: Decision) -> LabelLine:
         groundtruth = None
         if found.is_resolved:
             groundtruth = groundtruth_of(found, self.keys, self.rules.units, found.image_size)
         return LabelLine(
-            item=item,
+            item_id=item.item_id,
+            row_id=item.row_id,
+            place=item.place,
             is_resolved=found.is_resolved,
             groundtruth=groundtruth,
             score=found.score,
             total_votes=found.total_votes,
             label_votes=found.label_votes,
-            answers=found.answers,
+            comments=[it.comment for it in found.answers if it.comment],
             sentiment=found.sentiment,
+            answers=format_answers(found.answers),
         )
 
 
@@ -78,7 +83,7 @@ def rules_of(dataset: Dataset) -> Rules:
 
 def judge(
     dataset: Dataset,
-    items: Sequence[CutItem],
+    items: Sequence[AskedItem],
     kept: Mapping[str, Kept],
     bad: Mapping[str, ItemAnswers],
 ) -> Verdicts:

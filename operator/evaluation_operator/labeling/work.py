@@ -7,7 +7,7 @@ any moment and taken by another process: the run's folder and the tool itself re
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.labeling import results_files as files
+from evaluation_operator.labeling import kept_answers as files
 from evaluation_operator.labeling.answers import ItemAnswers, Task
 from evaluation_operator.labeling.backend import (
     Backend,
@@ -24,11 +24,14 @@ from evaluation_operator.labeling.backend import (
     OpenProject,
     ProjectSpec,
 )
+from evaluation_operator.labeling.kept_answers import Kept
 from evaluation_operator.labeling.progress import ENDS, Counts, Told, deadline_of, labeling_of
-from evaluation_operator.labeling.results_files import CutItem, Kept, LabelLine, Summary
 from evaluation_operator.labeling.threads import in_thread
 from evaluation_operator.labeling.verdicts import Verdicts, judge
+from evaluation_operator.results import labels
 from evaluation_operator.results.folder import Folder
+from evaluation_operator.results.labels import LabelFiles, LabelSummary
+from evaluation_operator.results.tasks import AskedItem, read_asked
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +86,7 @@ class TaskSet:
     folder: Folder
     backend: Backend
     now: Callable[[], datetime]
-    _items: tuple[CutItem, ...] = ()
+    _items: tuple[AskedItem, ...] = ()
     _kept: dict[str, Kept] | None = None
     _bad: dict[str, ItemAnswers] = field(default_factory=dict)
     _project: OpenProject | None = None
@@ -93,7 +96,7 @@ class TaskSet:
 
     async def turn(self) -> Told:
         """Raises BackendError and RunError, after which another turn takes it up again."""
-        summary = await in_thread(files.read_summary, self.folder)
+        summary = await in_thread(labels.read_summary, self.folder)
         if summary is not None and self._is_of_this_cut(summary):
             if summary.reason != Reason.DEADLINE_REACHED or not self._waits_for_late_labels:
                 return ended(summary)
@@ -115,7 +118,7 @@ class TaskSet:
         await self._ask_again(verdicts)
         return self._going_on(verdicts)
 
-    async def _late_turn(self, summary: Summary) -> Told:
+    async def _late_turn(self, summary: LabelSummary) -> Told:
         """The deadline has passed and the run goes on; people may still answer what is open."""
         await self._remember()
         try:
@@ -126,13 +129,13 @@ class TaskSet:
         verdicts = self._judge()
         if verdicts.open:
             await self._ask_again(verdicts)
-        resolved = {it.item.item_id: it.groundtruth for it in verdicts.lines() if it.is_resolved}
+        resolved = {it.item_id: it.groundtruth for it in verdicts.lines() if it.is_resolved}
         if self._first is None:
-            self._first = await in_thread(files.read_resolved, self.folder)
-            late = await in_thread(files.read_resolved, self.folder, is_late=True)
+            self._first = await in_thread(_truths, self.folder, labels.FIRST)
+            late = await in_thread(_truths, self.folder, labels.LATE)
             self._written = late or self._first
         if resolved != self._written:
-            await self._write(verdicts, Reason(summary.reason), files.write_late_labels)
+            await self._write(verdicts, summary.reason, labels.LATE)
             self._written = resolved
         told = ended(summary)
         return replace(
@@ -149,10 +152,10 @@ class TaskSet:
 
     async def _remember(self) -> None:
         if self._kept is None:
-            self._items = await in_thread(files.read_items, self.folder)
+            self._items = await in_thread(read_asked, self.folder)
             self._kept = await in_thread(files.read_kept, self.folder)
 
-    def _is_of_this_cut(self, summary: Summary) -> bool:
+    def _is_of_this_cut(self, summary: LabelSummary) -> bool:
         """A Dataset that is made anew under its name finds what its namesake left."""
         cut = self.dataset.status.cut
         return cut is None or cut.time is None or summary.time >= cut.time
@@ -216,7 +219,7 @@ class TaskSet:
 
     async def _end(self, reason: Reason) -> Told:
         verdicts = self._judge()
-        told = ended(await self._write(verdicts, reason, files.write_labels))
+        told = ended(await self._write(verdicts, reason, labels.FIRST))
         logger.info("Dataset %s: %s", self.dataset.name, told.message)
         told = replace(told, failures=verdicts.failures)
         if reason is not Reason.DEADLINE_REACHED:
@@ -227,18 +230,13 @@ class TaskSet:
         await self._withdraw()
         return told
 
-    async def _write(
-        self,
-        verdicts: Verdicts,
-        reason: Reason,
-        write: Callable[[Folder, Sequence[LabelLine], Summary], None],
-    ) -> Summary:
+    async def _write(self, verdicts: Verdicts, reason: Reason, files: LabelFiles) -> LabelSummary:
         time = self.now()
 
-        def written() -> Summary:
+        def written() -> LabelSummary:
             lines = verdicts.lines()
             resolved = sum(line.is_resolved for line in lines)
-            summary = Summary(
+            summary = LabelSummary(
                 time=time,
                 asked=len(self._items),
                 answered=len(lines),
@@ -248,7 +246,7 @@ class TaskSet:
                 agreement=verdicts.agreement(),
                 reason=reason,
             )
-            write(self.folder, lines, summary)
+            labels.write_labels(self.folder, files, lines, summary)
             return summary
 
         return await in_thread(written)
@@ -275,9 +273,14 @@ class TaskSet:
         return Told(Reason.LABELING, message, counts, verdicts.failures)
 
 
-def ended(summary: Summary) -> Told:
+def _truths(folder: Folder, files: LabelFiles) -> dict[str, str]:
+    """Ground truth by item."""
+    return {item: truth for item, _, _, truth in labels.read_truths(folder, files)}
+
+
+def ended(summary: LabelSummary) -> Told:
     """What there is to say of a labelling that has ended. ValueError if it says that it has not."""
-    reason = Reason(summary.reason)
+    reason = summary.reason
     if reason not in ENDS:
         raise ValueError(f"labels.json: reason {reason!r} is no end: remove the file")
     people = f"{summary.annotators} {'person' if summary.annotators == 1 else 'people'}"

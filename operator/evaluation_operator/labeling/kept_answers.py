@@ -1,0 +1,90 @@
+"""What the labeler keeps in a run's folder while people answer.
+
+Answers are kept as they are read, so that a project deleted later takes nothing with it that
+somebody has already said.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import TypeAdapter
+
+from evaluation_operator.labeling.answers import Answer, Task
+from evaluation_operator.results.folder import Folder
+from evaluation_operator.results.layout import ANSWERS
+from evaluation_operator.results.parquet import write_lines
+from evaluation_operator.results.tasks import read_tasks as read_task_lines
+
+_TASK_BYTES = 32 * 2**20
+
+_ANSWERS = TypeAdapter(tuple[Answer, ...])
+_KEPT_SCHEMA = pa.schema(
+    [("item_id", pa.string()), ("answers", pa.string()), ("further", pa.int32())]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is known of one item: answers by rising time, the latest of each person, and how many
+    further opinions have been asked for."""
+
+    answers: tuple[Answer, ...] = ()
+    further: int = 0
+
+
+def format_answers(answers: Sequence[Answer]) -> str:
+    """JSON; `parse_answers` reads it."""
+    return _ANSWERS.dump_json(tuple(answers), exclude_none=True).decode()
+
+
+def parse_answers(text: str) -> tuple[Answer, ...]:
+    return _ANSWERS.validate_json(text)
+
+
+def read_tasks(folder: Folder, wanted: Set[str]) -> Iterator[list[Task]]:
+    """The tasks of these items in order of priority, some 32 MB at a time."""
+    tasks: list[Task] = []
+    size = 0
+    for line in read_task_lines(folder, wanted):
+        tasks.append(Task(line.item_id, line.priority, line.instance))
+        size += len(line.instance)
+        if size > _TASK_BYTES:
+            yield tasks
+            tasks, size = [], 0
+    if tasks:
+        yield tasks
+
+
+def read_kept(folder: Folder) -> dict[str, Kept]:
+    """By item id; empty before anything was kept."""
+    if not folder.exists(ANSWERS):
+        return {}
+    batches = folder.batches(ANSWERS, _KEPT_SCHEMA.names)
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    return {row["item_id"]: Kept(parse_answers(row["answers"]), row["further"]) for row in rows}
+
+
+def write_kept(folder: Folder, kept: Mapping[str, Kept]) -> None:
+    lines = ((item, format_answers(it.answers), it.further) for item, it in sorted(kept.items()))
+    with tempfile.TemporaryDirectory(prefix="answers-") as scratch:
+        local = Path(scratch) / ANSWERS
+        write_lines(local, _KEPT_SCHEMA, lines)
+        folder.store(local, ANSWERS)
+
+
+def merged_answers(before: Sequence[Answer], read: Sequence[Answer]) -> tuple[Answer, ...]:
+    """The latest of each person. What is no longer there was said all the same, and counts."""
+    latest: dict[str, Answer] = {}
+    for answer in sorted((*before, *read), key=_by_time):
+        latest[answer.annotator] = answer
+    return tuple(sorted(latest.values(), key=_by_time))
+
+
+def _by_time(answer: Answer) -> tuple[datetime, str]:
+    return answer.time, answer.annotator
