@@ -17,7 +17,6 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from evaluation_operator.evaluator.scores import EVALUATED
 from evaluation_operator.metrics import (
     ClassificationResult,
     ConfusionCounts,
@@ -31,6 +30,7 @@ from evaluation_operator.metrics import (
     weightings,
 )
 from evaluation_operator.metrics.counts import Floats, Integers
+from evaluation_operator.results.items import EVALUATED
 
 _BATCH_ROWS: Final = 65_536
 # One a sampling interval in what the sampler writes. More says that p is something else.

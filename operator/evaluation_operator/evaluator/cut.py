@@ -22,7 +22,15 @@ from evaluation_operator.api.evaluation_options import AnnotationType
 from evaluation_operator.evaluator.boxes import BoxReader
 from evaluation_operator.evaluator.draw import Draw, RowDict
 from evaluation_operator.evaluator.intervals import Intervals
-from evaluation_operator.evaluator.items import Fault, Item, LeftOut, Outcome, Row, RowReader
+from evaluation_operator.evaluator.items import (
+    Fault,
+    Item,
+    LeftOut,
+    Origin,
+    Outcome,
+    Row,
+    RowReader,
+)
 from evaluation_operator.tables.protocol import RowQuery, Table, Window
 from evaluation_operator.tables.schema import ID_SCHEMA, READ_SCHEMA
 
@@ -322,7 +330,7 @@ def outcomes_of(row: RowDict, reader: RowReader) -> Iterable[Outcome]:
             f"row {row['id'][:60]}: another row has this id and differs from it; give each row "
             "an id of its own"
         )
-        return [Fault(row["id"], None, message)]
+        return [Fault(row["id"], None, message, origin=Origin(row["id"], row["time"]))]
     outcomes = reader.read(
         Row(
             row["id"],
@@ -331,6 +339,7 @@ def outcomes_of(row: RowDict, reader: RowReader) -> Iterable[Outcome]:
             row["groundtruth"],
             row["p"],
             is_item=bool(row.get("is_item")),
+            time=row["time"],
         )
     )
     kept = row["kept"]

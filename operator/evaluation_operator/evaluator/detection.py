@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,53 +12,16 @@ import pyarrow.parquet as pq
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
-from evaluation_operator.evaluator.full_result import table_of
+from evaluation_operator.evaluator.item_files import ItemCounts, write_items
 from evaluation_operator.evaluator.items import Box, Item, Outcome
-from evaluation_operator.evaluator.scores import ItemCounts, write_items
 from evaluation_operator.metrics import Piece, piece_weights
 from evaluation_operator.metrics.counts import Floats, Integers
 from evaluation_operator.metrics.detection import DetectionResult, Detections, detect
 from evaluation_operator.metrics.detection_boxes import Boxes
 from evaluation_operator.metrics.detection_errors import BoxKind
 from evaluation_operator.metrics.detection_matching import FREE
+from evaluation_operator.results.boxes import BOXES_SCHEMA, FOUND, MISSED, MISTAKEN
 from evaluation_operator.results.errors import InvalidRun
-
-# Every box of the evaluated items. `item` is that of the file of items, `place` counts from 0 in
-# the item's own array. A predicted box's `kind` says what it is, and `iou` how well it lies on
-# the best true box of its label; a true box is found, missed, or mistaken: meant by a box of a
-# poor place or a wrong class. `match` is the place of the box on the other side.
-BOXES_SCHEMA: Final = pa.schema(
-    [
-        pa.field("item", pa.int64(), nullable=False),
-        pa.field("is_truth", pa.bool_(), nullable=False),
-        pa.field("place", pa.int32(), nullable=False),
-        pa.field("label", pa.string(), nullable=False),
-        pa.field("score", pa.float64()),
-        pa.field("left", pa.float64(), nullable=False),
-        pa.field("top", pa.float64(), nullable=False),
-        pa.field("right", pa.float64(), nullable=False),
-        pa.field("bottom", pa.float64(), nullable=False),
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("match", pa.int32()),
-        pa.field("iou", pa.float64()),
-    ]
-)
-
-OVERLAPS_SCHEMA: Final = pa.schema(
-    [
-        pa.field("weighted", pa.bool_(), nullable=False),
-        pa.field("iou", pa.float64(), nullable=False),
-        pa.field("true_positives", pa.float64(), nullable=False),
-        pa.field("false_positives", pa.float64(), nullable=False),
-        pa.field("false_negatives", pa.float64(), nullable=False),
-        pa.field("precision", pa.float64()),
-        pa.field("recall", pa.float64()),
-        pa.field("f1_score", pa.float64()),
-    ]
-)
-"""The curve over the intersection over union, all labels together."""
-
-_FOUND, _MISSED, _MISTAKEN = "found", "missed", "mistaken"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +130,7 @@ def write_boxes(
     taker = np.full(len(true), FREE, dtype=np.int64)
     taker[result.matched[matched]] = matched
     kinds = np.array([kind.name.lower() for kind in BoxKind])[result.errors.kinds]
-    states = np.where(taker != FREE, _FOUND, np.where(result.errors.missed, _MISSED, _MISTAKEN))
+    states = np.where(taker != FREE, FOUND, np.where(result.errors.missed, MISSED, MISTAKEN))
     sides = (
         (predicted, predicted_places, kinds, _place_of(result.matched, true_places)),
         (true, true_places, states, _place_of(taker, predicted_places)),
@@ -194,24 +156,6 @@ def write_boxes(
                 iou,
             ]
             writer.write_table(pa.Table.from_arrays(columns, schema=BOXES_SCHEMA))
-
-
-def write_overlaps(result: DetectionResult, path: Path) -> None:
-    pq.write_table(
-        table_of(list(_overlap_lines(result)), OVERLAPS_SCHEMA), path, compression="zstd"
-    )
-
-
-def _overlap_lines(result: DetectionResult) -> Iterator[tuple[object, ...]]:
-    for weighted, figures in ((False, result.plain), (True, result.weighted)):
-        for entry in figures.overlaps if figures is not None else ():
-            tally = entry.tally
-            yield (
-                weighted,
-                entry.iou,
-                *(tally.true_positives, tally.false_positives, tally.false_negatives),
-                *(tally.precision, tally.recall, tally.f1),
-            )
 
 
 def _places(images: Integers) -> Integers:

@@ -8,10 +8,13 @@ fails that item only; texts that cannot be paired fail the row.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import Final, TypeAlias
 
 from evaluation_operator.evaluator.entries import (
@@ -26,6 +29,8 @@ from evaluation_operator.evaluator.entries import (
     shortened,
     shown,
 )
+from evaluation_operator.results.items import FAILED_PREDICTION, UNLABELED, request_of
+from evaluation_operator.tables.schema import ID_DIGITS
 
 # google.rpc.Code.INVALID_ARGUMENT
 INVALID_ARGUMENT: Final = 3
@@ -54,7 +59,8 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The columns of a row that matter; `p` None (a table without it) means 1.
+    """The columns of a row that matter; `p` None (a table without it) means 1. `time` matters to
+    no figure, only to those who look at items.
 
     `is_item`: the sampler drew it, so that if it has one instance that item has the row's id.
     """
@@ -65,6 +71,28 @@ class Row:
     groundtruth: str | None
     p: float | None = None
     is_item: bool = False
+    time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an item comes from: what it is known again by in another run. `data`: what the model
+    was given, as parsed; None where the row does not tell."""
+
+    request_id: str
+    time: datetime | None
+    data: object = None
+
+    def data_hash(self) -> str | None:
+        """32 hex digits; equal for the same data, in whatever order and with whatever spaces its
+        JSON was written. None also where it is nested too deeply to be written again."""
+        if self.data is None:
+            return None
+        try:
+            text = json.dumps(self.data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        except RecursionError:
+            return None
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:ID_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +116,18 @@ class Item:
     is_row: bool = False
     boxes: tuple[Box, ...] = ()
     true_boxes: tuple[Box, ...] = ()
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def item_id(self) -> str:
         return _item_id(self.row_id, self.index, is_row=self.is_row)
 
 
-class Reason(Enum):
+class Reason(StrEnum):
     """Why a sound item is left out of the figures, and only counted."""
 
-    FAILED_PREDICTION = "failed_prediction"
-    UNLABELED = "unlabeled"
+    FAILED_PREDICTION = FAILED_PREDICTION
+    UNLABELED = UNLABELED
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +139,7 @@ class LeftOut:
     p: float
     reason: Reason
     is_row: bool = False
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def item_id(self) -> str:
@@ -128,6 +158,7 @@ class Fault:
     message: str
     code: int = INVALID_ARGUMENT
     is_row: bool = False
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def item_id(self) -> str | None:
@@ -159,39 +190,42 @@ class RowReader:
             p = _probability(row.p)
             predictions = entries_of(row.raw_prediction, "raw_prediction", "predictions")
             truths = entries_of(row.groundtruth, "groundtruth", "predictions")
-            count = _instance_count(row.raw_data, predictions, truths)
+            data = parsed(row.raw_data, "raw_data")
+            count = _instance_count(data, predictions, truths)
         except UnreadableError as fault:
-            return (_fault(row.row_id, None, str(fault)),)
+            return (_fault(row.row_id, None, str(fault), origin=_origin(row)),)
         is_row = row.is_item and count == 1
-        return tuple(self._outcomes(row.row_id, is_row, p, count, predictions, truths))
+        origins = [_origin(row, it) for it in _instances(data, count)]
+        return tuple(self._outcomes(row.row_id, is_row, p, origins, predictions, truths))
 
     def _outcomes(
         self,
         row_id: str,
         is_row: bool,
         p: float,
-        count: int,
+        origins: Sequence[Origin],
         predictions: list[object] | None,
         truths: list[object] | None,
     ) -> Iterator[Outcome]:
-        for index in range(count):
+        for index, origin in enumerate(origins):
             prediction = None if predictions is None else predictions[index]
             truth = None if truths is None else truths[index]
             try:
                 predicted = None if prediction is None else self.read_prediction(prediction)
                 true = None if truth is None else self.read_truth(truth)
             except UnreadableError as fault:
-                yield _fault(row_id, index, str(fault), is_row=is_row)
+                yield _fault(row_id, index, str(fault), is_row=is_row, origin=origin)
                 continue
             if predicted is None:
-                yield LeftOut(row_id, index, p, Reason.FAILED_PREDICTION, is_row)
+                yield LeftOut(row_id, index, p, Reason.FAILED_PREDICTION, is_row, origin)
             elif true is None:
-                yield LeftOut(row_id, index, p, Reason.UNLABELED, is_row)
+                yield LeftOut(row_id, index, p, Reason.UNLABELED, is_row, origin)
             else:
                 yield Item(
                     *(row_id, index, p, true.labels, predicted.labels, predicted.scores, is_row),
                     boxes=predicted.boxes,
                     true_boxes=true.boxes,
+                    origin=origin,
                 )
 
     def read_prediction(self, entry: object) -> Predicted:
@@ -255,10 +289,9 @@ def _probability(p: float | None) -> float:
 
 
 def _instance_count(
-    raw_data: str | None, predictions: list[object] | None, truths: list[object] | None
+    data: object, predictions: list[object] | None, truths: list[object] | None
 ) -> int:
     """How many instances the row has; 1 where none of its columns tells."""
-    data = parsed(raw_data, "raw_data")
     instances = data.get("instances") if isinstance(data, dict) else None
     if instances is not None and not isinstance(instances, list):
         raise UnreadableError(
@@ -281,12 +314,26 @@ def _instance_count(
     return next(iter(counts.values()), 1)
 
 
+def _instances(data: object, count: int) -> Sequence[object]:
+    """What each item is; where the data is no list of instances, one item is all of it."""
+    instances = data.get("instances") if isinstance(data, dict) else None
+    if isinstance(instances, list):
+        return instances
+    return [data] if count == 1 else [None] * count
+
+
+def _origin(row: Row, data: object = None) -> Origin:
+    return Origin(request_of(row.row_id) if row.is_item else row.row_id, row.time, data)
+
+
 def _item_id(row_id: str, index: int, *, is_row: bool) -> str:
     return row_id if is_row else f"{row_id}/{index}"
 
 
-def _fault(row_id: str, index: int | None, message: str, *, is_row: bool = False) -> Fault:
+def _fault(
+    row_id: str, index: int | None, message: str, *, is_row: bool = False, origin: Origin
+) -> Fault:
     name = shortened(row_id, MAXIMUM_SHOWN)
     subject = f"row {name}" if index is None else f"item {_item_id(name, index, is_row=is_row)}"
     whole = f"{subject}: {message}".encode("utf-8", "backslashreplace").decode("utf-8")
-    return Fault(row_id, index, shortened(whole, MAXIMUM_MESSAGE), is_row=is_row)
+    return Fault(row_id, index, shortened(whole, MAXIMUM_MESSAGE), is_row=is_row, origin=origin)

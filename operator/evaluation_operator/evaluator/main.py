@@ -21,6 +21,7 @@ from evaluation_operator.api.dataset import Dataset, Writer
 from evaluation_operator.api.table_address import shown_address
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.environment import forget_credentials
+from evaluation_operator.evaluator.item_files import ItemCounts
 from evaluation_operator.evaluator.late_labels import is_counting, tell_new_labels
 from evaluation_operator.evaluator.obtain import RunOptions
 from evaluation_operator.evaluator.publish import publish, publish_cut, read_dataset
@@ -31,7 +32,6 @@ from evaluation_operator.evaluator.run import (
     cut_dataset,
     evaluate_dataset,
 )
-from evaluation_operator.evaluator.scores import ItemCounts
 from evaluation_operator.evaluator.settings import (
     TERMINATION_LOG,
     RunSettings,

@@ -22,9 +22,8 @@ from evaluation_operator.evaluator.detection import (
     iou_threshold,
     is_detection,
     write_boxes,
-    write_overlaps,
 )
-from evaluation_operator.evaluator.full_result import write_confusion, write_curves
+from evaluation_operator.evaluator.item_files import ItemCounts, write_outcomes
 from evaluation_operator.evaluator.items import Outcome
 from evaluation_operator.evaluator.labels import (
     Labels,
@@ -35,12 +34,13 @@ from evaluation_operator.evaluator.labels import (
     write_no_labels,
 )
 from evaluation_operator.evaluator.obtain import RunOptions, count_late, obtain_cut
-from evaluation_operator.evaluator.scores import ItemCounts, write_outcomes
 from evaluation_operator.evaluator.summary import Findings, build_evaluation
 from evaluation_operator.evaluator.tasks import write_tasks
 from evaluation_operator.metrics import ClassificationResult, Piece, checked_thresholds
 from evaluation_operator.metrics.detection import DetectionResult
 from evaluation_operator.results import layout
+from evaluation_operator.results.confusion import write_confusion
+from evaluation_operator.results.curves import write_curves, write_overlaps
 from evaluation_operator.results.errors import InvalidRun, NothingUsable, PartialFailure
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.tables.protocol import Table

@@ -32,11 +32,11 @@ from evaluation_operator.api.evaluation import (
     WeightedMetrics,
     WeightedPiece,
 )
-from evaluation_operator.evaluator import scores
 from evaluation_operator.evaluator.detection_summary import (
     detection_metrics,
     weighted_detection_metrics,
 )
+from evaluation_operator.evaluator.item_files import ItemCounts as Counted
 from evaluation_operator.metrics import ClassificationResult, Figures, Piece
 from evaluation_operator.metrics import ConfusionMatrix as Cells
 from evaluation_operator.metrics.detection import DetectionResult
@@ -54,7 +54,7 @@ MESSAGE_CHARACTERS = 300
 class Findings:
     """Everything that a run found out, before it is cut to size."""
 
-    counts: scores.ItemCounts
+    counts: Counted
     result: ClassificationResult
     pieces: tuple[Piece, ...]
     labels: tuple[str, ...]

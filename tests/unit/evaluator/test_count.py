@@ -12,6 +12,7 @@ import pytest
 
 from evaluation_operator.evaluator import count
 from evaluation_operator.evaluator.count import CountedScores, EngineLimits, compute_figures
+from evaluation_operator.evaluator.item_files import ItemCounts, write_outcomes
 from evaluation_operator.evaluator.items import (
     Fault,
     Item,
@@ -21,7 +22,6 @@ from evaluation_operator.evaluator.items import (
     Row,
     RowReader,
 )
-from evaluation_operator.evaluator.scores import ItemCounts, write_outcomes
 from evaluation_operator.metrics import THRESHOLDS, ClassificationResult, Piece
 from tests.unit.metrics import oracle
 from tests.unit.metrics.making import NASTY_SCORES, assert_figures

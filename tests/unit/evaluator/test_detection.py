@@ -14,11 +14,11 @@ from evaluation_operator.evaluator.boxes import BoxReader
 from evaluation_operator.evaluator.detection import (
     collect_boxes,
     compute_detection,
-    write_overlaps,
 )
 from evaluation_operator.evaluator.items import Row
 from evaluation_operator.evaluator.publish import _figure
 from evaluation_operator.evaluator.summary import Findings, build_evaluation
+from evaluation_operator.results.curves import write_overlaps
 from tests.builders import make_dataset, make_detection_job
 
 LABELS = ("ripe", "unripe")

@@ -1,0 +1,119 @@
+"""A run's items as two Parquet files: one line an item to read, one line a pair to count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from evaluation_operator.evaluator.items import Fault, Item, LeftOut, Origin, Outcome
+from evaluation_operator.results.items import (
+    EVALUATED,
+    FAILED_PREDICTION,
+    FAULTY,
+    ITEMS_SCHEMA,
+    UNLABELED,
+    ItemLine,
+)
+from evaluation_operator.results.parquet import LineWriter
+from evaluation_operator.results.scores import SCORES_SCHEMA, Pair
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCounts:
+    """How a run's items divide. A row that could not be split counts as one faulty item."""
+
+    evaluated: int = 0
+    unlabeled: int = 0
+    failed_predictions: int = 0
+    faulty: int = 0
+    first_faults: tuple[Fault, ...] = field(default=())
+
+    @property
+    def items(self) -> int:
+        return self.evaluated + self.unlabeled + self.failed_predictions + self.faulty
+
+
+def write_outcomes(
+    outcomes: Iterable[Outcome],
+    labels: Sequence[str],
+    scores_path: Path,
+    items_path: Path,
+    *,
+    kept_faults: int = 10,
+) -> ItemCounts:
+    """Write both files, overwriting them, in constant memory; the order is that of the items."""
+    with LineWriter(scores_path, SCORES_SCHEMA) as pairs:
+
+        def write_pairs(ordinal: int, item: Item) -> None:
+            for pair in _pairs(ordinal, item):
+                pairs.write(pair)
+
+        return write_items(outcomes, labels, items_path, write_pairs, kept_faults=kept_faults)
+
+
+def write_items(
+    outcomes: Iterable[Outcome],
+    labels: Sequence[str],
+    items_path: Path,
+    take: Callable[[int, Item], None],
+    *,
+    kept_faults: int = 10,
+) -> ItemCounts:
+    """Write the items, overwriting the file; `take` gets each that can be evaluated."""
+    counted: Counter[str] = Counter()
+    first_faults: list[Fault] = []
+    with LineWriter(items_path, ITEMS_SCHEMA) as lines:
+        for ordinal, outcome in enumerate(outcomes):
+            if isinstance(outcome, Item):
+                take(ordinal, outcome)
+            elif isinstance(outcome, Fault) and len(first_faults) < kept_faults:
+                first_faults.append(outcome)
+            line = _line(ordinal, outcome, labels)
+            counted[line.state] += 1
+            lines.write(line)
+    return ItemCounts(
+        evaluated=counted[EVALUATED],
+        unlabeled=counted[UNLABELED],
+        failed_predictions=counted[FAILED_PREDICTION],
+        faulty=counted[FAULTY],
+        first_faults=tuple(first_faults),
+    )
+
+
+def _pairs(ordinal: int, item: Item) -> Iterator[Pair]:
+    truth = set(item.truth)
+    ranked = zip(item.labels, item.scores, strict=True)
+    for rank, (label, score) in enumerate(ranked, start=1):
+        yield Pair(ordinal, label, score, label in truth, rank, item.p)
+    for label in item.truth:
+        if label not in item.labels:
+            yield Pair(ordinal, label, None, True, None, item.p)
+
+
+def _line(ordinal: int, outcome: Outcome, labels: Sequence[str]) -> ItemLine:
+    origin = outcome.origin or Origin(outcome.row_id, None)
+    line = ItemLine(
+        item=ordinal,
+        item_id=outcome.item_id,
+        row_id=outcome.row_id,
+        request_id=origin.request_id,
+        data_hash=origin.data_hash(),
+        time=origin.time,
+        state=FAULTY,
+    )
+    if isinstance(outcome, Fault):
+        return line._replace(code=outcome.code, message=outcome.message)
+    line = line._replace(p=outcome.p, weight=1 / outcome.p)
+    if isinstance(outcome, LeftOut):
+        return line._replace(state=outcome.reason)
+    is_boxes = bool(outcome.boxes or outcome.true_boxes)
+    return line._replace(
+        state=EVALUATED,
+        truth=[labels[label] for label in outcome.truth],
+        labels=[labels[label] for label in outcome.labels],
+        scores=list(outcome.scores),
+        truth_index=outcome.truth[0] if len(outcome.truth) == 1 and not is_boxes else None,
+        predicted_index=outcome.labels[0] if outcome.labels and not is_boxes else None,
+    )
