@@ -31,7 +31,6 @@ from evaluation_operator.controller.store import Store
 from evaluation_operator.domain.facts import DatasetFacts, Outcome, Result
 from evaluation_operator.domain.naming import LABELER_LEASE, evaluate_job_name
 from evaluation_operator.domain.plan import WriteOutcome
-from evaluation_operator.evaluator.cut import Cut
 from evaluation_operator.evaluator.main import execute
 from evaluation_operator.evaluator.publish import publish_cut
 from evaluation_operator.evaluator.run import CutResult
@@ -47,6 +46,7 @@ from evaluation_operator.kube import (
 )
 from evaluation_operator.results import layout
 from evaluation_operator.results.folder import Folder, run_folder
+from evaluation_operator.results.rows import Cut
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.schema import ROW_SCHEMA
 from tests.builders import ABSENT, Manifest, make_dataset, make_human_job, make_instruction, merged

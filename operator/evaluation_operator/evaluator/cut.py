@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evaluation_operator.api.base import TimeSpan, format_time
+from evaluation_operator.api.base import TimeSpan
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_options import AnnotationType
 from evaluation_operator.evaluator.boxes import BoxReader
@@ -31,27 +30,10 @@ from evaluation_operator.evaluator.items import (
     Row,
     RowReader,
 )
+from evaluation_operator.results.rows import CUT_SCHEMA, Cut
 from evaluation_operator.tables.protocol import RowQuery, Table, Window
 from evaluation_operator.tables.schema import ID_SCHEMA, READ_SCHEMA
 
-# `kept` lists the instances that are in the sample; null means all of them. `is_duplicate`
-# marks a row that shares its id with the one before it and differs from it; `is_item` one that
-# the sampler drew, as an item. `priority` is the sampler's, null in rows of others.
-CUT_SCHEMA: Final = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("time", pa.timestamp("us", "UTC")),
-        pa.field("raw_data", pa.string()),
-        pa.field("raw_prediction", pa.string()),
-        pa.field("groundtruth", pa.string()),
-        pa.field("labeled_at", pa.timestamp("us", "UTC")),
-        pa.field("p", pa.float64(), nullable=False),
-        pa.field("kept", pa.list_(pa.int32())),
-        pa.field("is_duplicate", pa.bool_(), nullable=False),
-        pa.field("is_item", pa.bool_()),
-        pa.field("priority", pa.float64()),
-    ]
-)
 # What a draw needs to know of a row. `items`: how many it holds; `is_offered`: whether they may
 # be drawn, or only count for others.
 _STANDING: Final = pa.schema(
@@ -79,79 +61,6 @@ _CANDIDATES: Final = "candidates.parquet"
 _BATCH_ROWS: Final = 1024
 _BATCH_CHARACTERS: Final = 8 * 2**20
 _MODULUS: Final = 2**256
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """The rows at `path`; `digest` stands for all that the figures are computed from.
-
-    `seen` holds the ids of all rows that lay in the windows. `shares_labels`: ground truth may be
-    that of another model version, whose row has the same id.
-    """
-
-    path: Path
-    row_count: int
-    item_count: int
-    digest: str
-    time: datetime
-    seen: Path | None = None
-    shares_labels: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "rowCount": self.row_count,
-            "itemCount": self.item_count,
-            "digest": self.digest,
-            "time": format_time(self.time),
-            "sharesLabels": self.shares_labels,
-        }
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any], path: Path) -> Cut:
-        return cls(
-            path=path,
-            row_count=int(content["rowCount"]),
-            item_count=int(content["itemCount"]),
-            digest=str(content["digest"]),
-            time=datetime.fromisoformat(content["time"]),
-            shares_labels=bool(content.get("sharesLabels")),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class RowQueryRecord:
-    """The times that a run asked for, kept with its cut: who looks later knows what it covered."""
-
-    windows: tuple[Window, ...]
-    paused_spans: tuple[Window, ...]
-
-    @classmethod
-    def of(cls, query: RowQuery) -> RowQueryRecord:
-        return cls(query.windows or (), query.paused_spans)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "windows": [_span_json(window) for window in self.windows],
-            "pausedSpans": [_span_json(span) for span in self.paused_spans],
-        }
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> RowQueryRecord:
-        return cls(
-            tuple(_span_of(item) for item in content.get("windows") or ()),
-            tuple(_span_of(item) for item in content.get("pausedSpans") or ()),
-        )
-
-
-def _span_json(window: Window) -> dict[str, str]:
-    span = {"startTime": format_time(window.start)}
-    return span | {"endTime": format_time(window.end)} if window.end is not None else span
-
-
-def _span_of(item: dict[str, str]) -> Window:
-    end = item.get("endTime")
-    start = datetime.fromisoformat(item["startTime"])
-    return Window(start, datetime.fromisoformat(end) if end else None)
 
 
 def row_query(dataset: Dataset, label_cutoff: datetime) -> RowQuery:

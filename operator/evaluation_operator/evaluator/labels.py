@@ -24,7 +24,7 @@ from evaluation_operator.api.evaluation import LabelingSummary
 from evaluation_operator.api.names import ModelVersion
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.evaluator.cut import CUT_SCHEMA, Cut, RowsDigest, batched, read_cut
+from evaluation_operator.evaluator.cut import RowsDigest, batched, read_cut
 from evaluation_operator.evaluator.draw import RowDict
 from evaluation_operator.evaluator.entries import UnreadableError, parsed
 from evaluation_operator.evaluator.summary import Findings
@@ -40,6 +40,7 @@ from evaluation_operator.results.labels import (
     read_truths,
     write_summary,
 )
+from evaluation_operator.results.rows import CUT_SCHEMA, Cut
 from evaluation_operator.tables.errors import TableError
 from evaluation_operator.tables.protocol import Table
 from evaluation_operator.tables.schema import LABEL_SCHEMA

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.evaluator.cut import Cut, RowQueryRecord, cut_rows, row_query
+from evaluation_operator.evaluator.cut import cut_rows, row_query
 from evaluation_operator.evaluator.labels import labeled_cut, read_labels
 from evaluation_operator.evaluator.revision import cut_revision
 from evaluation_operator.results import layout
 from evaluation_operator.results.errors import InvalidRun
 from evaluation_operator.results.folder import Folder
+from evaluation_operator.results.rows import Cut, RowQueryRecord
 from evaluation_operator.tables.protocol import RowQuery, Table, Window
 from evaluation_operator.tables.schema import ID_SCHEMA
 

@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.evaluator.cut import Cut
 from evaluation_operator.evaluator.run import CutResult, RunResult
 from evaluation_operator.kube import (
     DATASETS,
@@ -24,6 +23,7 @@ from evaluation_operator.kube import (
     Resource,
 )
 from evaluation_operator.results.errors import Unavailable
+from evaluation_operator.results.rows import Cut
 
 Status: TypeAlias = dict[str, Any]
 

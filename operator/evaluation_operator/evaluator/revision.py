@@ -18,15 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.evaluator.cut import (
-    CUT_SCHEMA,
-    Cut,
-    RowQueryRecord,
-    RowsDigest,
-    batched,
-    read_cut,
-    shares_labels,
-)
+from evaluation_operator.evaluator.cut import RowsDigest, batched, read_cut, shares_labels
 from evaluation_operator.evaluator.draw import RowDict
 from evaluation_operator.evaluator.labels import (
     NO_LABELS,
@@ -40,6 +32,7 @@ from evaluation_operator.evaluator.labels import (
 from evaluation_operator.results import layout
 from evaluation_operator.results.errors import InvalidRun
 from evaluation_operator.results.folder import Folder
+from evaluation_operator.results.rows import CUT_SCHEMA, Cut, RowQueryRecord
 from evaluation_operator.tables.protocol import RowQuery, Table
 
 _SOURCE_ROWS: Final = "source-rows.parquet"

@@ -15,7 +15,7 @@ from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.api.evaluation_options import BoundingBoxUnits
 from evaluation_operator.evaluator.count import CountedScores, EngineLimits, compute_figures
-from evaluation_operator.evaluator.cut import Cut, build_reader, read_outcomes
+from evaluation_operator.evaluator.cut import build_reader, read_outcomes
 from evaluation_operator.evaluator.detection import (
     collect_boxes,
     compute_detection,
@@ -43,6 +43,7 @@ from evaluation_operator.results.confusion import write_confusion
 from evaluation_operator.results.curves import write_curves, write_overlaps
 from evaluation_operator.results.errors import InvalidRun, NothingUsable, PartialFailure
 from evaluation_operator.results.folder import Folder
+from evaluation_operator.results.rows import Cut
 from evaluation_operator.tables.protocol import Table
 
 DIGEST_VERSION = 1
