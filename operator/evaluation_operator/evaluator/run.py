@@ -43,7 +43,9 @@ from evaluation_operator.results.confusion import write_confusion
 from evaluation_operator.results.curves import write_curves, write_overlaps
 from evaluation_operator.results.errors import InvalidRun, NothingUsable, PartialFailure
 from evaluation_operator.results.folder import Folder
+from evaluation_operator.results.layout import Manifest
 from evaluation_operator.results.rows import Cut
+from evaluation_operator.results.run import write_run
 from evaluation_operator.tables.protocol import Table
 
 DIGEST_VERSION = 1
@@ -107,7 +109,7 @@ def evaluate_dataset(
     uri = folder.uri if folder is not None else dataset.spec.results_uri
     evaluation = build_evaluation(dataset, findings, options.now(), uri)
     if folder is not None:
-        _keep_full_result(folder, findings, evaluation, cut, options.scratch)
+        _keep_full_result(dataset, folder, findings, evaluation, cut, options.scratch)
     return RunResult(cut, findings.counts, evaluation, late)
 
 
@@ -256,22 +258,27 @@ def _digest(dataset: Dataset, cut: Cut) -> str:
 
 
 def _keep_full_result(
-    folder: Folder, findings: Findings, evaluation: Evaluation, cut: Cut, scratch: Path
+    dataset: Dataset,
+    folder: Folder,
+    findings: Findings,
+    evaluation: Evaluation,
+    cut: Cut,
+    scratch: Path,
 ) -> None:
-    """The manifest comes last: where it is, all of the rest is."""
-    curves, confusion = scratch / layout.CURVES, scratch / layout.CONFUSION
+    names = [layout.CURVES, layout.ITEMS]
     if findings.detection is None:
-        write_curves(findings.result, findings.labels, curves)
-        folder.store(scratch / layout.SCORES, layout.SCORES)
+        write_curves(findings.result, findings.labels, scratch / layout.CURVES)
+        names.append(layout.SCORES)
     else:
-        write_curves(findings.result, findings.labels, curves, cuts=("every",))
+        write_curves(findings.result, findings.labels, scratch / layout.CURVES, cuts=("every",))
         write_overlaps(findings.detection, scratch / layout.OVERLAPS)
-        folder.store(scratch / layout.OVERLAPS, layout.OVERLAPS)
-        folder.store(scratch / layout.BOXES, layout.BOXES)
-    folder.store(curves, layout.CURVES)
-    if write_confusion(findings.result, findings.labels, confusion):
-        folder.store(confusion, layout.CONFUSION)
-    folder.store(scratch / layout.ITEMS, layout.ITEMS)
-    folder.write_json(layout.EVALUATION, evaluation.to_dict())
-    manifest = {"digest": findings.digest, "cut": cut.to_json()}
-    folder.write_json(layout.MANIFEST, manifest)
+        names += [layout.BOXES, layout.OVERLAPS]
+    if write_confusion(findings.result, findings.labels, scratch / layout.CONFUSION):
+        names.append(layout.CONFUSION)
+    manifest = Manifest(
+        digest=findings.digest,
+        cut=cut.to_json(),
+        annotation_type=dataset.spec.input_configs[0].annotation_type,
+        annotation_specs=list(findings.labels),
+    )
+    write_run(folder, scratch, names, evaluation, manifest)

@@ -83,6 +83,10 @@ class Unavailable(RunError):
     reason = Reason.TABLE_UNAVAILABLE
 
 
+class NotWhole(Unavailable):
+    """A run's results are asked for before it has written all of them."""
+
+
 class Stopped(RunError):
     """The program was told to end, by a signal: that says nothing of the run."""
 

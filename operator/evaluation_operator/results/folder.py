@@ -82,17 +82,45 @@ class Folder:
         parent, uri = self._path.rpartition("/")[0], self.uri.rpartition("/")[0]
         return Folder(self._filesystem, parent, uri).children()
 
-    def batches(self, name: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Some columns of a Parquet file, a batch at a time."""
+    def batches(
+        self, name: str, columns: Sequence[str], *, from_line: int = 0
+    ) -> Iterator[pa.RecordBatch]:
+        """Some columns of a Parquet file, a batch at a time; those that it lacks are left out.
+        Groups of lines that lie before `from_line` are not read."""
         try:
             with self._filesystem.open_input_file(self._at(name)) as source:
-                yield from pq.ParquetFile(source).iter_batches(columns=list(columns))
+                file = pq.ParquetFile(source)
+                present = [it for it in columns if it in file.schema_arrow.names]
+                groups, skipped = _groups_from(file.metadata, from_line)
+                for batch in file.iter_batches(row_groups=groups, columns=present):
+                    if skipped:
+                        cut = min(skipped, batch.num_rows)
+                        batch, skipped = batch.slice(cut), skipped - cut
+                    if batch.num_rows:
+                        yield batch
         except (OSError, pa.ArrowException) as error:
             raise self._unavailable(name, error) from error
 
     def column(self, name: str, column: str) -> set[str]:
         """The values of a text column of a Parquet file."""
         return {value for batch in self.batches(name, [column]) for value in batch[0].to_pylist()}
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file; None where there is none. Raises Unavailable."""
+        try:
+            info = self._filesystem.get_file_info(self._at(name))
+        except OSError as error:
+            raise self._unavailable(name, error) from error
+        return int(info.size) if info.type == pafs.FileType.File else None
+
+    def remove(self, name: str) -> None:
+        """A file that is there, for good before anything that is written after it."""
+        try:
+            if self.exists(name):
+                with ending.waits():
+                    self._filesystem.delete_file(self._at(name))
+        except OSError as error:
+            raise self._unavailable(name, error) from error
 
     def exists(self, name: str) -> bool:
         """Whether the file is there; a link is none, and writing puts the file in its place."""
@@ -175,6 +203,16 @@ class Folder:
             f"resultsUri: {shown_address(self.uri)}/{name}: {error}; check that the storage is "
             "there and that the run may write to it"
         )
+
+
+def _groups_from(metadata: pq.FileMetaData, line: int) -> tuple[list[int], int]:
+    """The groups of lines to be read, and how many lines of the first lie before `line`."""
+    for group in range(metadata.num_row_groups):
+        count = metadata.row_group(group).num_rows
+        if line < count:
+            return list(range(group, metadata.num_row_groups)), line
+        line -= count
+    return [], 0
 
 
 def run_folder(results_uri: str, job_uid: str, run: str, options: TableOptions) -> Folder:

@@ -5,12 +5,19 @@ A row that could not be split into items has one line, too, without an item id.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from evaluation_operator.results.parquet import column
+
+Booleans: TypeAlias = NDArray[np.bool_]
 
 EVALUATED: Final = "evaluated"
 UNLABELED: Final = "unlabeled"
@@ -85,6 +92,76 @@ class ItemLine(NamedTuple):
     scores: list[float] | None = None
     truth_index: int | None = None
     predicted_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFilter:
+    """Which items are wanted: those that fit everything that is given.
+
+    `cell` is one of the confusion matrix: the true label, and the best predicted one or None where
+    nothing was predicted; it has no item with boxes or several labels. `label`: one that is true or
+    predicted. `confidence`: the highest score of the item's prediction, from and up to, both
+    included.
+    """
+
+    cell: tuple[str, str | None] | None = None
+    label: str | None = None
+    state: str | None = None
+    confidence: tuple[float, float] | None = None
+
+    def among(self, batch: pa.RecordBatch, labels: Sequence[str]) -> pa.RecordBatch:
+        """The wanted lines of a batch of the file. ValueError for a label that is not in the label
+        set, or a state that there is not."""
+        self._check(labels)
+        wanted = np.ones(batch.num_rows, dtype=bool)
+        if self.state is not None:
+            wanted &= _equal(batch["state"], self.state)
+        if self.cell is not None:
+            truth, predicted = self.cell
+            place = None if predicted is None else labels.index(predicted)
+            wanted &= _equal(batch["state"], EVALUATED)
+            wanted &= _equal(batch["truth_index"], labels.index(truth))
+            wanted &= _equal(batch["predicted_index"], place)
+        if self.label is not None:
+            wanted &= _holds(batch["truth"], self.label) | _holds(batch["labels"], self.label)
+        if self.confidence is not None:
+            low, high = self.confidence
+            highest = _highest(batch["scores"])
+            wanted &= (highest >= low) & (highest <= high)
+        return batch.filter(pa.array(wanted))
+
+    def _check(self, labels: Sequence[str]) -> None:
+        if self.state is not None and self.state not in STATES:
+            raise ValueError(f"state: {self.state!r}; give one of {', '.join(STATES)}")
+        if not labels:  # Not told, by version 1.
+            if self.cell is not None:
+                raise ValueError("cell: this run has no confusion matrix; filter by label")
+            return
+        named = {self.label, *(self.cell or ())} - {None}
+        for label in sorted(str(it) for it in named):
+            if label not in labels:
+                raise ValueError(f"label: {label!r} is not in the label set; give one that is")
+
+
+def _equal(column: pa.Array, value: object) -> Booleans:
+    found = pc.is_null(column) if value is None else pc.fill_null(pc.equal(column, value), False)
+    return found.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+
+def _holds(column: pa.Array, value: str) -> Booleans:
+    """Which lists hold the value."""
+    found = np.zeros(len(column), dtype=bool)
+    is_it = _equal(pc.list_flatten(column), value)
+    found[pc.list_parent_indices(column).to_numpy(zero_copy_only=False)[is_it]] = True
+    return found
+
+
+def _highest(column: pa.Array) -> NDArray[np.float64]:
+    """The highest value of each list; NaN where it is empty or null."""
+    highest = np.full(len(column), np.nan)
+    parents = pc.list_parent_indices(column).to_numpy(zero_copy_only=False)
+    np.fmax.at(highest, parents, pc.list_flatten(column).to_numpy(zero_copy_only=False))
+    return highest
 
 
 def item_line(values: dict[str, object]) -> ItemLine:

@@ -91,8 +91,10 @@ class PlainFiles(pafs.FileSystemHandler):  # type: ignore[misc]
             shutil.rmtree(name, dir_fd=folder)
 
     def delete_file(self, path: str) -> None:
+        """Its name is off the disk when this returns: what is written next may depend on that."""
         with _parent(path) as (folder, name):
             os.unlink(name, dir_fd=folder)
+        _sync(path.rpartition("/")[0])
 
     def move(self, source: str, target: str) -> None:
         """Rename a file, over one that is there. Its content is on the disk before its name is."""
@@ -100,8 +102,7 @@ class PlainFiles(pafs.FileSystemHandler):  # type: ignore[misc]
             os.fsync(file)
         with _parent(source) as (old, draft), _parent(target) as (new, name):
             os.replace(draft, name, src_dir_fd=old, dst_dir_fd=new)
-        with _opened(target.rpartition("/")[0], _LIST) as folder:
-            os.fsync(folder)
+        _sync(target.rpartition("/")[0])
 
     def open_input_file(self, path: str) -> pa.PythonFile:
         return pa.PythonFile(open_plain(path), mode="r")
@@ -201,8 +202,13 @@ def _make_folder(path: str) -> None:
                 return
     with _opened(path, _LIST) as made:
         os.fchmod(made, os.fstat(made).st_mode | stat.S_IWGRP)
-    with _opened(path.rpartition("/")[0] or "/", _LIST) as parent:
-        os.fsync(parent)
+    _sync(path.rpartition("/")[0])
+
+
+def _sync(path: str) -> None:
+    """Of a folder: the names in it are on the disk."""
+    with _opened(path or "/", _LIST) as folder:
+        os.fsync(folder)
 
 
 def _names(path: str) -> list[str]:

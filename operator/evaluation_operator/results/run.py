@@ -1,0 +1,217 @@
+"""Reading what a run has left: one object a run, whatever wrote it and wherever it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import ValidationError
+
+from evaluation_operator.api.evaluation import Evaluation
+from evaluation_operator.api.evaluation_options import AnnotationType
+from evaluation_operator.metrics.counts import Floats
+from evaluation_operator.results import labels, layout
+from evaluation_operator.results.boxes import BOXES_SCHEMA, BoxLine
+from evaluation_operator.results.confusion import CONFUSION_SCHEMA, Cell
+from evaluation_operator.results.curves import (
+    CURVES_SCHEMA,
+    OVERLAPS_SCHEMA,
+    CurvePoint,
+    OverlapPoint,
+)
+from evaluation_operator.results.errors import InvalidRun, NotWhole
+from evaluation_operator.results.folder import Folder
+from evaluation_operator.results.items import ITEMS_SCHEMA, ItemFilter, ItemLine, item_line
+from evaluation_operator.results.labels import LABELS_SCHEMA, LabelLine, LabelSummary
+from evaluation_operator.results.layout import Manifest
+
+_Line = TypeVar("_Line")
+_FIRST_VERSION: Final = (layout.CURVES, layout.ITEMS, layout.EVALUATION)
+"""What every run of version 1 has; the rest is not listed in its manifest."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Confusion:
+    """`cells[i, j]`: items of true label i whose best predicted one is j. The last column is for
+    items of which nothing was predicted."""
+
+    labels: tuple[str, ...]
+    cells: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPage:
+    """`after`: what to ask the next page for; None where there is none."""
+
+    lines: tuple[ItemLine, ...]
+    after: int | None
+
+
+class Run:
+    """All of it is read when it is asked for. Everything raises Unavailable when the storage does
+    not answer or holds something else, NotWhole before the run has written all, and InvalidRun for
+    results of a later version than this one knows."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        manifest = self._find_manifest()
+        if manifest is None:
+            raise NotWhole(f"{self.folder.uri}: no {layout.MANIFEST}: the run has not written all")
+        return manifest
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the run has written everything, and everything is still there."""
+        return self._find_manifest() is not None and not self.missing()
+
+    def missing(self) -> tuple[str, ...]:
+        """Files that the run has written and that are gone, or have another size."""
+        files = self.manifest.files
+        if files is None:
+            return tuple(it for it in _FIRST_VERSION if not self.folder.exists(it))
+        return tuple(sorted(it for it, size in files.items() if self.folder.size(it) != size))
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The label set, in its order. Version 1 tells it by the confusion matrix alone: empty
+        where there is none."""
+        if self.manifest.version > 1:
+            return tuple(self.manifest.annotation_specs)
+        if not self.folder.exists(layout.CONFUSION):
+            return ()
+        cells = self._lines(layout.CONFUSION, CONFUSION_SCHEMA, Cell)
+        return tuple(dict.fromkeys(cell.truth for cell in cells))
+
+    def evaluation(self) -> Evaluation:
+        content = self._of_whole().read_json(layout.EVALUATION)
+        return Evaluation.from_dict(content)
+
+    def curve(
+        self, label: str | None = None, *, cut: str = "every", weighted: bool = False
+    ) -> tuple[CurvePoint, ...]:
+        """By rising threshold; of all labels together without one. Empty for what there is not."""
+        wanted = (weighted, label, cut)
+        points = self._lines(layout.CURVES, CURVES_SCHEMA, CurvePoint)
+        found = (point for point in points if (point.weighted, point.label, point.cut) == wanted)
+        return tuple(sorted(found, key=lambda point: point.threshold))
+
+    def confusion(self, *, weighted: bool = False) -> Confusion | None:
+        """The whole matrix; None where the run has none."""
+        if not self._of_whole().exists(layout.CONFUSION):
+            return None
+        places = {label: place for place, label in enumerate(self.labels)}
+        cells = np.zeros((len(places), len(places) + 1))
+        is_there = False
+        for cell in self._lines(layout.CONFUSION, CONFUSION_SCHEMA, Cell):
+            if cell.weighted == weighted:
+                is_there = True
+                column = len(places) if cell.predicted is None else places[cell.predicted]
+                cells[places[cell.truth], column] = cell.items
+        return Confusion(self.labels, cells) if is_there else None
+
+    def items(
+        self, wanted: ItemFilter | None = None, *, after: int | None = None, limit: int = 100
+    ) -> ItemPage:
+        """A page of items in the file's order, of those after a number that an earlier page gave.
+        ValueError for a label that is not in the label set."""
+        if limit < 1:
+            raise ValueError(f"limit: {limit}; ask for at least one item")
+        lines: list[ItemLine] = []
+        for batch in self._item_batches(0 if after is None else after + 1):
+            found = batch if wanted is None else wanted.among(batch, self.labels)
+            more = found.slice(0, limit + 1 - len(lines)).to_pylist()
+            lines.extend(item_line(values) for values in more)
+            if len(lines) > limit:
+                return ItemPage(tuple(lines[:limit]), lines[limit - 1].item)
+        return ItemPage(tuple(lines), None)
+
+    def boxes(self, items: Iterable[int]) -> tuple[BoxLine, ...]:
+        """Of these items, by their numbers; the predicted ones first. Empty in classification."""
+        if not self._is_of_boxes():
+            return ()
+        numbers = pa.array(sorted(set(items)), pa.int64())
+        found = (
+            batch.filter(pc.is_in(batch["item"], value_set=numbers))
+            for batch in self._of_whole().batches(layout.BOXES, BOXES_SCHEMA.names)
+        )
+        return tuple(BoxLine(**values) for batch in found for values in batch.to_pylist())
+
+    def overlaps(self, *, weighted: bool = False) -> tuple[OverlapPoint, ...]:
+        """The curve over the intersection over union. Empty in classification."""
+        if not self._is_of_boxes():
+            return ()
+        points = self._lines(layout.OVERLAPS, OVERLAPS_SCHEMA, OverlapPoint)
+        return tuple(point for point in points if point.weighted == weighted)
+
+    def label_summary(self) -> LabelSummary | None:
+        """How people's labelling ended; None where they were not asked."""
+        return labels.read_summary(self.folder)
+
+    def label_lines(self) -> Iterator[LabelLine]:
+        """What people said, an item a line; none where they were not asked."""
+        if self.folder.exists(layout.LABELS):
+            for batch in self.folder.batches(layout.LABELS, LABELS_SCHEMA.names):
+                for values in batch.to_pylist():
+                    yield LabelLine(*values.values())
+
+    def _find_manifest(self) -> Manifest | None:
+        if not self.folder.exists(layout.MANIFEST):
+            return None
+        try:
+            manifest = Manifest.from_dict(self.folder.read_json(layout.MANIFEST))
+        except ValidationError as error:
+            raise InvalidRun(
+                f"{self.folder.uri}/{layout.MANIFEST}: {error.errors()[0]['msg']}; not as written"
+            ) from error
+        if manifest.version > layout.VERSION:
+            raise InvalidRun(
+                f"{self.folder.uri}: results of version {manifest.version}, and this program reads "
+                f"up to {layout.VERSION}: use one that is as new as the evaluator"
+            )
+        return manifest
+
+    def _of_whole(self) -> Folder:
+        assert self.manifest is not None
+        return self.folder
+
+    def _is_of_boxes(self) -> bool:
+        if self.manifest.version > 1:
+            return self.manifest.annotation_type is AnnotationType.IMAGE_BOUNDING_BOX
+        return self.folder.exists(layout.BOXES)
+
+    def _item_batches(self, from_line: int) -> Iterator[pa.RecordBatch]:
+        folder = self._of_whole()
+        return folder.batches(layout.ITEMS, ITEMS_SCHEMA.names, from_line=from_line)
+
+    def _lines(self, name: str, schema: pa.Schema, line: type[_Line]) -> Iterator[_Line]:
+        for batch in self._of_whole().batches(name, schema.names):
+            for values in batch.to_pylist():
+                yield line(**values)
+
+
+def write_run(
+    folder: Folder,
+    scratch: Path,
+    names: Sequence[str],
+    evaluation: Evaluation,
+    manifest: Manifest,
+) -> None:
+    """Store files that lie in `scratch` under their own names, the Evaluation, and at last the
+    manifest with all their sizes. What an earlier attempt has left is not whole from the first
+    write on. Raises Unavailable."""
+    folder.remove(layout.MANIFEST)
+    for name in names:
+        folder.store(scratch / name, name)
+    folder.write_json(layout.EVALUATION, evaluation.to_dict())
+    sizes = {name: folder.size(name) for name in (*names, layout.EVALUATION)}
+    whole = manifest.model_copy(update={"version": layout.VERSION, "files": sizes})
+    folder.write_json(layout.MANIFEST, whole.to_dict())

@@ -1,0 +1,253 @@
+"""What a run leaves is read in one place: everything, by pages and by what is looked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from evaluation_operator.api.evaluation import Evaluation
+from evaluation_operator.evaluator.items import Origin
+from evaluation_operator.results import layout
+from evaluation_operator.results.errors import InvalidRun, NotWhole
+from evaluation_operator.results.items import ADDED_IN_2, ItemFilter
+from evaluation_operator.results.run import Run
+from tests.unit.evaluator.labeled_site import Site
+from tests.unit.results.run_site import LABEL_SET, boxed, classified
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return classified(tmp_path_factory.mktemp("classified"))
+
+
+@pytest.fixture(scope="module")
+def run(site: Site) -> Run:
+    return Run(site.folder)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Site:
+    """A run whose files a test may change."""
+    return classified(tmp_path)
+
+
+def names(run: Run, **wanted: Any) -> list[str | None]:
+    return [line.item_id for line in run.items(ItemFilter(**wanted)).lines]
+
+
+def test_all_of_it_is_there(run: Run) -> None:
+    assert run.is_whole
+    assert run.labels == LABEL_SET
+    assert run.manifest.version == layout.VERSION
+    assert run.manifest.files is not None
+    assert set(run.manifest.files) == {
+        "confusion.parquet",
+        "curves.parquet",
+        "evaluation.json",
+        "items.parquet",
+        "scores.parquet",
+    }
+
+
+def test_the_evaluation_is_the_one_that_was_published(run: Run) -> None:
+    evaluation = run.evaluation()
+    assert evaluation.spec.digest == run.manifest.digest
+    assert evaluation.spec.evaluated_item_count == 5
+    assert evaluation.spec.results_uri == run.folder.uri
+
+
+def test_curves_have_the_points_of_the_evaluation(run: Run) -> None:
+    entries = summary_curve(run.evaluation()).confidence_metrics_entries
+    every, best = run.curve(), run.curve(cut="at_1")
+    assert len(entries) > 3
+    assert [(it.confidence_threshold, it.precision, it.recall) for it in entries] == [
+        (point.threshold, point.precision, point.recall) for point in every
+    ]
+    assert [it.recall_at1 for it in entries] == [point.recall for point in best]
+    assert {point.area_under_curve for point in every} == {
+        summary_curve(run.evaluation()).area_under_curve
+    }
+    assert {point.label for point in run.curve("ripe")} == {"ripe"}
+    assert run.curve(weighted=True)[0].true_positives > every[0].true_positives
+    assert run.curve("rotten") == ()
+
+
+def summary_curve(evaluation: Evaluation) -> Any:
+    metrics = evaluation.spec.evaluation_metrics
+    assert metrics is not None
+    assert metrics.classification_metrics is not None
+    return metrics.classification_metrics.pr_curve
+
+
+def test_the_matrix_is_whole_and_counts_what_was_not_predicted(run: Run) -> None:
+    matrix = run.confusion()
+    assert matrix is not None
+    assert matrix.labels == LABEL_SET
+    assert matrix.cells.tolist() == [[2, 0, 1], [1, 1, 0]]
+    weighted = run.confusion(weighted=True)
+    assert weighted is not None
+    assert weighted.cells.tolist() == [[3, 0, 1], [2, 1, 0]]
+
+
+def test_pages_give_every_item_once_and_in_order(run: Run) -> None:
+    seen, after = [], None
+    while True:
+        page = run.items(after=after, limit=3)
+        assert len(page.lines) <= 3
+        seen += [line.item for line in page.lines]
+        if (after := page.after) is None:
+            break
+    assert seen == list(range(8))
+
+
+def test_a_page_that_ends_with_the_last_item_has_no_next(run: Run) -> None:
+    assert run.items(limit=8).after is None
+    assert run.items(limit=7).after == 6
+    with pytest.raises(ValueError, match="at least one item"):
+        run.items(limit=0)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"cell": ("unripe", "ripe")}, ["e1/1"]),
+        ({"cell": ("ripe", None)}, ["e3/0"]),
+        ({"cell": ("ripe", "unripe")}, []),
+        ({"label": "unripe"}, ["e1/0", "e1/1", "e2/0", "e4/0"]),
+        ({"state": "evaluated", "confidence": (0.5, 0.8)}, ["e2/0"]),
+        ({"confidence": (0.9, 1)}, ["e1/0", "e1/1", "e4/0"]),
+        ({"state": "unlabeled"}, ["e5/0"]),
+        ({"state": "failed_prediction"}, ["e6/0"]),
+        ({"state": "faulty"}, ["e7/0"]),
+    ],
+)
+def test_items_are_found_by_what_became_of_them(
+    run: Run, wanted: dict[str, Any], found: list[str]
+) -> None:
+    assert names(run, **wanted) == found
+
+
+def test_pages_go_on_within_what_is_looked_for(run: Run) -> None:
+    wanted = ItemFilter(label="unripe")
+    first = run.items(wanted, limit=3)
+    rest = run.items(wanted, after=first.after, limit=3)
+    assert [line.item_id for line in (*first.lines, *rest.lines)] == names(run, label="unripe")
+    assert rest.after is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"label": "rotten"}, "'rotten' is not in the label set"),
+        ({"cell": ("ripe", "rotten")}, "'rotten' is not in the label set"),
+        ({"state": "odd"}, "give one of evaluated, unlabeled, failed_prediction, faulty"),
+    ],
+)
+def test_what_cannot_be_found_is_refused(run: Run, wanted: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        names(run, **wanted)
+
+
+def test_an_item_has_what_comparing_needs(run: Run) -> None:
+    lines = {line.item_id: line for line in run.items().lines}
+    first, second = lines["e1/0"], lines["e1/1"]
+    assert (first.request_id, second.request_id) == ("e1", "e1")
+    assert (first.p, first.weight, second.p, second.weight) == (1, 1, 0.5, 2)
+    assert first.time is not None
+    assert first.time.isoformat() == "2026-03-02T09:00:00+00:00"
+    assert (first.truth, first.labels, first.scores) == (["ripe"], ["ripe", "unripe"], [0.9, 0.1])
+    assert lines["e3/0"].data_hash == lines["e4/0"].data_hash, "the same data, written otherwise"
+    assert len({line.data_hash for line in lines.values()}) == 7
+    fault = lines["e7/0"]
+    assert (fault.code, fault.truth) == (3, None)
+    assert "not in the annotation spec set" in (fault.message or "")
+
+
+def test_boxes_and_overlaps_are_read(tmp_path: Path) -> None:
+    run = Run(boxed(tmp_path).folder)
+    assert run.is_whole
+    assert run.confusion() is None
+    kinds = [(box.item, box.is_truth, box.kind) for box in run.boxes([0, 1])]
+    assert kinds == [
+        (0, False, "true_positive"),
+        (1, False, "background"),
+        (0, True, "found"),
+        (1, True, "missed"),
+    ]
+    assert {box.item for box in run.boxes([1])} == {1}
+    assert [point.iou for point in run.overlaps()] == pytest.approx(
+        [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
+    )
+    assert {point.cut for point in run.curve()} == {"every"}
+
+
+def test_a_classification_has_no_boxes(run: Run) -> None:
+    assert run.boxes([0]) == ()
+    assert run.overlaps() == ()
+
+
+def test_a_run_that_has_not_written_all_says_so(own: Site) -> None:
+    own.folder.remove(layout.MANIFEST)
+    run = Run(own.folder)
+    assert not run.is_whole
+    for read in (run.evaluation, run.items, run.confusion, run.curve):
+        with pytest.raises(NotWhole, match=r"no manifest.json: the run has not written all"):
+            read()
+
+
+def test_a_file_that_is_gone_or_cut_off_is_named(own: Site) -> None:
+    own.folder.remove(layout.CURVES)
+    own.folder.write_json(layout.EVALUATION, {})
+    run = Run(own.folder)
+    assert not run.is_whole
+    assert run.missing() == ("curves.parquet", "evaluation.json")
+
+
+def test_results_of_version_1_are_read(own: Site, tmp_path: Path) -> None:
+    """Without the columns that came later, the label set, and the list of files."""
+    whole = Run(own.folder).items().lines
+    as_of_version_1(own, tmp_path)
+    run = Run(own.folder)
+    assert run.is_whole
+    assert run.labels == LABEL_SET
+    lines = run.items(ItemFilter(label="unripe")).lines
+    assert [line.item_id for line in lines] == ["e1/0", "e1/1", "e2/0", "e4/0"]
+    for old, new in zip(run.items().lines, whole, strict=True):
+        assert old == new._replace(data_hash=None, time=None)
+    own.folder.remove(layout.CURVES)
+    assert run.missing() == ("curves.parquet",)
+
+
+def as_of_version_1(site: Site, scratch: Path) -> None:
+    local = scratch / "items.parquet"
+    site.folder.fetch(layout.ITEMS, local)
+    table = pq.read_table(local)
+    pq.write_table(table.drop_columns(sorted(ADDED_IN_2)), local)
+    site.folder.store(local, layout.ITEMS)
+    manifest = site.folder.read_json(layout.MANIFEST)
+    old = {name: manifest[name] for name in ("digest", "cut")}
+    site.folder.write_json(layout.MANIFEST, old)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"version": 3, "digest": "x", "cut": {}}, r"results of version 3, .* reads up to 2: use"),
+        ({"cut": {}}, "Field required; not as written"),
+    ],
+)
+def test_results_of_others_are_refused(own: Site, content: Any, message: str) -> None:
+    own.folder.write_json(layout.MANIFEST, content)
+    with pytest.raises(InvalidRun, match=message):
+        assert Run(own.folder).is_whole
+
+
+def test_data_that_is_nested_too_deeply_has_no_hash() -> None:
+    """Such may be readable, and a run does not end with it."""
+    data: object = []
+    for _ in range(100_000):
+        data = [data]
+    assert Origin("e1", None, data).data_hash() is None
