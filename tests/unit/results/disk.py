@@ -24,13 +24,14 @@ Tree = dict[str, bytes]
 
 class Disk:
     """`images` are what is left after each change below `root`: of a process that is killed there,
-    and of a machine that stops, whose disk may have the newest names, or the oldest."""
+    and of a machine that stops, whose disk may have the newest names, the oldest, or of the new
+    ones the last alone."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.images: list[tuple[str, Tree]] = []
         self._content: dict[int, bytes] = {}
-        self._names: dict[int, dict[str, Path | int]] = {}
+        self._names: dict[int, dict[str, int]] = {}
         self._held: list[int] = []
         self._note_folder(os.open(root, os.O_RDONLY))
 
@@ -51,21 +52,26 @@ class Disk:
             self._content[status.st_ino] = Path(f"/proc/self/fd/{handle}").read_bytes()
         self.changed("fsync")
 
-    def changed(self, what: str) -> None:
-        step = f"{len(self.images) // 3}: {what}"
+    def changed(self, what: str, path: Path | None = None) -> None:
+        """`path`: what has a new name."""
+        step = f"{len(self.images) // 4}: {what}"
+        oldest = dict(self._oldest(self.root.stat().st_ino, ""))
+        last = {} if path is None else {str(path.relative_to(self.root)): self._certain(path)}
         self.images += [
             (f"{step}, killed", self._now(self.root, lambda path: path.read_bytes())),
             (f"{step}, newest names", self._now(self.root, self._certain)),
-            (f"{step}, oldest names", dict(self._oldest(self.root.stat().st_ino, ""))),
+            (f"{step}, oldest names", oldest),
+            (f"{step}, last name", oldest | last),
         ]
 
     def _note_folder(self, handle: int) -> None:
         self._held.append(handle)
-        found: dict[str, Path | int] = {}
+        found: dict[str, int] = {}
         for name in os.listdir(handle):
             status = os.stat(name, dir_fd=handle)
-            if not stat.S_ISDIR(status.st_mode):
-                self._held.append(os.open(name, os.O_RDONLY, dir_fd=handle))
+            if stat.S_ISDIR(status.st_mode):
+                self._names.setdefault(status.st_ino, {})
+            self._held.append(os.open(name, os.O_RDONLY, dir_fd=handle))
             found[name] = status.st_ino
         self._names[os.fstat(handle).st_ino] = found
 
@@ -78,7 +84,6 @@ class Disk:
 
     def _oldest(self, number: int, path: str) -> Iterator[tuple[str, bytes]]:
         for name, inner in self._names.get(number, {}).items():
-            assert isinstance(inner, int)
             if inner in self._names:
                 yield from self._oldest(inner, f"{path}{name}/")
             else:
@@ -97,9 +102,16 @@ class _Watched:
     def fsync(self, handle: int) -> None:
         self._disk.synced(handle)
 
-    def replace(self, *arguments: Any, **more: Any) -> None:
-        os.replace(*arguments, **more)
-        self._disk.changed(f"rename to {arguments[1]}")
+    def open(self, path: str, flags: int, *more: Any, **named: Any) -> int:
+        handle = os.open(path, flags, *more, **named)
+        if flags & os.O_TRUNC:
+            self._disk.changed(f"begin {path}", Path(f"/proc/self/fd/{handle}").readlink())
+        return handle
+
+    def replace(self, source: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        os.replace(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+        folder = Path(f"/proc/self/fd/{dst_dir_fd}").readlink()
+        self._disk.changed(f"rename to {target}", folder / target)
 
     def unlink(self, *arguments: Any, **more: Any) -> None:
         os.unlink(*arguments, **more)
