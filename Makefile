@@ -63,7 +63,7 @@ lock: $(INSTALLED) ## Renew the hash-locked requirements of every program
 crds: $(INSTALLED) ## Generate crds/ from the models
 	@$(BIN)/python crds/generate.py
 
-docs: $(INSTALLED) ## Generate docs/troubleshooting.md from the reasons
+docs: $(INSTALLED) ## Generate docs/troubleshooting.md from the reasons, docs/results.md from the schemas
 	@$(BIN)/python docs/generate.py
 
 verify: $(INSTALLED) $(SCANNER)/.installed ## Check style, types, imports, generated files and what scanners find
