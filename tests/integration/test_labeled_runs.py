@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import pytest_asyncio
 
@@ -31,6 +30,7 @@ from evaluation_operator.controller.store import Store
 from evaluation_operator.domain.facts import DatasetFacts, Outcome, Result
 from evaluation_operator.domain.naming import LABELER_LEASE, evaluate_job_name
 from evaluation_operator.domain.plan import WriteOutcome
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.evaluator.main import execute
 from evaluation_operator.evaluator.publish import publish_cut
 from evaluation_operator.evaluator.run import CutResult
@@ -44,9 +44,10 @@ from evaluation_operator.kube import (
     AlreadyExists,
     Conflict,
 )
-from evaluation_operator.results import layout
 from evaluation_operator.results.folder import Folder, run_folder
+from evaluation_operator.results.labels import FIRST, LabelFiles, LabelSummary, write_labels
 from evaluation_operator.results.rows import Cut
+from evaluation_operator.results.tasks import read_asked
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.schema import ROW_SCHEMA
 from tests.builders import ABSENT, Manifest, make_dataset, make_human_job, make_instruction, merged
@@ -54,6 +55,7 @@ from tests.integration.eventually import eventually
 from tests.integration.lab import Lab, condition, quiet, ready, reason, state
 from tests.integration.s3 import bucket_options, bucket_secret
 from tests.integration.sampler_site import Site
+from tests.unit.evaluator.labeled_site import label_line
 
 pytestmark = pytest.mark.integration
 
@@ -145,35 +147,33 @@ class LabeledSite:
 
     async def answer(self, run: str) -> list[str]:
         """People label every task, and the labeler writes down what they said; their ids."""
-        answered = await self.write_labels(run, layout.LABELS, layout.LABELED, TRUTH)
+        answered = await self.write_labels(run, FIRST, TRUTH)
         await self.say(run, "True", "AllLabeled")
         return answered
 
     async def write_labels(
-        self, run: str, labels: str, told_in: str, answered: Container[str]
+        self, run: str, files: LabelFiles, answered: Container[str]
     ) -> list[str]:
-        """The files of what people have said to these items; the ids of tasks among them."""
+        """What people have said to these items; the ids of tasks among them."""
         folder = await self.folder(run)
-        local = self.scratch / "tasks.parquet"
-        folder.fetch(layout.TASKS, local)
-        asked = pq.read_table(local).to_pylist()
-        tasks = [task for task in asked if task["item_id"] in answered]
+        asked = read_asked(folder)
+        tasks = [task for task in asked if task.item_id in answered]
         lines = [
-            {
-                "item_id": task["item_id"],
-                "row_id": task["row_id"],
-                "index": task["index"],
-                "is_resolved": True,
-                "groundtruth": json.dumps({"labels": [TRUTH[task["item_id"]]]}),
-            }
+            label_line(task.item_id, task.row_id, task.place, {"labels": [TRUTH[task.item_id]]})
             for task in tasks
         ]
-        pq.write_table(pa.Table.from_pylist(lines), self.scratch / "labels.parquet")
-        folder.store(self.scratch / "labels.parquet", labels)
-        told = {"asked": len(asked), "answered": len(lines), "unresolved": 0, "annotators": 3}
-        time = datetime.now(UTC).isoformat()
-        folder.write_json(told_in, told | {"time": time, "agreement": 0.5})
-        return [task["item_id"] for task in tasks]
+        summary = LabelSummary(
+            time=datetime.now(UTC),
+            asked=len(asked),
+            answered=len(lines),
+            resolved=len(lines),
+            unresolved=0,
+            annotators=3,
+            agreement=0.5,
+            reason=Reason.ALL_LABELED,
+        )
+        write_labels(folder, files, lines, summary)
+        return sorted(task.item_id for task in tasks)
 
     async def say(self, run: str, status: str, why: str, message: str = "") -> None:
         """The condition Labeled, as the labeler sets it."""

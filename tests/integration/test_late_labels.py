@@ -18,7 +18,7 @@ import pytest_asyncio
 
 from evaluation_operator.domain.naming import ANNOTATION_REEVALUATE, evaluate_job_name
 from evaluation_operator.kube import DATASETS, EVALUATION_JOBS, EVALUATIONS
-from evaluation_operator.results import layout
+from evaluation_operator.results.labels import FIRST, LATE
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.schema import LABEL_SCHEMA, ROW_SCHEMA
 from tests.builders import ABSENT, Manifest, make_evaluation_job
@@ -168,7 +168,7 @@ async def test_what_people_answer_after_a_deadline_makes_an_evaluation_too(
         await lab.job(holds=ready)
         run = await people.due_run()
         await people.cut(run)
-        assert await people.write_labels(run, layout.LABELS, layout.LABELED, "a") == ["a"]
+        assert await people.write_labels(run, FIRST, "a") == ["a"]
         await people.say(run, "True", "DeadlineReached")
         second = evaluate_job_name(run)
         await eventually(lab.run_jobs, lambda found: second in found)
@@ -176,7 +176,7 @@ async def test_what_people_answer_after_a_deadline_makes_an_evaluation_too(
         await lab.kubelet.succeed(second)
         await lab.job(holds=newest(run))
 
-        await people.write_labels(run, layout.LATE_LABELS, layout.LATE_LABELED, "ab")
+        await people.write_labels(run, LATE, "ab")
         await come_late(lab, run, 1)
         revision = f"{run}-r1"
         await lab.dataset(revision)

@@ -14,10 +14,18 @@ import pyarrow.parquet as pq
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import EvaluationSpec
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.evaluator.obtain import RunOptions
 from evaluation_operator.evaluator.run import CutResult, cut_dataset, evaluate_dataset
 from evaluation_operator.results import layout
 from evaluation_operator.results.folder import Folder, run_folder
+from evaluation_operator.results.labels import (
+    FIRST,
+    LATE,
+    LabelLine,
+    LabelSummary,
+    write_labels,
+)
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery, Table, TableOptions
 from evaluation_operator.tables.schema import LABEL_SCHEMA, ROW_SCHEMA
@@ -64,15 +72,28 @@ def entry(*labels: str) -> dict[str, Any]:
     return {"labels": list(labels)}
 
 
-def answered(item: str, label: str | None, *, row_id: str | None = None, index: int = 0) -> Any:
-    """A line of labels.parquet; without a label the answers made none."""
-    return {
-        "item_id": item,
-        "row_id": row_id or item,
-        "index": index,
-        "is_resolved": label is not None,
-        "groundtruth": None if label is None else json.dumps(entry(label)),
-    }
+def answered(
+    item: str, label: str | None, *, row_id: str | None = None, index: int = 0
+) -> LabelLine:
+    """Without a label the answers made none."""
+    return label_line(item, row_id or item, index, None if label is None else entry(label))
+
+
+def label_line(item: str, row_id: str, place: int, truth: Mapping[str, Any] | None) -> LabelLine:
+    """What three people said of an item; None where they do not agree."""
+    return LabelLine(
+        item_id=item,
+        row_id=row_id,
+        place=place,
+        is_resolved=truth is not None,
+        groundtruth=None if truth is None else json.dumps(truth),
+        score=None if truth is None else 1.0,
+        total_votes=3,
+        label_votes=3,
+        comments=[],
+        sentiment=None,
+        answers="[]",
+    )
 
 
 class Site:
@@ -120,28 +141,27 @@ class Site:
         found: list[dict[str, Any]] = pq.read_table(local).to_pylist()
         return found
 
-    def label(self, lines: Sequence[Any], *, is_late: bool = False, **figures: Any) -> None:
-        """What the labeler writes: labels, then labels.json, which says that they are whole."""
-        told_in, labels = (
-            (layout.LATE_LABELED, layout.LATE_LABELS)
-            if is_late
-            else (layout.LABELED, layout.LABELS)
+    def label(
+        self,
+        lines: Sequence[LabelLine],
+        *,
+        is_late: bool = False,
+        asked: int | None = None,
+        time: datetime = LABEL_TIME,
+    ) -> None:
+        """What the labeler writes."""
+        unresolved = sum(not line.is_resolved for line in lines)
+        summary = LabelSummary(
+            time=time,
+            asked=len(lines) if asked is None else asked,
+            answered=len(lines),
+            resolved=len(lines) - unresolved,
+            unresolved=unresolved,
+            annotators=3,
+            agreement=-0.25,
+            reason=Reason.ALL_LABELED,
         )
-        local = self.place / "labels.parquet"
-        pq.write_table(pa.Table.from_pylist(list(lines)), local)
-        self.folder.store(local, labels)
-        unresolved = sum(not line["is_resolved"] for line in lines)
-        told = {
-            "time": LABEL_TIME.isoformat(),
-            "asked": len(lines),
-            "answered": len(lines),
-            "resolved": len(lines) - unresolved,
-            "unresolved": unresolved,
-            "annotators": 3,
-            "agreement": -0.25,
-            "reason": "AllLabeled",
-        }
-        self.folder.write_json(told_in, told | figures)
+        write_labels(self.folder, LATE if is_late else FIRST, lines, summary)
 
     def own_label(self, row_id: str, text: str, time: datetime, version: str | None = None) -> None:
         """What a user imports into the table; without a version it counts for all."""

@@ -26,6 +26,7 @@ from tests.unit.evaluator.labeled_site import (
     Site,
     answered,
     entry,
+    label_line,
     prediction,
     row,
     truths,
@@ -147,7 +148,7 @@ def test_what_people_do_not_agree_on_is_left_out_and_told(site: Site) -> None:
     site.fill(row("clear"), row("disputed"), row("unanswered"))
     site.cut()
     most_said = json.dumps(entry("ripe"))
-    disputed = answered("disputed", None) | {"groundtruth": most_said}
+    disputed = answered("disputed", None)._replace(groundtruth=most_said)
     site.label([answered("clear", "ripe"), disputed], asked=3)
     spec = site.evaluate()
 
@@ -300,9 +301,7 @@ def test_boxes_that_people_drew_are_truth_like_any_other(tmp_path: Path) -> None
     said = {"labels": ["ripe"], "scores": [0.8], "boxes": [box]}
     site.fill(row("a", raw_prediction=json.dumps({"predictions": [said]})))
     site.cut()
-    line = answered("a", "ripe")
-    line["groundtruth"] = json.dumps({"boxes": [box], "labels": ["ripe"]})
-    site.label([line])
+    site.label([label_line("a", "a", 0, {"boxes": [box], "labels": ["ripe"]})])
     spec = site.evaluate()
 
     assert spec.evaluation_metrics is not None

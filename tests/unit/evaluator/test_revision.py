@@ -168,9 +168,7 @@ def test_answers_after_the_deadline_are_counted_and_evaluated(site: RevisedSite)
     first = label_one_of_two(site)
     assert site.new_labels() == 0, "what people said in time is in the table by now"
     late = LATER - timedelta(hours=1)
-    site.label(
-        [answered("a", "unripe"), answered("b", "ripe")], is_late=True, time=late.isoformat()
-    )
+    site.label([answered("a", "unripe"), answered("b", "ripe")], is_late=True, time=late)
     assert site.new_labels() == 1
     second = site.revise()
     assert accuracies(first, second) == [(2, 0.5), (3, pytest.approx(2 / 3))]
