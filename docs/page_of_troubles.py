@@ -196,10 +196,9 @@ def _codes() -> str:
 
 
 def _code_lines() -> Iterator[str]:
-    for number, code in CODES.items():
-        yield (
-            f"| {number} | `{code.name}` | {code.meaning} | {code.next} | {_links(code.reasons)} |"
-        )
+    for code, it in CODES.items():
+        reasons = _links(it.reasons)
+        yield f"| {code} | `{code.name}` | {it.meaning} | {it.next} | {reasons} |"
 
 
 def _filled(text: str) -> str:

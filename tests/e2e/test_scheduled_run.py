@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evaluation_operator.api.codes import Code
 from tests.conftest import Tell
 from tests.e2e.live import Body, Live, ready, spec_set, table_uri, text_job
 
 pytestmark = pytest.mark.cluster
 
 LABELS = ("glad", "sad", "angry")
-FAILED_PRECONDITION = 9
 ROWS = 12
 RIGHT = 9
 
@@ -126,7 +126,7 @@ def test_a_run_that_fails_becomes_an_attempt_and_its_rows_wait(
     show(tell, "a failed run", status["attempts"], status["retryWindows"])
     (attempt,) = status["attempts"]
     (failure, *_) = attempt["partialFailures"]
-    assert failure["code"] == FAILED_PRECONDITION
+    assert failure["code"] == Code.FAILED_PRECONDITION
     assert "ground truth" in failure["message"]
     assert time_of(attempt["attemptTime"]) >= day.due
     assert status["failedRuns"] == 1

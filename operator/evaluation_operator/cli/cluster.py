@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from evaluation_operator.cli import errors
+from evaluation_operator.api.codes import Code
 from evaluation_operator.cli.errors import CliError
 from evaluation_operator.kube import (
     AlreadyExists,
@@ -24,15 +24,15 @@ from evaluation_operator.kube import (
 T = TypeVar("T")
 
 _CODES = (
-    (NotFound, errors.NOT_FOUND, "see what there is with `kubectl evaluations list -A`"),
-    (AlreadyExists, errors.ALREADY_EXISTS, "choose another name"),
-    (Conflict, errors.ABORTED, "somebody else changed it at the same time: try again"),
+    (NotFound, Code.NOT_FOUND, "see what there is with `kubectl evaluations list -A`"),
+    (AlreadyExists, Code.ALREADY_EXISTS, "choose another name"),
+    (Conflict, Code.ABORTED, "somebody else changed it at the same time: try again"),
     (
         Forbidden,
-        errors.PERMISSION_DENIED,
+        Code.PERMISSION_DENIED,
         "ask for the role `edit` here, or `view` to look only",
     ),
-    (Transient, errors.UNAVAILABLE, "check the kubeconfig and try again"),
+    (Transient, Code.UNAVAILABLE, "check the kubeconfig and try again"),
 )
 _NO_SUCH_KIND = ("could not find the requested resource", "page not found")
 
@@ -59,7 +59,7 @@ def in_cluster(target: Target, work: Callable[[Kube, str], Awaitable[T]]) -> T:
     try:
         return asyncio.run(run())
     except NoCluster as error:
-        raise CliError(str(error), code=errors.UNAVAILABLE) from error
+        raise CliError(str(error), code=Code.UNAVAILABLE) from error
     except ApiError as error:
         raise _of_api(error) from error
 
@@ -70,7 +70,7 @@ def _of_api(error: ApiError) -> CliError:
             "the cluster does not know the kinds of evaluations.dev; install the operator "
             "with `kubectl apply --server-side -k manifests/base`"
         )
-        return CliError(message, code=errors.FAILED_PRECONDITION)
+        return CliError(message, code=Code.FAILED_PRECONDITION)
     for kind, code, cure in _CODES:
         if isinstance(error, kind):
             return CliError(f"{error.message}; {cure}", code=code)

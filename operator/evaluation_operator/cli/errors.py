@@ -5,27 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypedDict
 
-INVALID_ARGUMENT: Final = 3
-DEADLINE_EXCEEDED: Final = 4
-NOT_FOUND: Final = 5
-ALREADY_EXISTS: Final = 6
-PERMISSION_DENIED: Final = 7
-FAILED_PRECONDITION: Final = 9
-ABORTED: Final = 10
-INTERNAL: Final = 13
-UNAVAILABLE: Final = 14
-
-STATUS_NAMES: Final = {
-    INVALID_ARGUMENT: "INVALID_ARGUMENT",
-    DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
-    NOT_FOUND: "NOT_FOUND",
-    ALREADY_EXISTS: "ALREADY_EXISTS",
-    PERMISSION_DENIED: "PERMISSION_DENIED",
-    FAILED_PRECONDITION: "FAILED_PRECONDITION",
-    ABORTED: "ABORTED",
-    INTERNAL: "INTERNAL",
-    UNAVAILABLE: "UNAVAILABLE",
-}
+from evaluation_operator.api.codes import Code
 
 EXIT_FAILED: Final = 1
 EXIT_NOT_ENDED: Final = 3
@@ -49,7 +29,7 @@ class CliError(Exception):
         self,
         message: str,
         *,
-        code: int = INVALID_ARGUMENT,
+        code: Code = Code.INVALID_ARGUMENT,
         details: Sequence[str] = (),
         exit_code: int = EXIT_FAILED,
     ) -> None:
@@ -61,8 +41,8 @@ class CliError(Exception):
 
     def to_dict(self) -> dict[str, ErrorContent]:
         content: ErrorContent = {
-            "code": self.code,
-            "status": STATUS_NAMES[self.code],
+            "code": int(self.code),
+            "status": self.code.name,
             "message": self.message,
         }
         if self.details:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evaluation_operator.cli.errors import NOT_FOUND, CliError
+from evaluation_operator.api.codes import Code
+from evaluation_operator.cli.errors import CliError
 from evaluation_operator.cli.options import OutputOption
 from evaluation_operator.cli.output import (
     Output,
@@ -63,7 +64,7 @@ def _find(text: str) -> Reason:
         return known[wanted]
     close = [str(known[it]) for it in get_close_matches(wanted, known, n=3)]
     cure = f"did you mean {' or '.join(close)}?" if close else "without REASON all are listed"
-    raise CliError(f"{text!r} is no reason of this version: {cure}", code=NOT_FOUND)
+    raise CliError(f"{text!r} is no reason of this version: {cure}", code=Code.NOT_FOUND)
 
 
 def _show(reason: Reason, it: Explanation, output: Output) -> None:

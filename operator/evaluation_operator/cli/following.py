@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
+from evaluation_operator.api.codes import Code
 from evaluation_operator.cli import errors
 from evaluation_operator.cli.errors import CliError
 from evaluation_operator.cli.output import say
@@ -39,7 +40,7 @@ async def follow(
         raise CliError(
             f"it goes on after {timeout_seconds:g} s: look at it with `{where}`, or wait longer "
             "with --timeout",
-            code=errors.DEADLINE_EXCEEDED,
+            code=Code.DEADLINE_EXCEEDED,
             exit_code=errors.EXIT_NOT_ENDED,
         ) from None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from evaluation_operator.cli import errors
+from evaluation_operator.api.codes import Code
 from evaluation_operator.cli.errors import CliError
 from evaluation_operator.cli.label_scope import Scope
 from evaluation_operator.cli.settings import table_options
@@ -105,7 +105,7 @@ def import_label_file(path: Path, uri: str, scope: Scope) -> Imported:
     folder = local_path(uri)
     if folder is not None and not folder.is_dir():
         message = f"--table: {uri}: no such folder; name the table that has the rows"
-        raise CliError(message, code=errors.NOT_FOUND)
+        raise CliError(message, code=Code.NOT_FOUND)
     counted = _Counted()
     with _problems(path), contextlib.closing(_open(uri)) as table:
         state = table.ensure()
@@ -145,14 +145,14 @@ def _check_same(row: dict[str, Any], content: tuple[str, str | None]) -> None:
     if digest != _digest(row):
         raise CliError(
             f"row {row['id']!r} is in the table with other content: give the new row another id",
-            code=errors.ALREADY_EXISTS,
+            code=Code.ALREADY_EXISTS,
         )
     # A label that was imported has taken the place of the row's own ground truth.
     if row["labeled_at"] is None and truth is not None and truth != row["groundtruth"]:
         raise CliError(
             f"row {row['id']!r} is in the table with other ground truth: import the new one with "
             "`kubectl evaluations labels import`",
-            code=errors.ALREADY_EXISTS,
+            code=Code.ALREADY_EXISTS,
         )
 
 
@@ -176,6 +176,6 @@ def _problems(path: Path) -> Iterator[None]:
         message = f"{path}: nothing is imported; correct what stands here"
         raise CliError(message, details=error.faults) from error
     except TableUnavailable as error:
-        raise CliError(str(error), code=errors.UNAVAILABLE) from error
+        raise CliError(str(error), code=Code.UNAVAILABLE) from error
     except TableError as error:
-        raise CliError(str(error), code=errors.FAILED_PRECONDITION) from error
+        raise CliError(str(error), code=Code.FAILED_PRECONDITION) from error

@@ -16,11 +16,12 @@ from typing import Any, TypeVar
 
 from evaluation_operator.api.annotation_spec_set import AnnotationSpecSet
 from evaluation_operator.api.base import API_VERSION, Resource, TimeSpan
+from evaluation_operator.api.codes import Code
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.api.names import parse_annotation_spec_set_name
-from evaluation_operator.cli.errors import NOT_FOUND, CliError
+from evaluation_operator.cli.errors import CliError
 from evaluation_operator.domain.cover import Window
 from evaluation_operator.domain.manifests import build_dataset, build_version_dataset
 from evaluation_operator.offline import (
@@ -98,7 +99,8 @@ def _only(found: Sequence[R], what: str, cure: str = "give the files of one") ->
     if len(found) == 1:
         return found[0]
     if not found:
-        raise CliError(f"-f: no {what} in these files: add the file that has it", code=NOT_FOUND)
+        message = f"-f: no {what} in these files: add the file that has it"
+        raise CliError(message, code=Code.NOT_FOUND)
     names = ", ".join(item.name for item in found)
     raise CliError(f"-f: {len(found)} of {what} in these files ({names}): {cure}")
 

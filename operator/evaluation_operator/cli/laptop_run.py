@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from evaluation_operator.api.codes import Code
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import Evaluation
-from evaluation_operator.cli.errors import FAILED_PRECONDITION, NOT_FOUND, CliError
+from evaluation_operator.cli.errors import CliError
 from evaluation_operator.cli.settings import table_options
 from evaluation_operator.cli.tables import local_path
 from evaluation_operator.evaluator.main import table_problems
@@ -37,7 +38,7 @@ def evaluate_here(dataset: Dataset, *, keeps_results: bool, now: datetime) -> Ev
     with run_problems(), tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
         result = _evaluate(dataset, uri, folder, labels, Path(scratch), as_of)
     if result.evaluation is None:
-        raise CliError(_no_rows(dataset, uri), code=FAILED_PRECONDITION)
+        raise CliError(_no_rows(dataset, uri), code=Code.FAILED_PRECONDITION)
     if folder is not None:
         return result.evaluation
     spec = result.evaluation.spec.model_copy(update={"results_uri": ""})
@@ -76,7 +77,7 @@ def _table_uri(dataset: Dataset) -> str:
     if path is not None and not path.is_dir():
         raise CliError(
             f"{source.input_uri}: no such folder here; name the table's folder or URI with --table",
-            code=NOT_FOUND,
+            code=Code.NOT_FOUND,
         )
     return source.input_uri
 

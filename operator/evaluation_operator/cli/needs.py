@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evaluation_operator.api.base import Condition, ConditionStatus, RpcStatus
+from evaluation_operator.api.codes import Code
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_status import ActiveRun, Attempt
 from evaluation_operator.api.evaluation_job_version import (
@@ -26,7 +27,6 @@ from evaluation_operator.domain.explanations import EXPLANATIONS
 from evaluation_operator.domain.explanations.explanation import OPERATOR_LOGS
 from evaluation_operator.domain.flushing import LOST_AFTER, SAMPLER_BEHIND
 from evaluation_operator.domain.logger_slot import LOGGER_MANAGED, logger_target
-from evaluation_operator.domain.progress import CANCELLED
 from evaluation_operator.domain.reasons import Reason
 
 PATIENCE = timedelta(minutes=1)
@@ -151,7 +151,8 @@ def _of_last_attempt(job: EvaluationJob) -> Iterator[Need]:
     failure = _telling(last)
     reason, message = _split(failure.message if failure else "")
     if not reason:
-        reason = Reason.RUN_MISSING if failure and failure.code == CANCELLED else Reason.RUN_FAILED
+        was_ended = failure is not None and failure.code == Code.CANCELLED
+        reason = Reason.RUN_MISSING if was_ended else Reason.RUN_FAILED
     if _passes(reason):
         return
     about = f"run {last.dataset or ''} failed {age_of(last.attempt_time)} ago"

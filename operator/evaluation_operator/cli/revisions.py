@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evaluation_operator.api.base import format_time
+from evaluation_operator.api.codes import Code
 from evaluation_operator.api.dataset import Dataset, RunResult
 from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.cli import errors
 from evaluation_operator.cli.errors import CliError
 from evaluation_operator.cli.following import News, follow
 from evaluation_operator.cli.output import PROGRAM
@@ -57,7 +57,7 @@ async def _revisable(kube: Kube, namespace: str, name: str) -> Dataset:
         raise CliError(
             f"run {name!r} does not exist: see which there are with "
             f"`kubectl get datasets -n {namespace}`",
-            code=errors.NOT_FOUND,
+            code=Code.NOT_FOUND,
         ) from None
     spec, outcome = run.spec, run.status.outcome
     if spec.evaluation_job_version is not None:
@@ -142,4 +142,4 @@ async def _why_none(kube: Kube, namespace: str, request: Request) -> str:
 
 
 def _refused(message: str) -> CliError:
-    return CliError(message, code=errors.FAILED_PRECONDITION)
+    return CliError(message, code=Code.FAILED_PRECONDITION)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evaluation_operator.api.base import API_VERSION, TimeSpan
+from evaluation_operator.api.codes import Code
 from evaluation_operator.api.evaluation_job_version import (
     FINAL_VERSION_STATES,
     EvaluationJobVersion,
@@ -142,12 +143,12 @@ def failure_of(version: EvaluationJobVersion) -> CliError | None:
     if status.state is VersionState.TERMINATED:
         return CliError(
             f"EvaluationJobVersion {version.name} was terminated: {message}",
-            code=errors.ABORTED,
+            code=Code.ABORTED,
             exit_code=errors.EXIT_NOT_ENDED,
         )
     return CliError(
         f"EvaluationJobVersion {version.name} failed: {message}",
-        code=errors.FAILED_PRECONDITION,
+        code=Code.FAILED_PRECONDITION,
         details=[detail for detail in details if one_line(detail) != one_line(message)],
     )
 

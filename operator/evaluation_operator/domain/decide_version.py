@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from evaluation_operator.api.base import Condition, RpcStatus
+from evaluation_operator.api.codes import Code
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import (
     FINAL_VERSION_STATES,
@@ -38,7 +39,6 @@ from evaluation_operator.domain.plan import (
 )
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.progress import (
-    CANCELLED,
     Progress,
     never_created,
     no_place,
@@ -56,7 +56,6 @@ from evaluation_operator.domain.version_gates import (
     waits_for,
 )
 
-INVALID_ARGUMENT = 3
 MESSAGE_BYTES = 512
 STATES = {
     Phase.CREATING: VersionState.CREATING,
@@ -201,7 +200,7 @@ def _wait(
 
 def _fail(draft: _Draft, reason: Reason, message: str) -> None:
     """End a version that never gets a run."""
-    failure = RpcStatus(code=INVALID_ARGUMENT, message=clip(message, MESSAGE_BYTES))
+    failure = RpcStatus(code=Code.INVALID_ARGUMENT, message=clip(message, MESSAGE_BYTES))
     draft.update(partial_failures=[failure])
     _end(draft, VersionState.FAILED, reason, message, draft.now)
 
@@ -276,7 +275,7 @@ def _template(version: EvaluationJobVersion, job: EvaluationJob) -> RunTemplate 
 def _terminate(draft: _Draft, run: Run) -> None:
     """The outcome comes first: a pod that starts in between finds it and yields."""
     message = "terminated by spec.terminate"
-    failure = Failure(CANCELLED, message)
+    failure = Failure(Code.CANCELLED, message)
     outcome = Outcome(Result.FAILED, draft.now, message=message, partial_failures=(failure,))
     draft.actions.append(WriteOutcome(run.dataset, outcome))
     _record(draft, run, outcome)
@@ -284,8 +283,8 @@ def _terminate(draft: _Draft, run: Run) -> None:
 
 def _record(draft: _Draft, run: Run, outcome: Outcome) -> None:
     if outcome.result is Result.FAILED:
-        failures = outcome.partial_failures or (Failure(2, outcome.message),)
-        cancelled = draft.version.spec.terminate and failures[0].code == CANCELLED
+        failures = outcome.partial_failures or (Failure(Code.UNKNOWN, outcome.message),)
+        cancelled = draft.version.spec.terminate and failures[0].code == Code.CANCELLED
         draft.update(
             partial_failures=[
                 RpcStatus(code=item.code, message=clip(item.message, MESSAGE_BYTES))

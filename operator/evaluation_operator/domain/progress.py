@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from evaluation_operator.api.codes import Code
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.facts import DatasetFacts, Failure, JobFacts, Outcome, Result
 from evaluation_operator.domain.plan import Obstacle
@@ -26,10 +27,6 @@ from evaluation_operator.domain.standing import (
 from evaluation_operator.domain.steps import Step, begun_at, step_of
 from evaluation_operator.domain.troubles import Trouble, of_deletion, of_end, told_before
 
-DEADLINE_EXCEEDED = 4
-CANCELLED = 1
-UNKNOWN = 2
-INTERNAL = 13
 MESSAGE_BYTES = 512
 _REASONS = frozenset(map(str, Reason))
 NO_LABELER = (
@@ -135,7 +132,7 @@ def never_created(
     patience = begun_at(run.dataset) + policy.create_deadline
     if not obstacle.permanent and now < patience:
         return None
-    failure = Failure(INTERNAL, obstacle.message)
+    failure = Failure(Code.INTERNAL, obstacle.message)
     return Outcome(Result.FAILED, now, message=obstacle.message, partial_failures=(failure,))
 
 
@@ -171,7 +168,7 @@ def _failures(job: JobFacts, pods: Sequence[PodFacts], told: str | None) -> tupl
         text = f"{job.reason}: the run exceeded runTemplate.activeDeadlineSeconds{seconds}"
         trouble = last_trouble(pods)
         known = trouble.failure if trouble is not None else told_before(told)
-        return (Failure(DEADLINE_EXCEEDED, text), *((known,) if known else ()))
+        return (Failure(Code.DEADLINE_EXCEEDED, text), *((known,) if known else ()))
     if last is not None and last.verdict is not None:
         return (_own_words(last.verdict), *last.verdict.partial_failures)
     if last is not None:
@@ -179,9 +176,9 @@ def _failures(job: JobFacts, pods: Sequence[PodFacts], told: str | None) -> tupl
     if job.deleting:
         return (of_deletion(job).failure,)
     if any(pod.has_succeeded for pod in pods) or job.complete:
-        return (Failure(INTERNAL, "the Job completed without writing what came out"),)
+        return (Failure(Code.INTERNAL, "the Job completed without writing what came out"),)
     known = told_before(told)
-    own = Failure(UNKNOWN, job.message or job.reason or "the Job failed")
+    own = Failure(Code.UNKNOWN, job.message or job.reason or "the Job failed")
     return (own, known) if known else (own,)
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from evaluation_operator.api.base import RpcStatus, TimeSpan
+from evaluation_operator.api.codes import Code
 from evaluation_operator.api.evaluation_job_status import (
     AbandonedWindow,
     ActiveRun,
@@ -30,7 +31,6 @@ from evaluation_operator.domain.facts import (
     RevisionFacts,
 )
 from evaluation_operator.domain.plan import EventRecord
-from evaluation_operator.domain.progress import CANCELLED
 from evaluation_operator.domain.reasons import Reason
 
 MAX_ATTEMPTS = 10
@@ -76,7 +76,7 @@ def record_missing(
     failed = (status.failed_runs or 0) + 1
     status = status.model_copy(update={"active": active, "failed_runs": failed})
     message = _deleted(run.name)
-    status = _with_attempt(status, run.name, (Failure(CANCELLED, message),), now)
+    status = _with_attempt(status, run.name, (Failure(Code.CANCELLED, message),), now)
     return status, [EventRecord(Reason.RUN_MISSING, message, warning=True)]
 
 
@@ -86,7 +86,7 @@ def deleted_under(dataset: DatasetFacts, now: datetime) -> Outcome | None:
     if not dataset.deleting or dataset.outcome is not None:
         return None
     message = _deleted(dataset.name)
-    failure = Failure(CANCELLED, message)
+    failure = Failure(Code.CANCELLED, message)
     return Outcome(Result.FAILED, now, message=message, partial_failures=(failure,))
 
 
@@ -207,14 +207,15 @@ def _failed(
     retry = (*subtract(retry_windows(status), windows), *again)
     failed = (status.failed_runs or 0) + 1
     status = with_retry(status.model_copy(update={"failed_runs": failed}), sorted(retry))
-    failures = outcome.partial_failures or (Failure(2, outcome.message or "the run failed"),)
+    unknown = Failure(Code.UNKNOWN, outcome.message or "the run failed")
+    failures = outcome.partial_failures or (unknown,)
     said = outcome.message or failures[0].message
     events = [EventRecord(Reason.RUN_FAILED, f"{name}: {said}", warning=True)]
     if abandoned:
         status = _abandon(status, name, abandoned)
         spans = ", ".join(f"{w.start:%Y-%m-%d %H:%M} to {w.end:%Y-%m-%d %H:%M}" for w in abandoned)
         message = f"rows sampled from {spans} are given up after {abandoned[0].failures} failures"
-        failures = (*failures, Failure(10, message))
+        failures = (*failures, Failure(Code.ABORTED, message))
         events.append(EventRecord(Reason.WINDOW_ABANDONED, f"{name}: {message}", warning=True))
     return _with_attempt(status, name, failures, outcome.time), events
 

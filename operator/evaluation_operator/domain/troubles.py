@@ -13,16 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from evaluation_operator.api.codes import Code
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.facts import Failure, JobFacts, parse_time
 from evaluation_operator.domain.pod_facts import PodFacts, Word
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
-
-UNKNOWN = 2
-RESOURCE_EXHAUSTED = 8
-FAILED_PRECONDITION = 9
-UNAVAILABLE = 14
 
 TOLD_BYTES = 512
 """What a status has for a run, and an attempt for a failure; the cure is not what is cut off."""
@@ -37,13 +33,13 @@ OF_WARNINGS = (
 """What only Events tell."""
 
 _CODES = {
-    Reason.FAILED_CREATE: FAILED_PRECONDITION,
-    Reason.UNSCHEDULABLE: RESOURCE_EXHAUSTED,
-    Reason.OOM_KILLED: RESOURCE_EXHAUSTED,
-    Reason.EVICTED: UNAVAILABLE,
-    Reason.POD_LOST: UNAVAILABLE,
-    Reason.FAILED_CREATE_POD_SANDBOX: UNAVAILABLE,
-    Reason.POD_FAILED: UNKNOWN,
+    Reason.FAILED_CREATE: Code.FAILED_PRECONDITION,
+    Reason.UNSCHEDULABLE: Code.RESOURCE_EXHAUSTED,
+    Reason.OOM_KILLED: Code.RESOURCE_EXHAUSTED,
+    Reason.EVICTED: Code.UNAVAILABLE,
+    Reason.POD_LOST: Code.UNAVAILABLE,
+    Reason.FAILED_CREATE_POD_SANDBOX: Code.UNAVAILABLE,
+    Reason.POD_FAILED: Code.UNKNOWN,
 }
 _PULLING = re.compile(
     r'^(Back-off pulling image "[^"]*"(: ErrImagePull)?(: )?)?'
@@ -85,7 +81,7 @@ class Trouble:
 
     @property
     def failure(self) -> Failure:
-        return Failure(_CODES.get(self.reason, FAILED_PRECONDITION), str(self))
+        return Failure(_CODES.get(self.reason, Code.FAILED_PRECONDITION), str(self))
 
     def __str__(self) -> str:
         if not self.detail:
@@ -101,7 +97,7 @@ def told_before(text: str | None) -> Failure | None:
     reason = (text or "").partition(":")[0]
     if text is None or reason not in _TROUBLES:
         return None
-    return Failure(_CODES.get(Reason(reason), FAILED_PRECONDITION), _DELETE.sub("", text))
+    return Failure(_CODES.get(Reason(reason), Code.FAILED_PRECONDITION), _DELETE.sub("", text))
 
 
 def is_same(one: str | None, other: str) -> bool:

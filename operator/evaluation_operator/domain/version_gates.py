@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from evaluation_operator.api.codes import Code
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.domain.conditions import clip, is_true, message_of
@@ -18,7 +19,6 @@ from evaluation_operator.domain.stalled import (
     version_faults,
 )
 
-FAILED_PRECONDITION = 9
 REFUSAL_BYTES = 512
 
 
@@ -75,7 +75,7 @@ def never_starts(
             f"the EvaluationJob {job.name!r} of this run is gone, and the one that has its name "
             "now is another: delete the version, and make one of that job"
         )
-    failure = Failure(FAILED_PRECONDITION, message)
+    failure = Failure(Code.FAILED_PRECONDITION, message)
     return Outcome(Result.FAILED, now, message=message, partial_failures=(failure,))
 
 

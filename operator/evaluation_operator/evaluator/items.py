@@ -17,6 +17,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from evaluation_operator.api.codes import Code
 from evaluation_operator.evaluator.entries import (
     MAXIMUM_SHOWN,
     JsonObject,
@@ -32,8 +33,6 @@ from evaluation_operator.evaluator.entries import (
 from evaluation_operator.results.items import FAILED_PREDICTION, UNLABELED, request_of
 from evaluation_operator.tables.schema import ID_DIGITS
 
-# google.rpc.Code.INVALID_ARGUMENT
-INVALID_ARGUMENT: Final = 3
 MAXIMUM_MESSAGE: Final = 300
 
 
@@ -156,7 +155,7 @@ class Fault:
     row_id: str
     index: int | None
     message: str
-    code: int = INVALID_ARGUMENT
+    code: Code = Code.INVALID_ARGUMENT
     is_row: bool = False
     origin: Origin | None = field(default=None, compare=False, repr=False)
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evaluation_operator.api.base import ConditionStatus, RpcStatus, format_time, parse_duration
+from evaluation_operator.api.codes import Code
 from evaluation_operator.api.dataset import Dataset, DatasetLabeling
 from evaluation_operator.domain.conditions import MESSAGE_LIMIT, clip
 from evaluation_operator.domain.reasons import Reason
@@ -21,7 +22,6 @@ logger = logging.getLogger(__name__)
 CONDITION = "Labeled"
 FAILURES_KEPT = 10
 _ATTEMPTS = 5
-_INVALID_ARGUMENT = 3
 
 ENDS = frozenset({Reason.NOTHING_TO_LABEL, Reason.ALL_LABELED, Reason.DEADLINE_REACHED})
 """With these the condition is True and the run goes on; the run itself says the first."""
@@ -91,7 +91,7 @@ def status_with(
         changed.pop("partialFailures", None)
         if told.failures:
             changed["partialFailures"] = [
-                RpcStatus(code=_INVALID_ARGUMENT, message=clip(it, 400)).to_dict()
+                RpcStatus(code=Code.INVALID_ARGUMENT, message=clip(it, 400)).to_dict()
                 for it in told.failures[:FAILURES_KEPT]
             ]
     if told.new_labels:

@@ -10,21 +10,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evaluation_operator.api.codes import Code
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.redaction import redact
-
-INVALID_ARGUMENT = 3
-FAILED_PRECONDITION = 9
-INTERNAL = 13
-UNAVAILABLE = 14
-
-STATUS_NAMES = {
-    INVALID_ARGUMENT: "INVALID_ARGUMENT",
-    FAILED_PRECONDITION: "FAILED_PRECONDITION",
-    INTERNAL: "INTERNAL",
-    UNAVAILABLE: "UNAVAILABLE",
-}
 
 MESSAGE_LIMIT_BYTES = 4096
 _FAILURES_KEPT = 5
@@ -42,7 +31,7 @@ class RunError(Exception):
     """A run that cannot go on."""
 
     exit_code = 70
-    code = INTERNAL
+    code = Code.INTERNAL
     reason: Reason = Reason.INTERNAL
 
     def __init__(self, message: str, partial_failures: Sequence[PartialFailure] = ()) -> None:
@@ -55,7 +44,7 @@ class InvalidRun(RunError):
     """The Dataset or the environment asks for something that no attempt can do."""
 
     exit_code = 2
-    code = INVALID_ARGUMENT
+    code = Code.INVALID_ARGUMENT
     reason = Reason.INVALID_RUN
 
 
@@ -63,7 +52,7 @@ class NothingUsable(RunError):
     """Rows are there, but none can be evaluated: no labels, or all of them faulty."""
 
     exit_code = 65
-    code = FAILED_PRECONDITION
+    code = Code.FAILED_PRECONDITION
     reason = Reason.NOTHING_USABLE
 
 
@@ -71,7 +60,7 @@ class TableInvalid(RunError):
     """The table has the wrong schema, or is no table: somebody has to repair it."""
 
     exit_code = 66
-    code = FAILED_PRECONDITION
+    code = Code.FAILED_PRECONDITION
     reason = Reason.TABLE_INVALID
 
 
@@ -79,7 +68,7 @@ class Unavailable(RunError):
     """The table, the results or the API server cannot be reached: another attempt may do."""
 
     exit_code = 75
-    code = UNAVAILABLE
+    code = Code.UNAVAILABLE
     reason = Reason.TABLE_UNAVAILABLE
 
 
@@ -91,7 +80,7 @@ class Stopped(RunError):
     """The program was told to end, by a signal: that says nothing of the run."""
 
     exit_code = 143
-    code = UNAVAILABLE
+    code = Code.UNAVAILABLE
     reason = Reason.POD_STOPPED
 
     def __init__(self, signal: str, seconds: float) -> None:
@@ -106,7 +95,7 @@ def termination_message(error: RunError) -> str:
     """The verdict that the operator reads: JSON of at most 4096 bytes, Kubernetes' limit."""
     verdict: dict[str, object] = {
         "code": error.code,
-        "status": STATUS_NAMES.get(error.code, "UNKNOWN"),
+        "status": error.code.name,
         "reason": error.reason,
         "message": clip(error.message, 1200),
         "partialFailures": [

@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 import pytest
 import typer.main
 
+from evaluation_operator.api.codes import Code
 from evaluation_operator.api.crd import KINDS, build_schema
 from evaluation_operator.cli.main import app
 from evaluation_operator.domain.conditions import Told, condition
@@ -61,7 +62,6 @@ KINDS_TO_TYPE = {
     # Of KServe and Kueue, where these are installed.
     *("inferenceservice", "inferenceservices", "workloads", "localqueues"),
 }
-GRPC = {code.name: number for number, code in CODES.items()}
 
 
 def modules(*left_out: str) -> Iterator[tuple[str, ast.Module]]:
@@ -154,19 +154,20 @@ def test_conditions_are_made_in_one_place() -> None:
 
 
 def test_every_code_of_a_failure_is_explained() -> None:
-    """By the names under which the modules keep them, and as numbers in `Failure(2, …)`."""
-    named, bare = {}, set()
-    for _, tree in modules("cli/"):
+    """`Code.NAME`, wherever a run, the operator or the labeler names one; and never a number."""
+    named, bare = set(), set()
+    for _, tree in modules("cli/", "api/codes.py"):
         for node in ast.walk(tree):
             match node:
-                case ast.Assign([ast.Name(name)], ast.Constant(int() as value)) if name in GRPC:
-                    named[name] = value
+                case ast.Attribute(ast.Name("Code"), name):
+                    named.add(Code[name])
                 case ast.Call(ast.Name("Failure" | "PartialFailure"), [ast.Constant(value), *_]):
                     bare.add(value)
+                case ast.keyword("code", ast.Constant(int() as value)):
+                    bare.add(value)
 
-    assert len(named) > 5
-    assert named == {name: GRPC[name] for name in named}
-    assert bare <= set(CODES)
+    assert named == set(CODES)
+    assert bare == set()
 
 
 def test_what_is_said_of_a_reason_stands_by_itself() -> None:

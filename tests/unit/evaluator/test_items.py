@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation_operator.api.codes import Code
 from evaluation_operator.evaluator.items import (
-    INVALID_ARGUMENT,
     MAXIMUM_MESSAGE,
     Fault,
     Item,
@@ -214,7 +214,7 @@ def test_a_faulty_item_is_told_field_value_and_cure(case: str) -> None:
     row, message = FAULTY_ITEMS[case]
     fault = the_outcome(row)
     assert isinstance(fault, Fault)
-    assert (fault.code, fault.item_id) == (INVALID_ARGUMENT, "r/0")
+    assert (fault.code, fault.item_id) == (Code.INVALID_ARGUMENT, "r/0")
     assert message in fault.message
 
 
@@ -259,7 +259,7 @@ def test_what_cannot_be_paired_fails_the_row(case: str) -> None:
     row, message = FAULTY_ROWS[case]
     fault = the_outcome(row)
     assert isinstance(fault, Fault)
-    assert (fault.code, fault.row_id, fault.item_id) == (INVALID_ARGUMENT, "r", None)
+    assert (fault.code, fault.row_id, fault.item_id) == (Code.INVALID_ARGUMENT, "r", None)
     assert fault.message.startswith("row r: ")
     assert message in fault.message
 

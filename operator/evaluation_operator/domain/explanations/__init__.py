@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from evaluation_operator.domain.explanations.codes import CODES, Code
+from evaluation_operator.domain.explanations.codes import CODES, CodeMeaning
 from evaluation_operator.domain.explanations.explanation import PLACEHOLDERS, Explanation, Place
 from evaluation_operator.domain.explanations.jobs import OF_JOBS
 from evaluation_operator.domain.explanations.people import OF_PEOPLE
@@ -44,7 +44,7 @@ __all__ = [
     "OF_TROUBLES",
     "OF_VERSIONS",
     "PLACEHOLDERS",
-    "Code",
+    "CodeMeaning",
     "Explanation",
     "Place",
 ]
