@@ -19,7 +19,7 @@ import pytest
 import pytest_asyncio
 
 from evaluation_operator.api.base import format_time
-from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.api.dataset import Dataset, RunResult
 from evaluation_operator.cli.laptop_run import evaluate_here
 from evaluation_operator.controller.act import Actor, Turn
 from evaluation_operator.controller.claims import Claims
@@ -27,7 +27,7 @@ from evaluation_operator.controller.keys import job_key
 from evaluation_operator.controller.labelers import Labelers
 from evaluation_operator.controller.places import Places
 from evaluation_operator.controller.store import Store
-from evaluation_operator.domain.facts import DatasetFacts, Outcome, Result
+from evaluation_operator.domain.facts import DatasetFacts, Outcome
 from evaluation_operator.domain.naming import LABELER_LEASE, evaluate_job_name
 from evaluation_operator.domain.plan import WriteOutcome
 from evaluation_operator.domain.reasons import Reason
@@ -339,7 +339,7 @@ async def test_a_run_that_has_gone_on_is_not_failed_by_what_was_seen_before(bare
         lambda key, kind, body, gone: learned.append(body),
     )
     turn = Turn(job_key(bare_lab.namespace, "ripeness"), dataset.metadata)
-    outcome = Outcome(Result.FAILED, datetime.now(UTC), message="ended without a cut")
+    outcome = Outcome(RunResult.FAILED, datetime.now(UTC), message="ended without a cut")
     with pytest.raises(Conflict, match="went on"):
         await actor.perform(turn, WriteOutcome(seen, outcome))
     assert [item["status"]["totalCount"] for item in learned] == [2]

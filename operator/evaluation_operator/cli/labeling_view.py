@@ -17,8 +17,9 @@ from evaluation_operator.cli.output import plural, print_fields, print_table, pr
 from evaluation_operator.domain.conditions import message_of
 from evaluation_operator.domain.facts import DatasetFacts
 from evaluation_operator.domain.families import families
+from evaluation_operator.domain.labeled import LABELED
 from evaluation_operator.kube import DATASETS, EVALUATION_JOBS, EVALUATIONS, Kube, NotFound
-from evaluation_operator.labeling.progress import CONDITION, deadline_of
+from evaluation_operator.labeling.progress import deadline_of
 
 CUTTING = "Cutting"
 """Of a run that has not told yet what people are asked."""
@@ -32,12 +33,12 @@ class RunView:
 
     @property
     def reason(self) -> str:
-        found = (it for it in self.dataset.status.conditions if it.type == CONDITION)
+        found = (it for it in self.dataset.status.conditions if it.type == LABELED)
         return next((str(it.reason) for it in found), CUTTING)
 
     @property
     def message(self) -> str:
-        return message_of(self.dataset.status.conditions, CONDITION)
+        return message_of(self.dataset.status.conditions, LABELED)
 
     @property
     def deadline(self) -> datetime | None:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from evaluation_operator.api.base import ObjectMeta, format_time
+from evaluation_operator.api.base import ObjectMeta
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.places import Places
@@ -259,7 +259,7 @@ class Actor:
         if is_other or step_of(found) is not step_of(dataset):
             self._learn(key, "Dataset", body, False)
             raise Conflict(f"Dataset {dataset.name} has an outcome already, or its run went on")
-        body["status"] = (body.get("status") or {}) | {"outcome": _outcome_body(outcome)}
+        body["status"] = (body.get("status") or {}) | {"outcome": outcome.as_operator().to_dict()}
         body = await self._kube.replace_status(DATASETS, dataset.namespace, body)
         self._learn(key, "Dataset", body, False)
 
@@ -418,16 +418,3 @@ def obstacle_of(error: ApiError, namespace: str) -> Obstacle | None:
     if isinstance(error, Rejected):
         return Obstacle(Reason.CREATE_REFUSED, f"the API server refuses: {error.message}", True)
     return None
-
-
-def _outcome_body(outcome: Outcome) -> Body:
-    return {
-        "result": str(outcome.result),
-        "time": format_time(outcome.time),
-        "message": outcome.message[:2048],
-        "partialFailures": [
-            {"code": item.code, "message": item.message[:2048]}
-            for item in outcome.partial_failures[:10]
-        ],
-        "writtenBy": "Operator",
-    }

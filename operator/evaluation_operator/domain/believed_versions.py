@@ -12,13 +12,13 @@ from datetime import datetime
 from pydantic.alias_generators import to_camel
 
 from evaluation_operator.api.base import format_time
+from evaluation_operator.api.dataset import RunResult
 from evaluation_operator.api.evaluation_job_version import (
     FINAL_VERSION_STATES,
     EvaluationJobVersion,
     EvaluationJobVersionStatus,
     VersionState,
 )
-from evaluation_operator.domain.facts import Result
 from evaluation_operator.domain.future import is_ahead
 from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.domain.reasons import Reason
@@ -61,7 +61,7 @@ def _is_contradicted(state: VersionState | None, run: Run) -> bool:
     if outcome is None:
         # Without a Job nothing goes on that anybody would have to see to.
         return run.job is not None or bool(run.pods)
-    return (outcome.result is Result.FAILED) is (state is VersionState.COMPLETED)
+    return (outcome.result is RunResult.FAILED) is (state is VersionState.COMPLETED)
 
 
 def _of_future(

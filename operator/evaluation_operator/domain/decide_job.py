@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from evaluation_operator.api.dataset import RunResult
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_status import ActiveRun, JobState, PausedSpan, RunPhase
 from evaluation_operator.domain import naming
 from evaluation_operator.domain.cover import Window, subtract
 from evaluation_operator.domain.draft import JobDraft
 from evaluation_operator.domain.due_runs import MAX_ACTIVE_RUNS, follow_schedule
-from evaluation_operator.domain.facts import Result
 from evaluation_operator.domain.families import families, prune
 from evaluation_operator.domain.faults import listed
 from evaluation_operator.domain.future import believed_runs, believed_status
@@ -183,7 +183,7 @@ def _follow_run(
     _end_job(draft, run, now)
     draft.status, events = record(draft.status, run.dataset, outcome)
     draft.events.extend(events)
-    if outcome.result is Result.FAILED and progress.verdict_reason in TABLE_REASONS:
+    if outcome.result is RunResult.FAILED and progress.verdict_reason in TABLE_REASONS:
         _check_table_again(draft, snapshot, now)
     return None
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from evaluation_operator.api.base import Condition, RpcStatus
 from evaluation_operator.api.codes import Code
+from evaluation_operator.api.dataset import RunResult
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import (
     FINAL_VERSION_STATES,
@@ -17,7 +18,7 @@ from evaluation_operator.api.evaluation_job_version import (
 from evaluation_operator.api.run_template import RunTemplate
 from evaluation_operator.domain.believed_versions import believed_version_status
 from evaluation_operator.domain.conditions import clip, condition
-from evaluation_operator.domain.facts import Failure, Outcome, Result
+from evaluation_operator.domain.facts import Failure, Outcome
 from evaluation_operator.domain.faults import listed
 from evaluation_operator.domain.leftovers import end_left_over
 from evaluation_operator.domain.manifests import (
@@ -276,13 +277,13 @@ def _terminate(draft: _Draft, run: Run) -> None:
     """The outcome comes first: a pod that starts in between finds it and yields."""
     message = "terminated by spec.terminate"
     failure = Failure(Code.CANCELLED, message)
-    outcome = Outcome(Result.FAILED, draft.now, message=message, partial_failures=(failure,))
+    outcome = Outcome(RunResult.FAILED, draft.now, message=message, partial_failures=(failure,))
     draft.actions.append(WriteOutcome(run.dataset, outcome))
     _record(draft, run, outcome)
 
 
 def _record(draft: _Draft, run: Run, outcome: Outcome) -> None:
-    if outcome.result is Result.FAILED:
+    if outcome.result is RunResult.FAILED:
         failures = outcome.partial_failures or (Failure(Code.UNKNOWN, outcome.message),)
         cancelled = draft.version.spec.terminate and failures[0].code == Code.CANCELLED
         draft.update(
@@ -303,7 +304,7 @@ def _record(draft: _Draft, run: Run, outcome: Outcome) -> None:
         mean_average_precision=outcome.mean_average_precision,
         evaluated_item_count=outcome.evaluated_item_count,
     )
-    empty = outcome.result is Result.NO_DATA
+    empty = outcome.result is RunResult.NO_DATA
     message = "no rows to evaluate" if empty else f"Evaluation {outcome.evaluation} is published"
     reason = Reason.NO_DATA if empty else Reason.COMPLETED
     _end(draft, VersionState.COMPLETED, reason, message, outcome.time)

@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
+from evaluation_operator.api.base import ConditionStatus, RpcStatus
+from evaluation_operator.api.dataset import Outcome as DatasetOutcome
+from evaluation_operator.api.dataset import RunResult, Writer
+from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.cover import Window
+from evaluation_operator.domain.labeled import labeled_of
 from evaluation_operator.domain.naming import (
     ANNOTATION_FAILED_CHECKS,
     LABEL_JOB,
@@ -21,16 +25,10 @@ from evaluation_operator.domain.naming import (
 )
 
 _MESSAGE_LENGTH = 1024
+_MESSAGE_BYTES = 2048
+"""Of an outcome: how many characters the CRD takes."""
 _OWN_LABELS = (LABEL_JOB, LABEL_TABLE, LABEL_VERSION)
 """Whom news of a Job concerns."""
-
-
-class Result(StrEnum):
-    """How a run ended; written once into its Dataset."""
-
-    SUCCEEDED = "Succeeded"
-    NO_DATA = "NoData"
-    FAILED = "Failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class Failure:
 class Outcome:
     """`Dataset.status.outcome`: the one write that commits a run."""
 
-    result: Result
+    result: RunResult
     time: datetime
     evaluation: str | None = None
     mean_average_precision: float | None = None
@@ -53,6 +51,20 @@ class Outcome:
     message: str = ""
     partial_failures: tuple[Failure, ...] = ()
     late_rows: int = 0
+
+    def as_operator(self) -> DatasetOutcome:
+        """As the operator writes it."""
+        failures = [
+            RpcStatus(code=it.code, message=clip(it.message, _MESSAGE_BYTES))
+            for it in self.partial_failures
+        ]
+        return DatasetOutcome(
+            result=self.result,
+            time=self.time,
+            message=clip(self.message, _MESSAGE_BYTES),
+            partial_failures=failures[:10],
+            written_by=Writer.OPERATOR,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +80,16 @@ class LabelingFacts:
 
     @classmethod
     def from_status(cls, status: Mapping[str, Any]) -> LabelingFacts:
-        conditions: list[dict[str, Any]] = status.get("conditions") or []
-        found = next((item for item in conditions if item.get("type") == "Labeled"), {})
-        since = found.get("lastTransitionTime")
+        found = labeled_of(status)
+        is_cut = bool(status.get("cut"))
+        if found is None:
+            return cls(is_cut=is_cut, is_labeled=False)
         return cls(
-            is_cut=bool(status.get("cut")),
-            is_labeled=found.get("status") == "True",
-            reason=str(found.get("reason", "")),
-            message=str(found.get("message", "")),
-            since=parse_time(since) if since else None,
+            is_cut=is_cut,
+            is_labeled=found.status is ConditionStatus.TRUE,
+            reason=found.reason,
+            message=found.message,
+            since=found.last_transition_time,
         )
 
 
@@ -256,25 +269,16 @@ def _revision(item: Mapping[str, Any] | None) -> RevisionFacts | None:
 
 
 def _outcome(item: Mapping[str, Any]) -> Outcome:
+    stored = DatasetOutcome.from_dict(item)
     return Outcome(
-        result=Result(item["result"]),
-        time=parse_time(item["time"]),
-        evaluation=item.get("evaluation"),
-        mean_average_precision=item.get("meanAveragePrecision"),
-        evaluated_item_count=item.get("evaluatedItemCount"),
-        message=str(item.get("message", "")),
-        partial_failures=failures_of(item.get("partialFailures")),
-        late_rows=int(item.get("lateRows") or 0),
-    )
-
-
-def failures_of(items: object) -> tuple[Failure, ...]:
-    if not isinstance(items, list):
-        return ()
-    return tuple(
-        Failure(int(item.get("code", 2)), str(item.get("message", ""))[:2048])
-        for item in items
-        if isinstance(item, dict)
+        result=stored.result,
+        time=stored.time,
+        evaluation=stored.evaluation,
+        mean_average_precision=stored.mean_average_precision,
+        evaluated_item_count=stored.evaluated_item_count,
+        message=stored.message or "",
+        partial_failures=tuple(Failure(it.code, it.message) for it in stored.partial_failures),
+        late_rows=stored.late_rows or 0,
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from evaluation_operator.api.dataset import RunResult
 from evaluation_operator.domain.draft import JobDraft
-from evaluation_operator.domain.facts import DatasetFacts, Result
+from evaluation_operator.domain.facts import DatasetFacts
 from evaluation_operator.domain.plan import CreateRevision, DeleteDataset
 from evaluation_operator.domain.snapshot import JobSnapshot
 
@@ -30,7 +31,7 @@ class Family:
         done = [
             item.outcome.evaluation or item.name
             for item in self.members
-            if item.outcome is not None and item.outcome.result is Result.SUCCEEDED
+            if item.outcome is not None and item.outcome.result is RunResult.SUCCEEDED
         ]
         return done[-1] if done else None
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from evaluation_operator.api.base import format_time
+from evaluation_operator.api.dataset import RunResult
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_status import (
     ActiveRun,
@@ -24,7 +25,7 @@ from evaluation_operator.api.evaluation_job_status import (
 )
 from evaluation_operator.domain import naming
 from evaluation_operator.domain.cover import Window, after_failure, merge, subtract
-from evaluation_operator.domain.facts import DatasetFacts, Result
+from evaluation_operator.domain.facts import DatasetFacts
 from evaluation_operator.domain.flushing import CLOCKS_APART
 from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.domain.reasons import Reason
@@ -195,7 +196,7 @@ class _Reading:
             it.outcome.time
             for it in self.datasets
             if it.outcome is not None
-            and it.outcome.result is Result.SUCCEEDED
+            and it.outcome.result is RunResult.SUCCEEDED
             and not is_ahead(it.outcome.time, self.now)
         ]
         time = max(times, default=None)
@@ -231,8 +232,8 @@ class _Reading:
         found: tuple[Window, ...] = (Window(self.job.created, end),)
         for dataset in roots:
             result = dataset.outcome.result if dataset.outcome is not None else None
-            covered = dataset.windows if result in (Result.SUCCEEDED, Result.NO_DATA) else ()
-            if result is Result.FAILED:
+            covered = dataset.windows if result in (RunResult.SUCCEEDED, RunResult.NO_DATA) else ()
+            if result is RunResult.FAILED:
                 _, covered = after_failure(dataset.windows)
             found = merge([*subtract(found, dataset.windows), *covered])
         return subtract(found, retry_windows(self.status))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from evaluation_operator.api.base import format_time
+from evaluation_operator.api.base import API_VERSION, format_time
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.api.instruction import InstructionSpec
@@ -35,7 +35,6 @@ from evaluation_operator.domain.tables import TableSource, table_source
 
 Body = dict[str, Any]
 
-API_VERSION = "evaluations.dev/v1beta1"
 ACTIVE_DEADLINE_SECONDS = 6 * 3600
 BACKOFF_LIMIT = 2
 CHECK_DEADLINE_SECONDS = 600

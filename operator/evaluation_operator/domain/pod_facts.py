@@ -6,16 +6,15 @@ what is said here is of the container `run`, and of others only where they are i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from evaluation_operator.api.verdict import read_verdict
 from evaluation_operator.domain.facts import (
     Failure,
     controller_uid,
-    failures_of,
     parse_time,
 )
 from evaluation_operator.domain.naming import LABEL_DATASET, RUN_CONTAINER
@@ -217,16 +216,11 @@ def _unschedulable(status: Mapping[str, Any]) -> str:
 
 
 def _verdict(message: str) -> Verdict | None:
-    """The program's own JSON, or None when the container died without leaving one, or left
-    anything else: any pod that has our label says here what it likes."""
-    try:
-        parsed = json.loads(message)
-        if not isinstance(parsed, dict) or not isinstance(parsed.get("code"), int):
-            return None
-        return Verdict(
-            failure=Failure(parsed["code"], str(parsed.get("message", ""))[:2048]),
-            reason=str(parsed.get("reason", "")),
-            partial_failures=failures_of(parsed.get("partialFailures"))[:5],
-        )
-    except (ValueError, TypeError, OverflowError, RecursionError):
+    said = read_verdict(message)
+    if said is None:
         return None
+    return Verdict(
+        failure=Failure(said.code, said.message[:2048]),
+        reason=said.reason,
+        partial_failures=tuple(Failure(it.code, it.message) for it in said.partial_failures[:5]),
+    )

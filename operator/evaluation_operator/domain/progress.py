@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evaluation_operator.api.codes import Code
+from evaluation_operator.api.dataset import RunResult
 from evaluation_operator.domain.conditions import clip
-from evaluation_operator.domain.facts import DatasetFacts, Failure, JobFacts, Outcome, Result
+from evaluation_operator.domain.facts import DatasetFacts, Failure, JobFacts, Outcome
 from evaluation_operator.domain.plan import Obstacle
 from evaluation_operator.domain.pod_facts import PodFacts, Verdict
 from evaluation_operator.domain.policy import Policy
@@ -64,7 +65,7 @@ def observe(
     """
     dataset, job, pods = run.dataset, run.job, run.pods
     if dataset.outcome is not None:
-        verdict = _last_verdict_reason(pods) if dataset.outcome.result is Result.FAILED else ""
+        verdict = _last_verdict_reason(pods) if dataset.outcome.result is RunResult.FAILED else ""
         return Progress(
             Phase.ENDED,
             Reason.COMPLETED,
@@ -133,7 +134,7 @@ def never_created(
     if not obstacle.permanent and now < patience:
         return None
     failure = Failure(Code.INTERNAL, obstacle.message)
-    return Outcome(Result.FAILED, now, message=obstacle.message, partial_failures=(failure,))
+    return Outcome(RunResult.FAILED, now, message=obstacle.message, partial_failures=(failure,))
 
 
 def _with_people(dataset: DatasetFacts, has_labeler: bool) -> Progress:
@@ -154,7 +155,7 @@ def _failed_outcome(
     """The words of the program where it left some, else of Kubernetes."""
     failures = _failures(job, pods, told)
     return Outcome(
-        result=Result.FAILED,
+        result=RunResult.FAILED,
         time=min(job.finish_time or now, now),
         message="; ".join(item.message for item in failures[:2]),
         partial_failures=failures[:10],

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from evaluation_operator.api.base import RpcStatus, TimeSpan
 from evaluation_operator.api.codes import Code
+from evaluation_operator.api.dataset import RunResult
 from evaluation_operator.api.evaluation_job_status import (
     AbandonedWindow,
     ActiveRun,
@@ -23,13 +24,7 @@ from evaluation_operator.api.evaluation_job_status import (
 )
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.cover import Window, after_failure, merge, subtract
-from evaluation_operator.domain.facts import (
-    DatasetFacts,
-    Failure,
-    Outcome,
-    Result,
-    RevisionFacts,
-)
+from evaluation_operator.domain.facts import DatasetFacts, Failure, Outcome, RevisionFacts
 from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.domain.reasons import Reason
 
@@ -58,13 +53,13 @@ def record(
     if dataset.item_count is not None:
         status = status.model_copy(update={"sampled_in_interval": dataset.item_count})
     match outcome.result:
-        case Result.SUCCEEDED:
+        case RunResult.SUCCEEDED:
             return _succeeded(status, dataset, outcome)
-        case Result.NO_DATA:
+        case RunResult.NO_DATA:
             message = f"{dataset.name}: no rows to evaluate in its windows"
             event = EventRecord(Reason.NO_DATA, message)
             return _covered(status, dataset.windows), [event]
-        case Result.FAILED:
+        case RunResult.FAILED:
             return _failed(status, dataset.name, dataset.windows, outcome)
 
 
@@ -87,7 +82,7 @@ def deleted_under(dataset: DatasetFacts, now: datetime) -> Outcome | None:
         return None
     message = _deleted(dataset.name)
     failure = Failure(Code.CANCELLED, message)
-    return Outcome(Result.FAILED, now, message=message, partial_failures=(failure,))
+    return Outcome(RunResult.FAILED, now, message=message, partial_failures=(failure,))
 
 
 def _deleted(run: str) -> str:
@@ -115,7 +110,7 @@ def latest_of(datasets: Iterable[DatasetFacts]) -> LatestEvaluation | None:
     done = [
         (dataset.scheduled_time, dataset.revision.number if dataset.revision else 0, dataset)
         for dataset in datasets
-        if dataset.outcome is not None and dataset.outcome.result is Result.SUCCEEDED
+        if dataset.outcome is not None and dataset.outcome.result is RunResult.SUCCEEDED
     ]
     if not done:
         return None
@@ -188,13 +183,13 @@ def _revised(
 ) -> tuple[EvaluationJobStatus, list[EventRecord]]:
     """It took no rows of its own, so none are covered by it, and none wait for another run."""
     match outcome.result:
-        case Result.SUCCEEDED:
+        case RunResult.SUCCEEDED:
             message = f"{_figures(dataset, outcome)}; supersedes Evaluation {revision.supersedes}"
             event = EventRecord(Reason.EVALUATION_SUPERSEDED, message)
             return _with_latest(status, dataset, outcome), [event]
-        case Result.NO_DATA:
+        case RunResult.NO_DATA:
             return status, [EventRecord(Reason.NO_DATA, f"{dataset.name}: no rows to evaluate")]
-        case Result.FAILED:
+        case RunResult.FAILED:
             status, events = _failed(status, dataset.name, (), outcome)
             kept = f"; Evaluation {revision.supersedes} stands"
             return status, [replace(item, message=item.message + kept) for item in events]

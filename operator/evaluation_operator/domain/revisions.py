@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from evaluation_operator.api.dataset import RunResult
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.domain import naming
-from evaluation_operator.domain.facts import DatasetFacts, Result, RevisionFacts
+from evaluation_operator.domain.facts import DatasetFacts, RevisionFacts
 from evaluation_operator.domain.families import Family, number_of
 from evaluation_operator.domain.manifests import Body, dataset_body
 from evaluation_operator.domain.plan import CreateRevision
@@ -76,7 +77,7 @@ def _revisable(family: Family, active: frozenset[str]) -> DatasetFacts | None:
     root = family.root
     if root is None or root.deleting or root.outcome is None:
         return None
-    if root.outcome.result is not Result.SUCCEEDED:
+    if root.outcome.result is not RunResult.SUCCEEDED:
         return None
     return None if any(item.name in active for item in family.members) else root
 

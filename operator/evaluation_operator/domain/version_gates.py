@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from evaluation_operator.api.codes import Code
+from evaluation_operator.api.dataset import RunResult
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.domain.conditions import clip, is_true, message_of
-from evaluation_operator.domain.facts import Failure, Outcome, Result
+from evaluation_operator.domain.facts import Failure, Outcome
 from evaluation_operator.domain.faults import Fault, listed
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
@@ -76,7 +77,7 @@ def never_starts(
             "now is another: delete the version, and make one of that job"
         )
     failure = Failure(Code.FAILED_PRECONDITION, message)
-    return Outcome(Result.FAILED, now, message=message, partial_failures=(failure,))
+    return Outcome(RunResult.FAILED, now, message=message, partial_failures=(failure,))
 
 
 def templates_faults(

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 
 from evaluation_operator.api.dataset import Dataset, RunResult
-from evaluation_operator.evaluator.publish import Status, change_status, read_dataset
+from evaluation_operator.evaluator.publish import Status, change_dataset, read_dataset
 from evaluation_operator.kube import ApiError, Kube
 from evaluation_operator.results import layout
 from evaluation_operator.results.ending import ending
@@ -76,4 +76,4 @@ async def _tell(kube: Kube, run: Dataset, count: int) -> None:
         return status | {"newLabelCount": count} if count > stands else None
 
     with ending.waits():
-        await change_status(kube, run, changed)
+        await change_dataset(kube, run, changed)

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from evaluation_operator.api.base import format_time
-from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.api.dataset import Cut as KeptCut
+from evaluation_operator.api.dataset import Dataset, Outcome, Writer
+from evaluation_operator.api.dataset import RunResult as Result
+from evaluation_operator.api.evaluation import EvaluationSpec
+from evaluation_operator.domain.labeled import with_labeled
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.evaluator.run import CutResult, RunResult
 from evaluation_operator.kube import (
@@ -19,13 +22,16 @@ from evaluation_operator.kube import (
     AlreadyExists,
     Conflict,
     Kube,
+    NoPeace,
     NotFound,
     Resource,
+    change_status,
 )
 from evaluation_operator.results.errors import Unavailable
 from evaluation_operator.results.rows import Cut
 
-Status: TypeAlias = dict[str, Any]
+Body: TypeAlias = dict[str, Any]
+Status: TypeAlias = Body
 
 ATTEMPTS = 10
 
@@ -44,9 +50,19 @@ async def publish_cut(kube: Kube, dataset: Dataset, result: CutResult, folder_ur
     def handed(status: Status) -> Status | None:
         if status.get("outcome") or status.get("cut"):
             return None
-        return status | _cut_status(result, folder_uri, status.get("conditions") or [])
+        changed = status | _cut_status(result, folder_uri)
+        if result.tasks:
+            return changed
+        # Nobody else says it where there is nothing to label.
+        return with_labeled(
+            changed,
+            Reason.NOTHING_TO_LABEL,
+            "every item that can be labelled has ground truth",
+            generation=dataset.metadata.generation,
+            now=result.cut.time,
+        )
 
-    after = await change_status(kube, dataset, handed)
+    after = await change_dataset(kube, dataset, handed)
     return after is not None and not after.get("outcome")
 
 
@@ -60,27 +76,26 @@ async def publish(kube: Kube, dataset: Dataset, result: RunResult, folder_uri: s
     def committed(status: Status) -> Status | None:
         return None if status.get("outcome") else status | _status(result, folder_uri)
 
-    after = await change_status(kube, dataset, committed)
+    after = await change_dataset(kube, dataset, committed)
     if after is None:
         return False
     outcome = after["outcome"]
-    if outcome["result"] == "Failed" and created is not None:
+    if outcome["result"] == Result.FAILED and created is not None:
         await _take_back(kube, dataset, created)
-    return bool(outcome.get("writtenBy") == "Run")
+    return bool(outcome.get("writtenBy") == Writer.RUN)
 
 
-async def change_status(
-    kube: Kube,
-    dataset: Dataset,
-    change: Callable[[Status], Status | None],
+async def change_dataset(
+    kube: Kube, dataset: Dataset, change: Callable[[Status], Status | None]
 ) -> Status | None:
     """The Dataset's status after the change, which may be none; None if it is gone."""
     metadata = dataset.metadata
-    where = (metadata.namespace, metadata.name)
-    return await _change_status(kube, DATASETS, *where, change, uid=metadata.uid)
+    return await _change(
+        kube, DATASETS, metadata.namespace, metadata.name, change, uid=metadata.uid
+    )
 
 
-async def _change_status(
+async def _change(
     kube: Kube,
     resource: Resource,
     namespace: str,
@@ -90,24 +105,14 @@ async def _change_status(
     uid: str | None = None,
 ) -> Status | None:
     """The same for any object; without a uid for whichever has the name."""
-    for _ in range(ATTEMPTS):
-        try:
-            body = await kube.get(resource, namespace, name)
-            if uid is not None and body["metadata"]["uid"] != uid:
-                return None
-            status: Status = body.get("status") or {}
-            changed = change(status)
-            if changed is None:
-                return status
-            await kube.replace_status(resource, namespace, body | {"status": changed})
-        except Conflict:
-            continue
-        except NotFound:
-            return None
-        return changed
-    raise Unavailable(
-        f"{resource.kind} {name}: its status changed {ATTEMPTS} times under the run's hand"
-    )
+
+    def changed(body: Body) -> Body | None:
+        return change(body.get("status") or {})
+
+    try:
+        return await change_status(kube, resource, namespace, name, changed, uid=uid)
+    except NoPeace as error:
+        raise Unavailable(str(error)) from error
 
 
 async def _supersede(kube: Kube, dataset: Dataset) -> None:
@@ -126,7 +131,7 @@ async def _change_superseded(
     revision = dataset.spec.revision
     if revision is not None:
         namespace = dataset.metadata.namespace
-        await _change_status(kube, EVALUATIONS, namespace, revision.supersedes, change)
+        await _change(kube, EVALUATIONS, namespace, revision.supersedes, change)
 
 
 async def _create_evaluation(kube: Kube, dataset: Dataset, body: dict[str, Any]) -> str:
@@ -166,66 +171,53 @@ async def _take_back(kube: Kube, dataset: Dataset, uid: str) -> None:
 
 def _status(result: RunResult, folder_uri: str) -> dict[str, Any]:
     cut, evaluation = result.cut, result.evaluation
-    outcome: dict[str, Any] = {
-        "result": "Succeeded" if evaluation is not None else "NoData",
-        "time": format_time(evaluation.spec.create_time if evaluation is not None else cut.time),
-        "writtenBy": "Run",
-    }
-    if result.late_rows:
-        outcome["lateRows"] = result.late_rows
-    if evaluation is not None:
-        outcome |= {
-            "evaluation": evaluation.metadata.name,
-            "evaluatedItemCount": result.counts.evaluated,
-        }
-        if (figure := _figure(evaluation.spec)) is not None:
-            outcome["meanAveragePrecision"] = figure
+    if evaluation is None:
+        outcome = Outcome(
+            result=Result.NO_DATA,
+            time=cut.time,
+            written_by=Writer.RUN,
+            late_rows=result.late_rows or None,
+        )
+    else:
+        outcome = Outcome(
+            result=Result.SUCCEEDED,
+            time=evaluation.spec.create_time,
+            written_by=Writer.RUN,
+            late_rows=result.late_rows or None,
+            evaluation=evaluation.metadata.name,
+            evaluated_item_count=result.counts.evaluated,
+            mean_average_precision=_figure(evaluation.spec),
+        )
     return {
         "dataItemCount": result.counts.items,
         "labeledItemCount": result.counts.evaluated,
         "cut": _cut_body(cut, folder_uri),
-        "outcome": outcome,
+        "outcome": outcome.to_dict(),
     }
 
 
-def _cut_status(
-    result: CutResult, folder_uri: str, conditions: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Where nothing is to be labelled, that is said at once: nobody else will."""
-    status: dict[str, Any] = {
+def _cut_status(result: CutResult, folder_uri: str) -> dict[str, Any]:
+    return {
         "cut": _cut_body(result.cut, folder_uri),
         "dataItemCount": result.cut.item_count,
         "totalCount": result.tasks,
         "completedCount": 0,
         "progressPercent": 0 if result.tasks else 100,
     }
-    if result.tasks == 0:
-        labeled = {
-            "type": "Labeled",
-            "status": "True",
-            "reason": Reason.NOTHING_TO_LABEL,
-            "message": "every item that can be labelled has ground truth",
-            "lastTransitionTime": format_time(result.cut.time),
-        }
-        others = [item for item in conditions if item["type"] != "Labeled"]
-        status["conditions"] = [*others, labeled]
-    return status
 
 
 def _cut_body(cut: Cut, folder_uri: str) -> dict[str, Any]:
-    return {
-        "uri": folder_uri,
-        "rowCount": cut.row_count,
-        "itemCount": cut.item_count,
-        "digest": cut.digest,
-        "time": format_time(cut.time),
-    }
+    return KeptCut(
+        uri=folder_uri,
+        row_count=cut.row_count,
+        item_count=cut.item_count,
+        digest=cut.digest,
+        time=cut.time,
+    ).to_dict()
 
 
-def _figure(spec: Any) -> float | None:
+def _figure(spec: EvaluationSpec) -> float | None:
     """The mean average precision to alert by: the weighted one where items weigh differently."""
     if spec.weighted is not None:
-        weighted: float | None = spec.weighted.mean_average_precision
-        return weighted
-    plain: float | None = spec.mean_average_precision
-    return plain
+        return spec.weighted.mean_average_precision
+    return spec.mean_average_precision

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from evaluation_operator.api.base import RpcStatus
+from evaluation_operator.api.base import API_VERSION, RpcStatus
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import (
     AnnotationSpecReference,
@@ -143,7 +143,7 @@ def _build(
 def _metadata(dataset: Dataset) -> dict[str, Any]:
     """Named like the run and owned by its Dataset, so that both go together."""
     owner = {
-        "apiVersion": "evaluations.dev/v1beta1",
+        "apiVersion": API_VERSION,
         "kind": "Dataset",
         "name": dataset.metadata.name,
         "uid": dataset.metadata.uid,

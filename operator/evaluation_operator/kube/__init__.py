@@ -1,5 +1,6 @@
 """The one place that talks to the Kubernetes API server."""
 
+from evaluation_operator.kube.changes import NoPeace, change_status
 from evaluation_operator.kube.client import Kube
 from evaluation_operator.kube.errors import (
     AlreadyExists,
@@ -51,12 +52,14 @@ __all__ = [
     "Kube",
     "News",
     "NoCluster",
+    "NoPeace",
     "NotFound",
     "Rejected",
     "Resource",
     "Seen",
     "Synced",
     "Transient",
+    "change_status",
     "connect_as_kubectl",
     "follow",
 ]

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.domain.labeled import is_labeled
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.kube import (
     DATASETS,
@@ -37,7 +38,6 @@ from evaluation_operator.labeling.closing import close_orphans
 from evaluation_operator.labeling.pauses import Backoff
 from evaluation_operator.labeling.progress import (
     Told,
-    is_labeled,
     is_open,
     labeling_of,
     report,

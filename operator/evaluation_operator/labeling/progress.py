@@ -6,25 +6,23 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
-from evaluation_operator.api.base import ConditionStatus, RpcStatus, format_time, parse_duration
+from evaluation_operator.api.base import RpcStatus, parse_duration
 from evaluation_operator.api.codes import Code
-from evaluation_operator.api.dataset import Dataset, DatasetLabeling
+from evaluation_operator.api.dataset import Dataset, DatasetLabeling, RunResult
 from evaluation_operator.domain.conditions import MESSAGE_LIMIT, clip
+from evaluation_operator.domain.labeled import ENDS, is_labeled, labeled_of, with_labeled
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.kube import DATASETS, Conflict, Kube, NotFound
+from evaluation_operator.kube import DATASETS, Kube, NoPeace, change_status
 from evaluation_operator.redaction import redact
 from evaluation_operator.visible import visible
 
+Body: TypeAlias = dict[str, Any]
+
 logger = logging.getLogger(__name__)
 
-CONDITION = "Labeled"
 FAILURES_KEPT = 10
-_ATTEMPTS = 5
-
-ENDS = frozenset({Reason.NOTHING_TO_LABEL, Reason.ALL_LABELED, Reason.DEADLINE_REACHED})
-"""With these the condition is True and the run goes on; the run itself says the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +96,7 @@ def status_with(
         changed["newLabelCount"] = max(told.new_labels, status.get("newLabelCount") or 0)
     if is_labeled(status):
         return changed
-    value = str(ConditionStatus.TRUE if told.is_end else ConditionStatus.FALSE)
-    conditions = list(status.get("conditions") or [])
-    before = next((it for it in conditions if it["type"] == CONDITION), None)
-    entry = {
-        "type": CONDITION,
-        "status": value,
-        "reason": str(told.reason),
-        "message": clip(told.message, MESSAGE_LIMIT),
-        "lastTransitionTime": before["lastTransitionTime"]
-        if before is not None and before["status"] == value
-        else format_time(now.replace(microsecond=0)),
-        "observedGeneration": generation,
-    }
-    if before is None:
-        conditions.append(entry)
-    else:
-        conditions[conditions.index(before)] = entry
-    return changed | {"conditions": conditions}
+    return with_labeled(changed, told.reason, told.message, generation=generation, now=now)
 
 
 def is_open(body: Mapping[str, Any]) -> bool:
@@ -128,28 +109,17 @@ def is_open(body: Mapping[str, Any]) -> bool:
     return not status.get("outcome")
 
 
-def is_labeled(status: Mapping[str, Any]) -> bool:
-    """Whether the run goes on without further labels."""
-    condition = _condition(status)
-    return condition is not None and condition["status"] == "True"
-
-
 def _takes_late_labels(spec: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
     """After a deadline, where enough labels make a new Evaluation: until all items are done. The
     rows of a run that failed are another run's by then."""
-    condition, outcome = _condition(status), status.get("outcome") or {}
+    condition, outcome = labeled_of(status), status.get("outcome") or {}
     return (
         condition is not None
-        and condition["reason"] == Reason.DEADLINE_REACHED
+        and condition.reason == Reason.DEADLINE_REACHED
         and bool(spec.get("minimumNewLabels"))
-        and outcome.get("result") != "Failed"
+        and outcome.get("result") != RunResult.FAILED
         and (status.get("completedCount") or 0) < (status.get("totalCount") or 0)
     )
-
-
-def _condition(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    conditions = status.get("conditions") or []
-    return next((it for it in conditions if it["type"] == CONDITION), None)
 
 
 def deadline_of(dataset: Dataset) -> datetime | None:
@@ -169,19 +139,20 @@ async def report(
     kube: Kube, namespace: str, name: str, uid: str, told: Told, now: datetime
 ) -> bool:
     """Whether the Dataset is still there and open. Raises ApiError."""
-    for _ in range(_ATTEMPTS):
-        try:
-            body = await kube.get(DATASETS, namespace, name)
-            if body["metadata"]["uid"] != uid or not is_open(body):
-                return False
-            before = body["status"]
-            body["status"] = status_with(before, told, body["metadata"]["generation"], now)
-            if body["status"] != before:
-                await kube.replace_status(DATASETS, namespace, body)
-        except NotFound:
-            return False
-        except Conflict:
-            continue
+    is_there_and_open = False
+
+    def changed(body: Body) -> Body | None:
+        nonlocal is_there_and_open
+        is_there_and_open = is_open(body)
+        if not is_there_and_open:
+            return None
+        before = body["status"]
+        after = status_with(before, told, body["metadata"]["generation"], now)
+        return after if after != before else None
+
+    try:
+        after = await change_status(kube, DATASETS, namespace, name, changed, uid=uid)
+    except NoPeace as error:
+        logger.warning("%s", error)
         return True
-    logger.warning("Dataset %s: somebody else keeps writing its status", name)
-    return True
+    return after is not None and is_there_and_open

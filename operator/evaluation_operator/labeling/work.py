@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
+from evaluation_operator.domain.labeled import ENDS
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.labeling import kept_answers as files
 from evaluation_operator.labeling.answers import ItemAnswers, Task
@@ -25,7 +26,7 @@ from evaluation_operator.labeling.backend import (
     ProjectSpec,
 )
 from evaluation_operator.labeling.kept_answers import Kept
-from evaluation_operator.labeling.progress import ENDS, Counts, Told, deadline_of, labeling_of
+from evaluation_operator.labeling.progress import Counts, Told, deadline_of, labeling_of
 from evaluation_operator.labeling.threads import in_thread
 from evaluation_operator.labeling.verdicts import Verdicts, judge
 from evaluation_operator.results import labels

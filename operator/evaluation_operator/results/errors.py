@@ -6,16 +6,16 @@ into the attempt that the operator records.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evaluation_operator.api.base import RpcStatus
 from evaluation_operator.api.codes import Code
+from evaluation_operator.api.verdict import Verdict
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.redaction import redact
 
-MESSAGE_LIMIT_BYTES = 4096
 _FAILURES_KEPT = 5
 
 
@@ -92,19 +92,15 @@ class Stopped(RunError):
 
 
 def termination_message(error: RunError) -> str:
-    """The verdict that the operator reads: JSON of at most 4096 bytes, Kubernetes' limit."""
-    verdict: dict[str, object] = {
-        "code": error.code,
-        "status": error.code.name,
-        "reason": error.reason,
-        "message": clip(error.message, 1200),
-        "partialFailures": [
-            {"code": item.code, "message": clip(redact(item.message), 400)}
-            for item in error.partial_failures[:_FAILURES_KEPT]
+    """The verdict that the operator reads, at most as long as Kubernetes keeps it."""
+    failures = error.partial_failures[:_FAILURES_KEPT]
+    verdict = Verdict(
+        code=error.code,
+        status=error.code.name,
+        reason=error.reason,
+        message=clip(error.message, 1200),
+        partial_failures=[
+            RpcStatus(code=it.code, message=clip(redact(it.message), 400)) for it in failures
         ],
-    }
-    text = json.dumps(verdict, ensure_ascii=False)
-    if len(text.encode()) > MESSAGE_LIMIT_BYTES:
-        verdict["partialFailures"] = []
-        text = json.dumps(verdict, ensure_ascii=False)
-    return text
+    )
+    return verdict.to_text()

@@ -172,6 +172,10 @@ VERDICTS = {
     "a stack trace": ("Traceback (most recent call last):", None),
     "another JSON": ("[1, 2]", None),
     "a code that is no number": ('{"code": "9"}', None),
+    "a code that there is not": ('{"code": 99, "message": "no status takes it"}', None),
+    "a failure with such a code": ('{"code": 9, "partialFailures": [{"code": 99}]}', None),
+    "a message that is no text": ('{"code": 9, "message": 9}', None),
+    "nothing but brackets": ("[" * 4096, None),
 }
 
 
@@ -207,3 +211,17 @@ def test_half_a_pair_in_the_last_words_of_a_pod_is_told_as_a_question_mark() -> 
 
     assert world.active == []
     assert "no ? label" in str(world.status["attempts"])
+
+
+def test_a_pod_that_says_a_code_that_there_is_not_fails_its_run_all_the_same() -> None:
+    """The API server takes no such status: each turn of the job ended there, and the run stayed."""
+    world = JobWorld()
+    world.at_slot(0)
+    [run] = world.active
+    world.start_pod(run)
+    world.fail(run, message="nothing", code=99)
+
+    world.settle()
+
+    assert world.active == []
+    assert world.status["attempts"][0]["partialFailures"][0]["code"] == 2

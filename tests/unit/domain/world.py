@@ -184,16 +184,7 @@ class World:
                 dataset = self.datasets[facts.name]
                 if "outcome" in dataset["status"]:
                     raise Lost
-                self.commit(
-                    facts.name,
-                    str(outcome.result),
-                    message=outcome.message,
-                    time=format_time(outcome.time),
-                    partialFailures=[
-                        {"code": item.code, "message": item.message}
-                        for item in outcome.partial_failures
-                    ],
-                )
+                self.commit(facts.name, **outcome.as_operator().to_dict())
             case DeleteJob(facts) | StopRun(job=facts):
                 self._write()
                 self.deleted_jobs.append(facts.name)

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import pytest
 
+from evaluation_operator.api.verdict import LIMIT_BYTES
 from evaluation_operator.domain.manifests import GRACE_SECONDS
 from evaluation_operator.domain.pod_facts import STOPPED_EXIT_CODE
 from evaluation_operator.evaluator.stopping import WRITE_SECONDS
@@ -24,7 +25,7 @@ from evaluation_operator.kube import DATASETS, EVALUATIONS
 from evaluation_operator.results import folder as folders
 from evaluation_operator.results import layout
 from evaluation_operator.results.ending import Ending
-from evaluation_operator.results.errors import MESSAGE_LIMIT_BYTES, Stopped, termination_message
+from evaluation_operator.results.errors import Stopped, termination_message
 from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.tables.protocol import TableOptions
 from tests.builders import merged
@@ -235,7 +236,7 @@ def test_what_the_end_waits_for() -> None:
 def test_the_times_of_an_end_fit_into_what_the_pod_is_given() -> None:
     assert Stopped.exit_code == STOPPED_EXIT_CODE
     assert WRITE_SECONDS < 2 < GRACE_SECONDS
-    assert len(termination_message(Stopped("SIGTERM", 3.6e5)).encode()) < MESSAGE_LIMIT_BYTES
+    assert len(termination_message(Stopped("SIGTERM", 3.6e5)).encode()) < LIMIT_BYTES
 
 
 def _start(tmp_path: Path, *, is_first: bool, busy: bool) -> subprocess.Popen[bytes]:

@@ -20,6 +20,15 @@ from evaluation_operator.labeling.settings import from_environment, read_backend
 from tests.unit.labeling.desk import Tool
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
+
+
+def labeled(reason: str) -> dict[str, str]:
+    """The condition once the run goes on."""
+    time = "2026-03-03T10:00:00Z"
+    said = {"status": "True", "reason": reason, "message": ""}
+    return {"type": "Labeled", "lastTransitionTime": time} | said
+
+
 LATER = datetime(2026, 3, 3, 13, tzinfo=UTC)
 LABELING = Told(Reason.LABELING, "people label", Counts(1, 3), ())
 
@@ -69,7 +78,7 @@ LATE: dict[str, Any] = {
     "completedCount": 1,
     "totalCount": 3,
     "outcome": {"result": "Succeeded"},
-    "conditions": [{"type": "Labeled", "status": "True", "reason": "DeadlineReached"}],
+    "conditions": [labeled("DeadlineReached")],
 }
 AWAITED = {"labeling": {"x": 1}, "minimumNewLabels": 5}
 
@@ -82,7 +91,7 @@ AWAITED = {"labeling": {"x": 1}, "minimumNewLabels": 5}
         ({"minimumNewLabels": None}, {}, False),
         ({}, {"completedCount": 3}, False),
         ({}, {"outcome": {"result": "Failed"}}, False),
-        ({}, {"conditions": [LATE["conditions"][0] | {"reason": "AllLabeled"}]}, False),
+        ({}, {"conditions": [labeled("AllLabeled")]}, False),
     ],
 )
 def test_after_a_deadline_runs_stay_open_where_late_labels_count(
@@ -103,7 +112,7 @@ def test_after_a_deadline_runs_stay_open_where_late_labels_count(
             {
                 "status": {
                     "cut": {"uri": "x"},
-                    "conditions": [{"type": "Labeled", "status": "True", "reason": "AllLabeled"}],
+                    "conditions": [labeled("AllLabeled")],
                 }
             },
             False,

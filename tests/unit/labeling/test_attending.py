@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.domain.labeled import is_labeled
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.kube import DATASETS, News, Resource, Seen, Synced
 from evaluation_operator.labeling import attending, mail
@@ -26,7 +27,7 @@ from evaluation_operator.labeling.backend import (
     ProjectSpec,
 )
 from evaluation_operator.labeling.backends import Backends
-from evaluation_operator.labeling.progress import Told, is_labeled
+from evaluation_operator.labeling.progress import Told
 from evaluation_operator.labeling.settings import BackendEntry, BackendType, Settings, Smtp
 from evaluation_operator.labeling.threads import in_thread
 from evaluation_operator.redaction import redact

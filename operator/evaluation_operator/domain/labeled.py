@@ -1,0 +1,55 @@
+"""The condition Labeled of a Dataset: how far people are with a run that they label.
+
+The labeler says it, and the run itself where there is nothing to label; operator, labeler and
+command line read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from evaluation_operator.api.base import Condition, ConditionStatus
+from evaluation_operator.domain.conditions import condition
+from evaluation_operator.domain.reasons import Reason
+
+LABELED: Final = "Labeled"
+ENDS: Final = frozenset({Reason.NOTHING_TO_LABEL, Reason.ALL_LABELED, Reason.DEADLINE_REACHED})
+"""With these the condition is True and the run goes on."""
+
+
+def labeled_of(status: Mapping[str, Any]) -> Condition | None:
+    """As it stands in a Dataset's status; None before anybody has set it."""
+    conditions = status.get("conditions") or ()
+    found = next((item for item in conditions if item.get("type") == LABELED), None)
+    return Condition.from_dict(found) if found is not None else None
+
+
+def is_labeled(status: Mapping[str, Any]) -> bool:
+    """Whether the run goes on without further labels."""
+    found = labeled_of(status)
+    return found is not None and found.status is ConditionStatus.TRUE
+
+
+def with_labeled(
+    status: Mapping[str, Any], reason: Reason, message: str, *, generation: int, now: datetime
+) -> dict[str, Any]:
+    """The status with the condition as it is now; the others stay, in their order."""
+    before = labeled_of(status)
+    entry = condition(
+        LABELED,
+        reason in ENDS,
+        reason,
+        message,
+        generation=generation,
+        now=now.replace(microsecond=0),
+        before=[before] if before is not None else [],
+    ).to_dict()
+    conditions = list(status.get("conditions") or ())
+    places = [place for place, item in enumerate(conditions) if item.get("type") == LABELED]
+    if places:
+        conditions[places[0]] = entry
+    else:
+        conditions.append(entry)
+    return {**status, "conditions": conditions}
