@@ -144,7 +144,7 @@ async def sample(world: World) -> None:
     assert REPLICA in pods
     async with world.acting(SAMPLER, REPLICA) as kube:
         keeper = LeaseKeeper(
-            kube, HOME, REPLICA, mark=lambda: datetime.now(UTC), summary=lambda: "{}"
+            kube, HOME, REPLICA, mark=lambda: datetime.now(UTC), report=lambda: "{}"
         )
         await keeper.earlier()
         await keeper.renew()

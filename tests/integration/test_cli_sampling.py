@@ -78,7 +78,7 @@ def counted(predictions: int, message: str = "", **told: Any) -> str:
         counts.refuse(Reason.UNREADABLE, message, jobs=[known])
     counts.unmatched(Reason.UNKNOWN_VERSION, "ripeness", "v9")
     counts.full = told.pop("full", 0)
-    return counts.summary(pending=0, unflushed_bytes=0, table_errors=told.pop("errors", {}))
+    return counts.report(pending=0, unflushed_bytes=0, table_errors=told.pop("errors", {}))
 
 
 def test_counts_of_every_replica_and_reasons_together(namespace: Namespace) -> None:

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import Field, ValidationError
-
-from evaluation_operator.api.base import Model, format_time
+from evaluation_operator.api.base import format_time
 from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.sampling_report import (
+    JobReport,
+    ReasonReport,
+    SamplingReport,
+    UnmatchedReport,
+    read_sampling_report,
+)
 from evaluation_operator.cli.ages import age_of
 from evaluation_operator.cli.output import plural, print_fields, print_table, print_title
 from evaluation_operator.domain.conditions import is_true, message_of
@@ -29,66 +34,31 @@ SELECTOR = f"{LABEL_COMPONENT}={COMPONENT_SAMPLER}"
 SILENT_AFTER_SECONDS = 60
 
 
-class JobCounts(Model):
-    """Of one job at one replica. `sampled` are candidates: the sample is drawn from them."""
-
-    predictions: int = 0
-    items: int = 0
-    sampled: int = 0
-
-
-class ReasonCount(Model):
-    count: int = 0
-    message: str = ""
-
-
-class Unmatched(Model):
-    model: str = ""
-    version: str = ""
-    reason: str = ""
-    count: int = 0
-
-
-class Summary(Model):
-    """What a replica says of itself; `omitted` jobs had no room."""
-
-    since: datetime | None = None
-    refused: int = 0
-    pending: int = 0
-    unflushed_bytes: int = 0
-    jobs: dict[str, JobCounts] = Field(default={})
-    reasons: dict[str, int] = Field(default={})
-    job_reasons: dict[str, dict[str, ReasonCount]] = Field(default={})
-    unmatched: list[Unmatched] = Field(default=[])
-    table_errors: dict[str, str] = Field(default={})
-    omitted: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class ReplicaView:
-    """`summary` None: the Lease holds none that can be read."""
+    """`report` None: the Lease holds none that can be read."""
 
     replica: Replica
-    summary: Summary | None
+    report: SamplingReport | None
 
-    def counts(self, job: str) -> JobCounts | None:
-        return self.summary.jobs.get(job) if self.summary is not None else None
+    def counts(self, job: str) -> JobReport | None:
+        return self.report.jobs.get(job) if self.report is not None else None
 
     def to_dict(self, job: str) -> dict[str, object]:
-        replica, summary, counts = self.replica, self.summary or Summary(), self.counts(job)
+        replica, report, counts = self.replica, self.report or SamplingReport(), self.counts(job)
         return {
             "name": replica.name,
             "lease": replica.lease,
             "flushedThrough": _time(replica.flushed_through),
             "renewTime": _time(replica.renew_time),
-            "since": _time(summary.since),
+            "since": _time(report.since),
             "predictions": counts.predictions if counts else None,
             "items": counts.items if counts else None,
             "candidates": counts.sampled if counts else None,
-            "refused": summary.refused,
-            "pending": summary.pending,
-            "unflushedBytes": summary.unflushed_bytes,
-            "tableError": summary.table_errors.get(job),
+            "refused": report.refused,
+            "pending": report.pending,
+            "unflushedBytes": report.unflushed_bytes,
+            "tableError": report.table_errors.get(job),
         }
 
 
@@ -112,27 +82,27 @@ class SamplingView:
         return [it.name for it in judge_flushing(replicas, self.due, self.now).waits_for]
 
     @property
-    def reasons(self) -> dict[str, ReasonCount]:
+    def reasons(self) -> dict[str, ReasonReport]:
         """Why what was sent for the job gave no row, all replicas together."""
-        found: dict[str, ReasonCount] = {}
+        found: dict[str, ReasonReport] = {}
         for view in self.replicas:
-            of_job = view.summary.job_reasons.get(self.job.name) if view.summary else None
+            of_job = view.report.job_reasons.get(self.job.name) if view.report else None
             for reason, told in (of_job or {}).items():
-                before = found.get(reason, ReasonCount())
-                found[reason] = ReasonCount(
+                before = found.get(reason, ReasonReport())
+                found[reason] = ReasonReport(
                     count=before.count + told.count, message=told.message or before.message
                 )
         return dict(sorted(found.items(), key=lambda item: -item[1].count))
 
     @property
-    def unmatched(self) -> list[Unmatched]:
+    def unmatched(self) -> list[UnmatchedReport]:
         """Events that belong to no job of the namespace, the most frequent first."""
         total: Counter[tuple[str, str, str]] = Counter()
         for view in self.replicas:
-            for it in view.summary.unmatched if view.summary else ():
+            for it in view.report.unmatched if view.report else ():
                 total[it.model, it.version, it.reason] += it.count
         return [
-            Unmatched(model=model, version=version, reason=reason, count=count)
+            UnmatchedReport(model=model, version=version, reason=reason, count=count)
             for (model, version, reason), count in total.most_common()
         ]
 
@@ -160,7 +130,7 @@ async def read_sampling(kube: Kube, namespace: str, name: str) -> SamplingView:
     body = await kube.get(EVALUATION_JOBS, namespace, name)
     leases = [lease async for lease in kube.list(LEASES, namespace, label_selector=SELECTOR)]
     leases.sort(key=lambda lease: str(lease["metadata"]["name"]))
-    replicas = tuple(ReplicaView(Replica.from_lease(lease), _summary(lease)) for lease in leases)
+    replicas = tuple(ReplicaView(Replica.from_lease(lease), _report(lease)) for lease in leases)
     job, now = EvaluationJob.from_dict(body), datetime.now(UTC)
     return SamplingView(job, _why_not(body, replicas), replicas, due_slot(job, now), now)
 
@@ -212,7 +182,7 @@ def _print_replicas(view: SamplingView) -> None:
                 *(str(number) for number in numbers),
                 _time(it.replica.flushed_through) or "-",
                 age_of(renewed) if renewed is not None else "-",
-                _time(it.summary.since if it.summary else None) or "-",
+                _time(it.report.since if it.report else None) or "-",
             )
         )
     columns = ("REPLICA", "#PREDICTIONS", "#ITEMS", "#CANDIDATES", "FLUSHED THROUGH", "#SEEN")
@@ -222,13 +192,13 @@ def _print_replicas(view: SamplingView) -> None:
 def _print_troubles(view: SamplingView) -> None:
     lines = []
     for it in view.replicas:
-        if it.summary is None:
+        if it.report is None:
             lines.append((it.replica.name, "its Lease holds no counts that can be read"))
             continue
-        if (error := it.summary.table_errors.get(view.job.name)) is not None:
+        if (error := it.report.table_errors.get(view.job.name)) is not None:
             lines.append((it.replica.name, f"cannot write the table: {error}"))
-        if it.summary.refused:
-            text = f"refused {it.summary.refused} of all senders' requests for lack of room (503)"
+        if it.report.refused:
+            text = f"refused {it.report.refused} of all senders' requests for lack of room (503)"
             lines.append((it.replica.name, text))
     if lines:
         print_title("Troubles")
@@ -258,14 +228,9 @@ def _why_not(body: Mapping[str, Any], replicas: Sequence[ReplicaView]) -> str:
     return ""
 
 
-def _summary(lease: Mapping[str, Any]) -> Summary | None:
+def _report(lease: Mapping[str, Any]) -> SamplingReport | None:
     text = (lease["metadata"].get("annotations") or {}).get(ANNOTATION_SAMPLING)
-    if not text:
-        return None
-    try:
-        return Summary.model_validate_json(text)
-    except ValidationError:
-        return None
+    return read_sampling_report(text) if text else None
 
 
 def _time(time: datetime | None) -> str | None:

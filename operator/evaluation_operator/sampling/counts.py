@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
-import orjson
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from evaluation_operator.sampling.records import Json, Reason, SampledJob
+from evaluation_operator.api.sampling_report import (
+    JobReport,
+    ReasonReport,
+    SamplingReport,
+    UnmatchedReport,
+)
+from evaluation_operator.sampling.records import Reason, SampledJob
 
-SUMMARY_BYTES: Final = 32 * 2**10
+REPORT_BYTES: Final = 32 * 2**10
 _PREFIX: Final = "evaluation_sampler"
 _UNMATCHED_KEPT: Final = 200
 _UNMATCHED_SHOWN: Final = 20
@@ -76,40 +81,29 @@ class Counts:
         if len(self._unmatched) > 2 * _UNMATCHED_KEPT:
             self._unmatched = Counter(dict(self._unmatched.most_common(_UNMATCHED_KEPT)))
 
-    def summary(
-        self, *, pending: int, unflushed_bytes: int, table_errors: Mapping[str, str]
-    ) -> str:
-        """All of it as JSON of at most 32 KiB, for people; `pending` halves wait for their
-        partner. When it is too long, `omitted` says of how many jobs nothing is told: the ones
-        with the fewest predictions, those with errors last."""
-        whole: dict[str, Json] = {
-            "since": self.since.astimezone(UTC)
-            .isoformat(timespec="seconds")
-            .replace("+00:00", "Z"),
-            "refused": self.full,
-            "pending": pending,
-            "unflushedBytes": unflushed_bytes,
-            "reasons": {reason.value: count for reason, count in self.reasons.items()},
-            "unmatched": self._unmatched_shown(),
-            "jobs": {},
-            "jobReasons": {},
-            "tableErrors": {},
-        }
-        names = sorted(self.jobs, key=lambda name: _importance(self.jobs[name], table_errors, name))
+    def report(self, *, pending: int, unflushed_bytes: int, table_errors: Mapping[str, str]) -> str:
+        """All of it as text of at most 32 KiB; `pending` halves wait for their partner. When it is
+        too long, jobs are omitted: the ones with the fewest predictions, those with errors last."""
+        errors = {name: text[:_MESSAGE_CHARACTERS] for name, text in table_errors.items()}
+        names = sorted(self.jobs, key=lambda name: _importance(self.jobs[name], errors, name))
         while True:
             shown = set(names)
-            whole["jobs"] = {n: _numbers(self.jobs[n]) for n in self.jobs if n in shown}
-            whole["jobReasons"] = {
-                n: _told(c.reasons) for n, c in self.jobs.items() if n in shown and c.reasons
-            }
-            whole["tableErrors"] = {
-                n: text[:_MESSAGE_CHARACTERS] for n, text in table_errors.items() if n in shown
-            }
-            if len(names) < len(self.jobs):
-                whole["omitted"] = len(self.jobs) - len(names)
-            text = orjson.dumps(whole)
-            if len(text) <= SUMMARY_BYTES or not names:
-                return text.decode()
+            text = SamplingReport(
+                since=self.since.replace(microsecond=0),
+                refused=self.full,
+                pending=pending,
+                unflushed_bytes=unflushed_bytes,
+                reasons={reason.value: count for reason, count in self.reasons.items()},
+                unmatched=self._unmatched_shown(),
+                jobs={n: _numbers(it) for n, it in self.jobs.items() if n in shown},
+                job_reasons={
+                    n: _told(it.reasons) for n, it in self.jobs.items() if n in shown and it.reasons
+                },
+                table_errors={n: error for n, error in errors.items() if n in shown},
+                omitted=len(self.jobs) - len(names),
+            ).to_text()
+            if len(text.encode()) <= REPORT_BYTES or not names:
+                return text
             # A tenth goes at a time: the rest tells more than none.
             names = names[max(len(names) // 10, 1) :]
 
@@ -134,28 +128,23 @@ class Counts:
             f"{_PREFIX}_refused", "What was refused because there was no room.", value=self.full
         )
 
-    def _unmatched_shown(self) -> list[Json]:
-        shown: list[Json] = [
-            {"model": model, "version": version, "reason": reason.value, "count": count}
+    def _unmatched_shown(self) -> list[UnmatchedReport]:
+        return [
+            UnmatchedReport(model=model, version=version, reason=reason.value, count=count)
             for (model, version, reason), count in self._unmatched.most_common(_UNMATCHED_SHOWN)
         ]
-        return shown
 
 
 def _importance(counts: JobCounts, table_errors: Mapping[str, str], name: str) -> tuple[bool, int]:
     return bool(counts.reasons) or name in table_errors, counts.predictions
 
 
-def _numbers(counts: JobCounts) -> dict[str, Json]:
-    return {
-        "predictions": counts.predictions,
-        "sampled": counts.sampled,
-        "items": counts.items,
-    }
+def _numbers(counts: JobCounts) -> JobReport:
+    return JobReport(predictions=counts.predictions, items=counts.items, sampled=counts.sampled)
 
 
-def _told(reasons: Mapping[Reason, Refusals]) -> dict[str, Json]:
+def _told(reasons: Mapping[Reason, Refusals]) -> dict[str, ReasonReport]:
     return {
-        reason.value: {"count": refusals.count, "message": refusals.message}
+        reason.value: ReasonReport(count=refusals.count, message=refusals.message)
         for reason, refusals in reasons.items()
     }

@@ -239,10 +239,10 @@ class Sampler:
             return "no room: too much waits for its table"
         return self._flusher.problem()
 
-    def summary(self) -> str:
+    def report(self) -> str:
         """What the replica tells people through its Lease: JSON of at most 32 KiB."""
         problems = self._flusher.problems
-        return self.counts.summary(
+        return self.counts.report(
             pending=len(self._waiting),
             unflushed_bytes=self._holding.size,
             table_errors={

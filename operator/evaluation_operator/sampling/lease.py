@@ -48,7 +48,7 @@ class Earlier:
 
 @dataclass
 class LeaseKeeper:
-    """`mark` and `summary` give what to tell; `on_renewed` hears when what was told became known.
+    """`mark` and `report` give what to tell; `on_renewed` hears when what was told became known.
 
     One task at a time may call it. Its methods raise ApiError, but for `keep`.
     """
@@ -57,7 +57,7 @@ class LeaseKeeper:
     namespace: str
     replica: str
     mark: Callable[[], datetime]
-    summary: Callable[[], str]
+    report: Callable[[], str]
     on_renewed: Callable[[datetime], None] = lambda at: None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _body: dict[str, Any] | None = None
@@ -145,7 +145,7 @@ class LeaseKeeper:
         mark = self.mark() if told is None else max(told, self.mark())
         annotations = {
             ANNOTATION_FLUSHED_THROUGH: format_mark(mark),
-            ANNOTATION_SAMPLING: self.summary(),
+            ANNOTATION_SAMPLING: self.report(),
         }
         return {
             "apiVersion": LEASES.api_version,

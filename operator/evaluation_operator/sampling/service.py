@@ -69,7 +69,7 @@ class Service:
             settings.namespace,
             settings.replica,
             mark=sampler.flushed_through,
-            summary=sampler.summary,
+            report=sampler.report,
             on_renewed=sampler.lease_renewed,
             now=now,
         )

@@ -398,7 +398,7 @@ async def test_models_that_senders_make_up_become_no_labels(replica: Replica) ->
     assert "made-up" not in after
     assert after.count("\n") == before.count("\n")
     assert 'evaluation_sampler_predictions_total{job="ripeness"} 1.0' in after
-    assert len(replica.sampler.summary()) < 32 * 1024
+    assert len(replica.sampler.report()) < 32 * 1024
 
 
 async def test_bodies_that_come_slowly_do_not_keep_others_out(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ async def test_what_memory_cannot_hold_is_read_back_from_the_volume(tmp_path: Pa
         for number in range(80):
             await replica.give(whole(f"e{number}", instances=big))
         await replica.give(request("half", instances=big), response("half"))
-        assert orjson.loads(replica.sampler.summary())["unflushedBytes"] <= 200_000
+        assert orjson.loads(replica.sampler.report())["unflushedBytes"] <= 200_000
         replica.faults.away.clear()
         assert await replica.sampler.drain()
     rows = written_by(job)
@@ -256,7 +256,7 @@ async def test_what_it_tells_fits_into_an_annotation(tmp_path: Path) -> None:
         for number in range(5000):
             counts.unmatched(Reason.UNKNOWN_MODEL, f"model-{number}", "\x01" * 500)
             counts.unmatched(Reason.UNKNOWN_VERSION, "flowers", "v9")
-        text = replica.sampler.summary()
+        text = replica.sampler.report()
     told = orjson.loads(text)
     assert len(text.encode()) <= 32 * 1024
     assert told["omitted"] > 0

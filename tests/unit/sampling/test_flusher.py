@@ -87,7 +87,7 @@ async def test_a_table_that_is_away_is_tried_again_ever_more_rarely_until_it_is_
             await replica.go_on(seconds=1)
         assert 12 <= replica.faults.appends <= 40
         assert replica.sampler.flushed_through() == START
-        told = orjson.loads(replica.sampler.summary())
+        told = orjson.loads(replica.sampler.report())
         assert told["tableErrors"] == {"roses": f"{job.table_uri} does not answer"}
         assert replica.sampler.ready_problem() == f"{job.table_uri} does not answer"
         replica.faults.away.clear()
@@ -116,7 +116,7 @@ async def test_rows_wait_for_the_secret_that_lets_them_in(tmp_path: Path) -> Non
         replica.faults.closed.add(job.table_uri)
         await replica.give(whole("e"))
         await replica.go_on(seconds=31)
-        told = orjson.loads(replica.sampler.summary())
+        told = orjson.loads(replica.sampler.report())
         assert told["tableErrors"] == {"roses": f"no Secret is for {job.table_uri}"}
         replica.faults.closed.clear()
         await replica.go_on(seconds=60)

@@ -1,0 +1,58 @@
+"""What a replica of the sampler says of itself: JSON in an annotation of its Lease, for people."""
+
+from __future__ import annotations
+
+from pydantic import Field, ValidationError
+
+from evaluation_operator.api.base import Model, Timestamp
+
+
+class JobReport(Model):
+    """Of one job at one replica. `sampled` are candidates: the sample is drawn from them."""
+
+    predictions: int = 0
+    items: int = 0
+    sampled: int = 0
+
+
+class ReasonReport(Model):
+    """How often for one reason, and what was said the last time."""
+
+    count: int = 0
+    message: str = ""
+
+
+class UnmatchedReport(Model):
+    """Events that belong to no job, by what they say of their model."""
+
+    model: str = ""
+    version: str = ""
+    reason: str = ""
+    count: int = 0
+
+
+class SamplingReport(Model):
+    """Everything since the replica started. `refused`: requests that had no room; `pending`: halves
+    that wait for their partner; `omitted`: jobs that had no room here."""
+
+    since: Timestamp | None = None
+    refused: int = 0
+    pending: int = 0
+    unflushed_bytes: int = 0
+    reasons: dict[str, int] = Field(default={})
+    unmatched: list[UnmatchedReport] = Field(default=[])
+    jobs: dict[str, JobReport] = Field(default={})
+    job_reasons: dict[str, dict[str, ReasonReport]] = Field(default={})
+    table_errors: dict[str, str] = Field(default={})
+    omitted: int = 0
+
+    def to_text(self) -> str:
+        return self.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def read_sampling_report(text: str) -> SamplingReport | None:
+    """None for what no sampler has written."""
+    try:
+        return SamplingReport.model_validate_json(text)
+    except ValidationError:
+        return None

@@ -1,0 +1,58 @@
+"""What a replica tells in its Lease is what the command line reads there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from evaluation_operator.api.sampling_report import (
+    JobReport,
+    ReasonReport,
+    UnmatchedReport,
+    read_sampling_report,
+)
+from evaluation_operator.sampling.counts import REPORT_BYTES, Counts, JobCounts, Refusals
+from evaluation_operator.sampling.records import Reason
+
+SINCE = datetime(2026, 3, 2, 9, 0, 0, 123456, tzinfo=UTC)
+ERROR = "s3://fruit: no answer"
+
+
+def counted() -> Counts:
+    counts = Counts(SINCE)
+    counts.full = 3
+    refusals = {Reason.UNREADABLE: Refusals(2, "no JSON")}
+    counts.jobs["ripeness"] = JobCounts(10, 12, 5, refusals)
+    counts.refuse(Reason.UNREADABLE)
+    counts.unmatched(Reason.UNKNOWN_MODEL, "fruit", None)
+    return counts
+
+
+def test_everything_comes_back_as_it_was_counted() -> None:
+    text = counted().report(pending=1, unflushed_bytes=99, table_errors={"ripeness": ERROR})
+    told = read_sampling_report(text)
+    assert told is not None
+    assert told.since == SINCE.replace(microsecond=0)
+    assert (told.refused, told.pending, told.unflushed_bytes, told.omitted) == (3, 1, 99, 0)
+    assert told.jobs == {"ripeness": JobReport(predictions=10, items=12, sampled=5)}
+    unreadable, unknown = Reason.UNREADABLE.value, Reason.UNKNOWN_MODEL.value
+    assert told.reasons == {unreadable: 1, unknown: 1}
+    assert told.job_reasons == {"ripeness": {unreadable: ReasonReport(count=2, message="no JSON")}}
+    assert told.unmatched == [UnmatchedReport(model="fruit", reason=unknown, count=1)]
+    assert told.table_errors == {"ripeness": ERROR}
+
+
+def test_too_many_jobs_are_omitted_and_those_in_trouble_are_told() -> None:
+    counts = counted()
+    for number in range(5_000):
+        counts.jobs[f"job-{number}"] = JobCounts(predictions=100 + number)
+    text = counts.report(pending=0, unflushed_bytes=0, table_errors={"job-0": ERROR})
+    told = read_sampling_report(text)
+    assert len(text.encode()) <= REPORT_BYTES
+    assert told is not None
+    assert len(told.jobs) + told.omitted == 5_001
+    assert {"ripeness", "job-0", "job-4999"} <= set(told.jobs)
+
+
+def test_what_no_sampler_has_written_is_no_report() -> None:
+    for text in ("", "{", '{"refused": "many"}', "[" * 5_000):
+        assert read_sampling_report(text) is None
