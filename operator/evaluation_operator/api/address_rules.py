@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from .base import Rule
 from .table_address import BUCKET_URI, IPV4, POSTGRESQL_URI
+from .table_schemes import DATABASES
 
 TABLE_MOUNT = "/var/lib/evaluations/table"
 
@@ -38,7 +39,7 @@ def address_rules(path: str, *, where: str, schemes: tuple[str, ...]) -> tuple[R
         _plain(path),
         _file(path),
         _bucket(path),
-        *(() if "postgresql" not in schemes else _database(path)),
+        *(() if not set(DATABASES) & set(schemes) else _database(path)),
     )
     return tuple(replace(rule, rule=f"!({where}) || ({rule.rule})") for rule in rules)
 

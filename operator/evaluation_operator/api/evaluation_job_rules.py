@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .address_rules import address_rules
 from .base import DNS_SUBDOMAIN_TEXT, Rule, immutable
+from .table_schemes import NAMED, RESULTS_NAMED
 
 _BOXES = "'IMAGE_BOUNDING_BOX_ANNOTATION'"
 _GENERAL = "'GENERAL_CLASSIFICATION_ANNOTATION'"
@@ -152,7 +153,7 @@ def _table_rules() -> tuple[Rule, ...]:
     return address_rules(
         "inputConfig.tableSource.inputUri",
         where="has(self.inputConfig.tableSource)",
-        schemes=("file", "s3", "gs", "postgresql", "clickhouse"),
+        schemes=NAMED,
     )
 
 
@@ -223,7 +224,7 @@ def _results_rules() -> tuple[Rule, ...]:
             "results, like s3://BUCKET/FOLDER",
             reason="FieldValueRequired",
         ),
-        *address_rules("resultsUri", where="has(self.resultsUri)", schemes=("file", "s3", "gs")),
+        *address_rules("resultsUri", where="has(self.resultsUri)", schemes=RESULTS_NAMED),
         Rule(
             rule=f"{claimed} || !{on_volume}",
             message="evaluationJobConfig.inputConfig.tableSource.persistentVolumeClaimName is "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, ValidationError
 
-from evaluation_operator.api.base import Model, Timestamp
+from .base import Model, Timestamp
 
 
 class JobReport(Model):

@@ -11,8 +11,8 @@ from typing import Final
 
 from pydantic import Field, ValidationError
 
-from evaluation_operator.api.base import Model, RpcStatus
-from evaluation_operator.api.codes import Code
+from .base import Model, RpcStatus
+from .codes import Code
 
 LIMIT_BYTES: Final = 4096
 

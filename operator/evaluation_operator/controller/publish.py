@@ -11,6 +11,7 @@ from evaluation_operator.api.base import API_VERSION, format_time
 from evaluation_operator.controller.clock import Clock
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.domain.conditions import clip
+from evaluation_operator.domain.naming import REPORTING_COMPONENT
 from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.kube import EVENTS, ApiError, Kube
 
@@ -80,6 +81,6 @@ class EventPublisher:
             "firstTimestamp": now,
             "lastTimestamp": now,
             "source": {"component": self._component},
-            "reportingComponent": "evaluations.dev/operator",
+            "reportingComponent": REPORTING_COMPONENT,
             "reportingInstance": self._component,
         }

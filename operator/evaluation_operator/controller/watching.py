@@ -21,7 +21,7 @@ from typing import Any
 import aiohttp
 import kopf
 
-from evaluation_operator.domain.naming import LABEL_MANAGED_BY, MANAGED_BY
+from evaluation_operator.domain.naming import KOPF_FINALIZER, LABEL_MANAGED_BY, MANAGED_BY
 from evaluation_operator.kube import (
     ANNOTATION_SPEC_SETS,
     DATASETS,
@@ -161,7 +161,7 @@ def _watch(registry: kopf.OperatorRegistry, resource: Resource, sink: EventSink)
 def build_settings() -> kopf.OperatorSettings:
     """Bounded, patient and quiet."""
     settings = kopf.OperatorSettings()
-    settings.persistence.finalizer = "evaluations.dev/kopf"
+    settings.persistence.finalizer = KOPF_FINALIZER
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
     settings.posting.enabled = False

@@ -10,6 +10,10 @@ MOUNT_PATH = "/var/lib/evaluations/table"
 """Where a run pod finds the volume of a `file://` table: one fixed path, in every pod."""
 
 FINALIZER = "evaluations.dev/operator"
+REPORTING_COMPONENT = "evaluations.dev/operator"
+"""Of the operator's Events."""
+KOPF_FINALIZER = "evaluations.dev/kopf"
+"""Set by nobody: Kopf wants a name for what it is not asked to do."""
 FINALIZER_ORPHAN = "orphan"
 """Kubernetes' own, on what was deleted with `--cascade=orphan`: what it owns is to stay."""
 LABEL_JOB = "evaluations.dev/job"
@@ -60,15 +64,24 @@ ANNOTATION_SAMPLING = "evaluations.dev/sampling"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+_RUN = "evj-"
+_VERSION_RUN = "evjv-"
+
+
+def is_version_run(run: str) -> bool:
+    """Whether it is the run of a version, which takes no rows away from scheduled ones."""
+    return run.startswith(_VERSION_RUN)
+
+
 def run_name(job: str, scheduled_time: datetime) -> str:
     """The name of a scheduled run's Dataset, Job and Evaluation."""
     minutes = int((scheduled_time - _EPOCH).total_seconds() // 60)
-    return f"evj-{job}-{minutes}"
+    return f"{_RUN}{job}-{minutes}"
 
 
 def run_time(job: str, run: str) -> datetime | None:
     """The time that the name of a job's run, or of a revision of it, tells."""
-    found = re.fullmatch(rf"evj-{re.escape(job)}-([0-9]{{1,9}})(-r[0-9]+)?", run)
+    found = re.fullmatch(rf"{_RUN}{re.escape(job)}-([0-9]{{1,9}})(-r[0-9]+)?", run)
     return _EPOCH + timedelta(minutes=int(found[1])) if found is not None else None
 
 
@@ -83,7 +96,7 @@ def revision_name(run: str, number: int) -> str:
 
 
 def version_run_name(version: str) -> str:
-    return f"evjv-{version}"
+    return f"{_VERSION_RUN}{version}"
 
 
 def table_check_name(digest: str) -> str:

@@ -9,6 +9,7 @@ from evaluation_operator.api.base import Condition
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_instruction_name
 from evaluation_operator.api.table_address import shown_address
+from evaluation_operator.api.table_schemes import OPENED
 from evaluation_operator.domain.allowances import claim_breach, job_breaches
 from evaluation_operator.domain.faults import Fault, listed
 from evaluation_operator.domain.manifests import build_table_check, lease_for_model_version
@@ -31,7 +32,7 @@ from evaluation_operator.domain.standing import (
     later,
     stand,
 )
-from evaluation_operator.domain.tables import SCHEMES, table_source
+from evaluation_operator.domain.tables import table_source
 from evaluation_operator.domain.troubles import is_same, of_end
 
 CLAIM = "evaluations"
@@ -146,10 +147,10 @@ def _unsupported(snapshot: JobSnapshot) -> Readiness | None:
     """Fields that are in the resource from the start and come to life in later versions."""
     job = snapshot.job
     source = table_source(job)
-    if source.scheme not in SCHEMES:
+    if source.scheme not in OPENED:
         message = (
             f"no backend for {source.scheme}:// tables in this version "
-            f"({shown_address(source.uri)}); use tableSource with one of {', '.join(SCHEMES)}"
+            f"({shown_address(source.uri)}); use tableSource with one of {', '.join(OPENED)}"
         )
         return _missing(Reason.BACKEND_UNAVAILABLE, message)
     return None

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.table_schemes import RESULTS_OPENED
 from evaluation_operator.domain.naming import table_digest
-
-SCHEMES = ("file", "s3", "postgresql")
-"""Schemes that a run can open; others have no backend in this version."""
-
-_FILES = ("file", "s3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +56,6 @@ def table_source(job: EvaluationJob) -> TableSource:
 def _results_uri(given: str | None, table_uri: str) -> str:
     if given:
         return given.rstrip("/")
-    if table_uri.partition("://")[0] in _FILES:
+    if table_uri.partition("://")[0] in RESULTS_OPENED:
         return f"{table_uri.rstrip('/')}/_results"
     return ""

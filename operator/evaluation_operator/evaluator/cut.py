@@ -30,6 +30,7 @@ from evaluation_operator.evaluator.items import (
     Row,
     RowReader,
 )
+from evaluation_operator.results import layout
 from evaluation_operator.results.rows import CUT_SCHEMA, Cut
 from evaluation_operator.tables.protocol import RowQuery, Table, Window
 from evaluation_operator.tables.schema import ID_SCHEMA, READ_SCHEMA
@@ -119,8 +120,8 @@ def cut_rows(
     `taken` says which of some ids earlier runs of the job have evaluated: those are not drawn
     again. Memory does not grow with the rows. Raises TableInvalid.
     """
-    candidates, path = scratch / _CANDIDATES, scratch / "rows.parquet"
-    seen = scratch / "seen.parquet"
+    candidates, path = scratch / _CANDIDATES, scratch / layout.ROWS
+    seen = scratch / layout.SEEN
     draw = Draw(dataset)
     query = row_query(dataset, now)
     found = table.read_rows(query)

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 
 from evaluation_operator.api.dataset import Dataset, RunResult
+from evaluation_operator.domain.naming import is_version_run
 from evaluation_operator.evaluator.publish import Status, change_dataset, read_dataset
 from evaluation_operator.kube import ApiError, Kube
 from evaluation_operator.results import layout
@@ -54,7 +55,7 @@ def _earlier(dataset: Dataset, folder: Folder) -> list[str]:
     names = [
         name
         for name in folder.siblings()
-        if name != dataset.metadata.name and not name.startswith("evjv-")
+        if name != dataset.metadata.name and not is_version_run(name)
     ]
     return [name for name in names[-EARLIER_RUNS:] if folder.sibling(name).exists(layout.COMMITTED)]
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.domain.naming import is_version_run
 from evaluation_operator.evaluator.cut import cut_rows, row_query
 from evaluation_operator.evaluator.labels import labeled_cut, read_labels
 from evaluation_operator.evaluator.revision import cut_revision
@@ -112,7 +113,7 @@ class _Taken:
             sibling
             for name in folder.siblings()
             if name != dataset.metadata.name
-            and not name.startswith("evjv-")
+            and not is_version_run(name)
             and _keeps_its_rows(sibling := folder.sibling(name), own)
         ]
         self._ids: set[str] | None = None

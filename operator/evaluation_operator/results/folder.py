@@ -17,13 +17,13 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from evaluation_operator.api.table_address import shown_address
+from evaluation_operator.api.table_schemes import RESULTS_OPENED
 from evaluation_operator.results.ending import ending
 from evaluation_operator.results.errors import InvalidRun, TableInvalid, Unavailable
 from evaluation_operator.tables import errors as table_errors
 from evaluation_operator.tables.protocol import TableOptions
 from evaluation_operator.tables.storage import open_storage
 
-SCHEMES = ("file", "s3")
 _CHUNK = 1 << 20
 
 
@@ -43,8 +43,8 @@ class Folder:
         or has no credentials, Unavailable where its host is not known now.
         """
         scheme = uri.partition("://")[0]
-        if scheme not in SCHEMES:
-            known = " or ".join(f"{it}://" for it in SCHEMES)
+        if scheme not in RESULTS_OPENED:
+            known = " or ".join(f"{it}://" for it in RESULTS_OPENED)
             raise InvalidRun(
                 f"resultsUri: {shown_address(uri)}: results go to {known}; set spec.resultsUri to "
                 "such an address"

@@ -13,13 +13,13 @@ from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_status import JobState
 from evaluation_operator.api.names import ResourceNameError, parse_model_version
 from evaluation_operator.api.table_address import shown_address
+from evaluation_operator.api.table_schemes import OPENED, RESULTS_OPENED
 from evaluation_operator.domain.conditions import message_of
-from evaluation_operator.domain.tables import SCHEMES, TableSource, is_found_good, table_source
+from evaluation_operator.domain.tables import TableSource, is_found_good, table_source
 from evaluation_operator.kube import EVALUATION_JOBS, Gone, Kube, News, Seen, Synced, follow
 from evaluation_operator.sampling.records import ImportKeys, SampledJob
 
 PAYLOAD_FOLDER = "_payloads"
-_FILES = ("file", "s3")
 _SAMPLING = (JobState.SCHEDULED, JobState.RUNNING)
 
 
@@ -83,16 +83,16 @@ def _sampled(job: EvaluationJob) -> SampledJob:
             label=keys.label_json_key,
             score=keys.label_score_json_key,
         ),
-        table_uri=_writable(source.uri, "inputUri", SCHEMES),
+        table_uri=_writable(source.uri, "inputUri", OPENED),
         payload_uri=_payload_uri(source),
         is_sampling=not _why_not(job),
     )
 
 
 def _payload_uri(source: TableSource) -> str:
-    if source.scheme in _FILES:
+    if source.scheme in RESULTS_OPENED:
         return f"{source.uri.rstrip('/')}/{PAYLOAD_FOLDER}"
-    return f"{_writable(source.results_uri, 'spec.resultsUri', _FILES)}/{PAYLOAD_FOLDER}"
+    return f"{_writable(source.results_uri, 'spec.resultsUri', RESULTS_OPENED)}/{PAYLOAD_FOLDER}"
 
 
 def _writable(uri: str, name: str, schemes: tuple[str, ...]) -> str:

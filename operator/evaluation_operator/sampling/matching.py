@@ -34,9 +34,9 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from evaluation_operator.domain.naming import ANNOTATION_MODEL_VERSION
 from evaluation_operator.sampling.records import Event, Json, Payload, Reason, SampledJob, Side
 
-VERSION_ANNOTATION: Final = "evaluations.dev/model-version"
 _ANNOTATIONS: Final = "annotations."
 _IN_BODY: Final = ("model_name", "model_version")
 # Names of models in counts and messages; none in Kubernetes is longer.
@@ -99,7 +99,7 @@ class Matcher:
         is_open = told is None or (told.is_v2 and event.side is Side.REQUEST)
         annotations = _annotations(attributes.get("annotations"))
         model = attributes.get("inferenceservicename") or attributes.get("modelname")
-        version = annotations.get(VERSION_ANNOTATION) or attributes.get("modelversion")
+        version = annotations.get(ANNOTATION_MODEL_VERSION) or attributes.get("modelversion")
         is_final = True
         if told is not None:
             model = model or told.model_name

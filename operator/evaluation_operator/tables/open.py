@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from evaluation_operator.api.table_schemes import DATABASES, LATER, OPENED
 from evaluation_operator.tables.errors import BackendUnavailable, TableInvalid
 from evaluation_operator.tables.files import FileTable
 from evaluation_operator.tables.postgres import PostgresTable
 from evaluation_operator.tables.protocol import Table, TableOptions
-
-AVAILABLE: Final = ("file", "s3", "postgresql")
-_LATER: Final = ("gs", "clickhouse", "bq")
 
 
 def open_table(uri: str, *, options: TableOptions | None = None) -> Table:
@@ -21,15 +17,15 @@ def open_table(uri: str, *, options: TableOptions | None = None) -> Table:
     closed, as by `contextlib.closing`.
     """
     scheme, separator, _ = uri.partition("://")
-    known = ", ".join(f"{name}://" for name in AVAILABLE)
-    if not separator or scheme not in AVAILABLE + _LATER:
+    known = ", ".join(f"{name}://" for name in OPENED)
+    if not separator or scheme not in OPENED + LATER:
         # Not shown where it is no scheme: a password that lost its place may stand there.
         shown = scheme if separator and scheme.isalnum() and len(scheme) <= 16 else ""
         raise TableInvalid(f'uri: scheme "{shown}" is unknown; give one of {known}')
-    if scheme in _LATER:
+    if scheme in LATER:
         raise BackendUnavailable(
             f"uri: no backend for {scheme}:// tables is here; use one of {known}"
         )
-    if scheme == "postgresql":
+    if scheme in DATABASES:
         return PostgresTable(uri, options or TableOptions())
     return FileTable(uri, options or TableOptions())
