@@ -142,7 +142,7 @@ def test_an_author_s_own_host_hears_nothing_from_a_check(
 
     said = (tmp_path / "verdict").read_text()
     assert code == 66
-    assert '"reason": "TableInvalid"' in said
+    assert '"reason":"TableInvalid"' in said
     assert "PGHOST of this very server" in said
     assert impostor.heard == []
 
