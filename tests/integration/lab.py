@@ -179,6 +179,14 @@ class Lab:
         self.go_to(slot)
         return run_name(name, slot)
 
+    async def begin(self, day: int = 0) -> str:
+        """Ten o'clock, and the run that is due has a pod that runs; its name."""
+        run = await self.go_to_slot(day)
+        await self.dataset(run)
+        await self.kubelet.start(run)
+        await self.job(holds=state("RUNNING"))
+        return run
+
     def go_to(self, moment: datetime) -> None:
         self.clock.offset += moment - self.clock.now() + timedelta(milliseconds=50)
 

@@ -45,21 +45,7 @@ async def busy(lab: Lab) -> tuple[str, str]:
     done = await lab.go_to_slot()
     await lab.finish(done)
     await lab.job(holds=state("SCHEDULED"))
-    active = await lab.go_to_slot(1)
-    await lab.dataset(active)
-    await lab.kubelet.start(active)
-    await lab.job(holds=state("RUNNING"))
-    return done, active
-
-
-async def running(lab: Lab) -> str:
-    """A job with an active run, whose name is given."""
-    await lab.ready_job()
-    active = await lab.go_to_slot()
-    await lab.dataset(active)
-    await lab.kubelet.start(active)
-    await lab.job(holds=state("RUNNING"))
-    return active
+    return done, await lab.begin(1)
 
 
 async def with_version(lab: Lab) -> None:
@@ -115,7 +101,8 @@ async def test_an_orphaning_deletion_that_is_over_before_anybody_looks(
 ) -> None:
     """Its finalizer is gone by then, and only the run that has lost its owner tells of it."""
     async with lab.operator():
-        active = await running(lab)
+        await lab.ready_job()
+        active = await lab.begin()
     await kubectl(control_plane, lab, "delete", "evj", "ripeness", "--cascade=orphan")
     await eventually(lambda: finalizers(lab), lambda found: found == [FINALIZER])
     async with lab.operator() as operator:

@@ -36,11 +36,7 @@ FOREIGN = "backup.example.com/keep"
 async def begun(lab: Lab) -> str:
     """A job whose first run has a pod that runs; the run's name."""
     await lab.ready_job()
-    run = await lab.go_to_slot()
-    await lab.dataset(run)
-    await lab.kubelet.start(run)
-    await lab.job(holds=state("RUNNING"))
-    return run
+    return await lab.begin()
 
 
 async def ends_well(lab: Lab, run: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from .base import Model, RpcStatus
 from .codes import Code
@@ -41,5 +41,5 @@ def read_verdict(text: str) -> Verdict | None:
         # Halves of pairs, which JSON can say and UTF-8 cannot, become `?`.
         plain = json.dumps(parsed, ensure_ascii=False).encode("utf-8", "replace")
         return Verdict.model_validate_json(plain)
-    except (ValueError, RecursionError, ValidationError):
+    except (ValueError, RecursionError):
         return None

@@ -16,6 +16,7 @@ from typing import Any
 from evaluation_operator.api.codes import Code
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.facts import Failure, JobFacts, parse_time
+from evaluation_operator.domain.naming import LABEL_MANAGED_BY, MANAGED_BY
 from evaluation_operator.domain.pod_facts import PodFacts, Word
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
@@ -46,7 +47,6 @@ _PULLING = re.compile(
     r'(failed to pull and unpack image "[^"]*": (?=failed to resolve reference))?'
 )
 _GENERATED = re.compile(r'^(pods "[a-z0-9.-]+)-(?:[a-z0-9]{5})?"')
-_WEBHOOK = "that webhook does not answer: repair it, or have whoever owns it remove it"
 _DELETE = re.compile(r",? (then|and) kubectl delete job \S+ -n \S+$")
 
 
@@ -146,14 +146,20 @@ def _cure_of_creation(job: JobFacts, detail: str, policy: Policy) -> str:
             "run pods fit the level restricted: see what changes them on their way: "
             "kubectl get mutatingwebhookconfigurations"
         )
-    if "failed calling webhook" in detail:
-        return _WEBHOOK
-    if "denied request" in detail or "denied the request" in detail:
+    describe = f"kubectl describe job {job.name} -n {namespace}"
+    return _cure_of_admission("pod", detail) or describe
+
+
+def _cure_of_admission(what: str, said: str) -> str:
+    """Empty where it was not admission that refused it."""
+    if "failed calling webhook" in said:
+        return "that webhook does not answer: repair it, or have whoever owns it remove it"
+    if "denied request" in said or "denied the request" in said:
         return (
-            "have whoever owns that rule admit pods with the label "
-            "app.kubernetes.io/managed-by=evaluation-operator"
+            f"have whoever owns that rule admit {what}s with the label "
+            f"{LABEL_MANAGED_BY}={MANAGED_BY}"
         )
-    return f"kubectl describe job {job.name} -n {namespace}"
+    return ""
 
 
 def of_refusal(kind: str, name: str, said: str) -> str:
@@ -166,14 +172,7 @@ def of_refusal(kind: str, name: str, said: str) -> str:
 def _cure_of_refusal(kind: str, said: str) -> str:
     if "exceeded quota" in said:
         return f"raise the ResourceQuota, or delete {kind}s that have ended"
-    if "failed calling webhook" in said:
-        return _WEBHOOK
-    if "denied request" in said or "denied the request" in said:
-        return (
-            f"have whoever owns that rule admit {kind}s with the label "
-            "app.kubernetes.io/managed-by=evaluation-operator"
-        )
-    return ""
+    return _cure_of_admission(kind, said)
 
 
 def _delete(job: JobFacts) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.api.evaluation_options import BoundingBoxUnits
+from evaluation_operator.domain.facts import Failure
 from evaluation_operator.evaluator.count import CountedScores, EngineLimits, compute_figures
 from evaluation_operator.evaluator.cut import build_reader, read_outcomes
 from evaluation_operator.evaluator.detection import (
@@ -41,7 +42,7 @@ from evaluation_operator.metrics.detection import DetectionResult
 from evaluation_operator.results import layout
 from evaluation_operator.results.confusion import write_confusion
 from evaluation_operator.results.curves import write_curves, write_overlaps
-from evaluation_operator.results.errors import InvalidRun, NothingUsable, PartialFailure
+from evaluation_operator.results.errors import InvalidRun, NothingUsable
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.layout import Manifest
 from evaluation_operator.results.rows import Cut
@@ -146,7 +147,7 @@ def _check_options(dataset: Dataset) -> None:
 def _check_usable(counts: ItemCounts) -> None:
     if counts.evaluated:
         return
-    failures = [PartialFailure(fault.code, fault.message) for fault in counts.first_faults]
+    failures = [Failure(fault.code, fault.message) for fault in counts.first_faults]
     if counts.faulty and not counts.unlabeled:
         message = f"none of {counts.items} items can be read: correct the rows named here"
     elif counts.unlabeled:

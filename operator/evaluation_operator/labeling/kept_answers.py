@@ -6,11 +6,9 @@ somebody has already said.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import pyarrow as pa
 from pydantic import TypeAdapter
@@ -18,7 +16,7 @@ from pydantic import TypeAdapter
 from evaluation_operator.labeling.answers import Answer, Task
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.layout import ANSWERS
-from evaluation_operator.results.parquet import write_lines
+from evaluation_operator.results.parquet import store_lines
 from evaluation_operator.results.tasks import read_tasks as read_task_lines
 
 _TASK_BYTES = 32 * 2**20
@@ -72,10 +70,7 @@ def read_kept(folder: Folder) -> dict[str, Kept]:
 
 def write_kept(folder: Folder, kept: Mapping[str, Kept]) -> None:
     lines = ((item, format_answers(it.answers), it.further) for item, it in sorted(kept.items()))
-    with tempfile.TemporaryDirectory(prefix="answers-") as scratch:
-        local = Path(scratch) / ANSWERS
-        write_lines(local, _KEPT_SCHEMA, lines)
-        folder.store(local, ANSWERS)
+    store_lines(folder, ANSWERS, _KEPT_SCHEMA, lines)
 
 
 def merged_answers(before: Sequence[Answer], read: Sequence[Answer]) -> tuple[Answer, ...]:

@@ -45,7 +45,7 @@ def write_confusion(result: ClassificationResult, labels: Sequence[str], path: P
 
 
 def _cells(result: ClassificationResult, labels: Sequence[str]) -> Iterator[Cell]:
-    for weighted, figures in views(result):
+    for weighted, figures in views(result.plain, result.weighted):
         if figures.confusion is None:
             continue
         for row, truth in enumerate(labels):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import pyarrow as pa
 
-from evaluation_operator.metrics import ClassificationResult, Curve, Figures, Tally
+from evaluation_operator.metrics import ClassificationResult, Curve, Tally
 from evaluation_operator.metrics.detection import DetectionResult
 from evaluation_operator.results.parquet import column, write_lines
+
+F = TypeVar("F")
 
 CUTS: Final = ("every", "at_1", "at_5")
 
@@ -93,7 +95,7 @@ def write_curves(
 ) -> None:
     points = (
         point
-        for weighted, figures in views(result)
+        for weighted, figures in views(result.plain, result.weighted)
         for curve in (figures.aggregate, *figures.labels)
         for point in _points(weighted, curve, labels, cuts)
     )
@@ -104,10 +106,9 @@ def write_overlaps(result: DetectionResult, path: Path) -> None:
     write_lines(path, OVERLAPS_SCHEMA, _overlaps(result))
 
 
-def views(result: ClassificationResult) -> list[tuple[bool, Figures]]:
+def views(plain: F, weighted: F | None) -> list[tuple[bool, F]]:
     """The figures, and the weighted ones where these differ."""
-    plain = [(False, result.plain)]
-    return plain if result.weighted is None else [*plain, (True, result.weighted)]
+    return [(False, plain)] if weighted is None else [(False, plain), (True, weighted)]
 
 
 def _points(
@@ -123,8 +124,8 @@ def _points(
 
 
 def _overlaps(result: DetectionResult) -> Iterator[OverlapPoint]:
-    for weighted, figures in ((False, result.plain), (True, result.weighted)):
-        for entry in figures.overlaps if figures is not None else ():
+    for weighted, figures in views(result.plain, result.weighted):
+        for entry in figures.overlaps:
             yield OverlapPoint(weighted, entry.iou, *_figures(entry.tally))
 
 

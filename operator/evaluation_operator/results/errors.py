@@ -7,24 +7,16 @@ into the attempt that the operator records.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from evaluation_operator.api.base import RpcStatus
 from evaluation_operator.api.codes import Code
 from evaluation_operator.api.verdict import Verdict
 from evaluation_operator.domain.conditions import clip
+from evaluation_operator.domain.facts import Failure
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.redaction import redact
 
 _FAILURES_KEPT = 5
-
-
-@dataclass(frozen=True, slots=True)
-class PartialFailure:
-    """A google.rpc.Status: one row or item, and what is wrong with it."""
-
-    code: int
-    message: str
 
 
 class RunError(Exception):
@@ -34,7 +26,7 @@ class RunError(Exception):
     code = Code.INTERNAL
     reason: Reason = Reason.INTERNAL
 
-    def __init__(self, message: str, partial_failures: Sequence[PartialFailure] = ()) -> None:
+    def __init__(self, message: str, partial_failures: Sequence[Failure] = ()) -> None:
         self.message = redact(message)
         super().__init__(self.message)
         self.partial_failures = tuple(partial_failures)

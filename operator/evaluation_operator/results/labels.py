@@ -7,8 +7,6 @@ the run went on there are late-labels.parquet and late-labels.json beside them, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -19,7 +17,7 @@ from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.results import layout
 from evaluation_operator.results.errors import Unavailable
 from evaluation_operator.results.folder import Folder
-from evaluation_operator.results.parquet import column, write_lines
+from evaluation_operator.results.parquet import column, store_lines
 
 LABELS_SCHEMA: Final = pa.schema(
     [
@@ -85,10 +83,7 @@ def write_labels(
     folder: Folder, files: LabelFiles, lines: Iterable[LabelLine], summary: LabelSummary
 ) -> None:
     """The labels, then the file that says that they are whole. Raises Unavailable."""
-    with TemporaryDirectory(prefix="labels-") as scratch:
-        local = Path(scratch) / files.lines
-        write_lines(local, LABELS_SCHEMA, lines)
-        folder.store(local, files.lines)
+    store_lines(folder, files.lines, LABELS_SCHEMA, lines)
     write_summary(folder, files, summary)
 
 
@@ -110,6 +105,14 @@ def read_summary(folder: Folder, files: LabelFiles = FIRST) -> LabelSummary | No
         raise Unavailable(
             f"{folder.uri}/{files.summary}: {place}: {first['msg']}; not as written: remove it"
         ) from error
+
+
+def read_lines(folder: Folder, files: LabelFiles = FIRST) -> Iterator[LabelLine]:
+    """What people said, an item a line; none without the file. Raises Unavailable."""
+    if folder.exists(files.lines):
+        for batch in folder.batches(files.lines, LABELS_SCHEMA.names):
+            for line in batch.to_pylist():
+                yield LabelLine(*line.values())
 
 
 def read_truths(folder: Folder, files: LabelFiles = FIRST) -> Iterator[tuple[str, str, int, str]]:

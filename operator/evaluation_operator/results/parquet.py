@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from evaluation_operator.results.folder import Folder
 
 ABOUT: Final = b"about"
 """The key of a column's metadata under which its meaning stands."""
@@ -70,6 +73,16 @@ def write_lines(path: Path, schema: pa.Schema, lines: Iterable[Sequence[object]]
     with LineWriter(path, schema) as file:
         for line in lines:
             file.write(line)
+
+
+def store_lines(
+    folder: Folder, name: str, schema: pa.Schema, lines: Iterable[Sequence[object]]
+) -> None:
+    """The whole file, in a run's folder. Raises Unavailable."""
+    with TemporaryDirectory(prefix="lines-") as scratch:
+        local = Path(scratch) / name
+        write_lines(local, schema, lines)
+        folder.store(local, name)
 
 
 def _table_of(lines: Sequence[Sequence[object]], schema: pa.Schema) -> pa.Table:

@@ -28,7 +28,7 @@ from evaluation_operator.results.curves import (
 from evaluation_operator.results.errors import InvalidRun, NotWhole
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.items import ITEMS_SCHEMA, ItemFilter, ItemLine, item_line
-from evaluation_operator.results.labels import LABELS_SCHEMA, LabelLine, LabelSummary
+from evaluation_operator.results.labels import LabelLine, LabelSummary
 from evaluation_operator.results.layout import Manifest
 
 _Line = TypeVar("_Line")
@@ -63,37 +63,41 @@ class Run:
 
     @cached_property
     def manifest(self) -> Manifest:
-        manifest = self._find_manifest()
-        if manifest is None:
+        if not self._has_manifest():
             raise NotWhole(f"{self.folder.uri}: no {layout.MANIFEST}: the run has not written all")
-        return manifest
+        try:
+            return Manifest.from_dict(self.folder.read_json(layout.MANIFEST))
+        except ValidationError as error:
+            raise InvalidRun(
+                f"{self.folder.uri}/{layout.MANIFEST}: {error.errors()[0]['msg']}; not as written"
+            ) from error
 
     @property
     def is_whole(self) -> bool:
         """Whether the run has written everything, and everything is still there."""
-        return self._find_manifest() is not None and not self.missing()
+        return self._has_manifest() and not self.missing()
 
     def missing(self) -> tuple[str, ...]:
         """Files that the run has written and that are gone, or have another size."""
-        files = self.manifest.files
+        folder, files = self._of_whole(), self.manifest.files
         if files is None:
-            return tuple(it for it in _FIRST_VERSION if not self.folder.exists(it))
-        return tuple(sorted(it for it, size in files.items() if self.folder.size(it) != size))
+            return tuple(it for it in _FIRST_VERSION if not folder.exists(it))
+        return tuple(sorted(it for it, size in files.items() if folder.size(it) != size))
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """The label set, in its order. Version 1 tells it by the confusion matrix alone: empty
         where there is none."""
+        folder = self._of_whole()
         if self.manifest.version > 1:
             return tuple(self.manifest.annotation_specs)
-        if not self.folder.exists(layout.CONFUSION):
+        if not folder.exists(layout.CONFUSION):
             return ()
         cells = self._lines(layout.CONFUSION, CONFUSION_SCHEMA, Cell)
         return tuple(dict.fromkeys(cell.truth for cell in cells))
 
     def evaluation(self) -> Evaluation:
-        content = self._of_whole().read_json(layout.EVALUATION)
-        return Evaluation.from_dict(content)
+        return Evaluation.from_dict(self._of_whole().read_json(layout.EVALUATION))
 
     def curve(
         self, label: str | None = None, *, cut: str = "every", weighted: bool = False
@@ -126,7 +130,8 @@ class Run:
         if limit < 1:
             raise ValueError(f"limit: {limit}; ask for at least one item")
         lines: list[ItemLine] = []
-        for batch in self._item_batches(0 if after is None else after + 1):
+        first = 0 if after is None else after + 1
+        for batch in self._batches(layout.ITEMS, ITEMS_SCHEMA, from_line=first):
             found = batch if wanted is None else wanted.among(batch, self.labels)
             more = found.slice(0, limit + 1 - len(lines)).to_pylist()
             lines.extend(item_line(values) for values in more)
@@ -141,7 +146,7 @@ class Run:
         numbers = pa.array(sorted(set(items)), pa.int64())
         found = (
             batch.filter(pc.is_in(batch["item"], value_set=numbers))
-            for batch in self._of_whole().batches(layout.BOXES, BOXES_SCHEMA.names)
+            for batch in self._batches(layout.BOXES, BOXES_SCHEMA)
         )
         return tuple(BoxLine(**values) for batch in found for values in batch.to_pylist())
 
@@ -158,42 +163,33 @@ class Run:
 
     def label_lines(self) -> Iterator[LabelLine]:
         """What people said, an item a line; none where they were not asked."""
-        if self.folder.exists(layout.LABELS):
-            for batch in self.folder.batches(layout.LABELS, LABELS_SCHEMA.names):
-                for values in batch.to_pylist():
-                    yield LabelLine(*values.values())
+        return labels.read_lines(self.folder)
 
-    def _find_manifest(self) -> Manifest | None:
-        if not self.folder.exists(layout.MANIFEST):
-            return None
-        try:
-            manifest = Manifest.from_dict(self.folder.read_json(layout.MANIFEST))
-        except ValidationError as error:
-            raise InvalidRun(
-                f"{self.folder.uri}/{layout.MANIFEST}: {error.errors()[0]['msg']}; not as written"
-            ) from error
-        if manifest.version > layout.VERSION:
-            raise InvalidRun(
-                f"{self.folder.uri}: results of version {manifest.version}, and this program reads "
-                f"up to {layout.VERSION}: use one that is as new as the evaluator"
-            )
-        return manifest
-
-    def _of_whole(self) -> Folder:
-        assert self.manifest is not None
-        return self.folder
+    def _has_manifest(self) -> bool:
+        return self.folder.exists(layout.MANIFEST)
 
     def _is_of_boxes(self) -> bool:
+        folder = self._of_whole()
         if self.manifest.version > 1:
             return self.manifest.annotation_type is AnnotationType.IMAGE_BOUNDING_BOX
-        return self.folder.exists(layout.BOXES)
+        return folder.exists(layout.BOXES)
 
-    def _item_batches(self, from_line: int) -> Iterator[pa.RecordBatch]:
-        folder = self._of_whole()
-        return folder.batches(layout.ITEMS, ITEMS_SCHEMA.names, from_line=from_line)
+    def _batches(
+        self, name: str, schema: pa.Schema, *, from_line: int = 0
+    ) -> Iterator[pa.RecordBatch]:
+        return self._of_whole().batches(name, schema.names, from_line=from_line)
+
+    def _of_whole(self) -> Folder:
+        version = self.manifest.version
+        if version > layout.VERSION:
+            raise InvalidRun(
+                f"{self.folder.uri}: results of version {version}, and this program reads up to "
+                f"{layout.VERSION}: use one that is as new as the evaluator"
+            )
+        return self.folder
 
     def _lines(self, name: str, schema: pa.Schema, line: type[_Line]) -> Iterator[_Line]:
-        for batch in self._of_whole().batches(name, schema.names):
+        for batch in self._batches(name, schema):
             for values in batch.to_pylist():
                 yield line(**values)
 

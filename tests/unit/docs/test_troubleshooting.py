@@ -161,7 +161,7 @@ def test_every_code_of_a_failure_is_explained() -> None:
             match node:
                 case ast.Attribute(ast.Name("Code"), name):
                     named.add(Code[name])
-                case ast.Call(ast.Name("Failure" | "PartialFailure"), [ast.Constant(value), *_]):
+                case ast.Call(ast.Name("Failure"), [ast.Constant(value), *_]):
                     bare.add(value)
                 case ast.keyword("code", ast.Constant(int() as value)):
                     bare.add(value)

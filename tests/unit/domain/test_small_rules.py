@@ -198,16 +198,21 @@ def test_a_termination_message_is_read_or_ignored(message: str, want_code: int |
     assert (pod.verdict.failure.code if pod.verdict else None) == want_code
 
 
-def test_half_a_pair_in_the_last_words_of_a_pod_is_told_as_a_question_mark() -> None:
-    """JSON can say half a surrogate pair, UTF-8 cannot: each turn of the job ended there, and it
-    never ran again."""
+def failed_with(message: str, code: int) -> JobWorld:
+    """A job whose first run's pod has ended with these words, once everything has settled."""
     world = JobWorld()
     world.at_slot(0)
     [run] = world.active
     world.start_pod(run)
-    world.fail(run, message="no \ud800 label", code=3)
-
+    world.fail(run, message=message, code=code)
     world.settle()
+    return world
+
+
+def test_half_a_pair_in_the_last_words_of_a_pod_is_told_as_a_question_mark() -> None:
+    """JSON can say half a surrogate pair, UTF-8 cannot: each turn of the job ended there, and it
+    never ran again."""
+    world = failed_with("no \ud800 label", code=3)
 
     assert world.active == []
     assert "no ? label" in str(world.status["attempts"])
@@ -215,13 +220,7 @@ def test_half_a_pair_in_the_last_words_of_a_pod_is_told_as_a_question_mark() -> 
 
 def test_a_pod_that_says_a_code_that_there_is_not_fails_its_run_all_the_same() -> None:
     """The API server takes no such status: each turn of the job ended there, and the run stayed."""
-    world = JobWorld()
-    world.at_slot(0)
-    [run] = world.active
-    world.start_pod(run)
-    world.fail(run, message="nothing", code=99)
-
-    world.settle()
+    world = failed_with("nothing", code=99)
 
     assert world.active == []
     assert world.status["attempts"][0]["partialFailures"][0]["code"] == 2

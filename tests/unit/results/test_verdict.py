@@ -6,12 +6,13 @@ import json
 
 from evaluation_operator.api.codes import Code
 from evaluation_operator.api.verdict import LIMIT_BYTES, read_verdict
+from evaluation_operator.domain.facts import Failure
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.results.errors import NothingUsable, PartialFailure, termination_message
+from evaluation_operator.results.errors import NothingUsable, termination_message
 
 
 def test_a_verdict_comes_back_as_it_was_written() -> None:
-    failures = [PartialFailure(3, "item e1/0: no label"), PartialFailure(3, "item e2/0: twice")]
+    failures = [Failure(3, "item e1/0: no label"), Failure(3, "item e2/0: twice")]
     said = read_verdict(termination_message(NothingUsable("none of 2 items", failures)))
     assert said is not None
     assert (said.code, said.status) == (Code.FAILED_PRECONDITION, "FAILED_PRECONDITION")
@@ -22,7 +23,7 @@ def test_a_verdict_comes_back_as_it_was_written() -> None:
 
 
 def test_the_longest_verdict_is_kept_whole_by_kubernetes() -> None:
-    failures = [PartialFailure(3, "ä" * 9999)] * 9
+    failures = [Failure(3, "ä" * 9999)] * 9
     text = termination_message(NothingUsable("ä" * 9999, failures))
     assert len(text.encode()) <= LIMIT_BYTES
     said = read_verdict(text)
@@ -31,7 +32,7 @@ def test_the_longest_verdict_is_kept_whole_by_kubernetes() -> None:
 
 
 def test_single_failures_go_where_even_these_are_too_long() -> None:
-    failures = [PartialFailure(3, "\x01" * 9999)] * 9
+    failures = [Failure(3, "\x01" * 9999)] * 9
     text = termination_message(NothingUsable("\x01" * 300, failures))
     assert len(text.encode()) <= LIMIT_BYTES
     said = read_verdict(text)
