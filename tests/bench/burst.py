@@ -27,7 +27,7 @@ from typing import Any
 import aiohttp
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.domain.manifests import build_dataset, build_run_job
+from evaluation_operator.domain.manifests import build_dataset, build_run_job, first_job
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.schedule import next_run_time
 from evaluation_operator.kube import (
@@ -222,11 +222,12 @@ def _run_bodies(job: EvaluationJob) -> tuple[str, bytes, str, bytes]:
     time_ = next_run_time(job.created, 1, datetime.now(UTC))
     namespace = job.metadata.namespace
     dataset = build_dataset(job, time_, (), labels=["0", "1"])
-    run = build_run_job(dataset, job, None, Policy())
-    run["metadata"]["ownerReferences"] = dataset["metadata"]["ownerReferences"]
+    run = build_run_job(dataset.metadata, first_job(dataset), job, None, Policy())
+    (owner,) = dataset.metadata.owner_references
+    run["metadata"]["ownerReferences"] = [owner.to_dict()]
     return (
         DATASETS.path(namespace),
-        json.dumps(dataset).encode(),
+        json.dumps(dataset.to_dict()).encode(),
         JOBS.path(namespace),
         json.dumps(run).encode(),
     )

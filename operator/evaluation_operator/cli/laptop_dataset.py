@@ -12,18 +12,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from evaluation_operator.api.annotation_spec_set import AnnotationSpecSet
 from evaluation_operator.api.base import API_VERSION, Resource, TimeSpan
 from evaluation_operator.api.codes import Code
-from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.api.dataset import Dataset, RunWindow
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.api.input_config import InputConfig, TableSource
 from evaluation_operator.api.names import parse_annotation_spec_set_name
 from evaluation_operator.cli.errors import CliError
-from evaluation_operator.domain.cover import Window
 from evaluation_operator.domain.manifests import build_dataset, build_version_dataset
+from evaluation_operator.domain.tables import table_source
 from evaluation_operator.offline import (
     Manifest,
     believed_namespace,
@@ -57,14 +58,11 @@ def build_laptop_dataset(files: Iterable[str], wishes: Wishes, now: datetime) ->
     """
     bodies = _valid_bodies(files)
     datasets = _of_kind(bodies, Dataset)
-    if datasets:
-        body = _only(datasets, "Dataset").to_dict()
-        if wishes.window is not None:
-            raise CliError("--window: a Dataset has its windows: leave the option or it out")
-    else:
-        body = _of_job(bodies, wishes, now)
-    _apply(body["spec"], wishes)
-    return Dataset.from_dict(body)
+    if not datasets:
+        return _wished(_of_job(bodies, wishes, now), wishes)
+    if wishes.window is not None:
+        raise CliError("--window: a Dataset has its windows: leave the option or it out")
+    return _wished(_only(datasets, "Dataset"), wishes)
 
 
 def read_job_manifest(files: Iterable[str], name: str | None) -> EvaluationJob:
@@ -105,38 +103,35 @@ def _only(found: Sequence[R], what: str, cure: str = "give the files of one") ->
     raise CliError(f"-f: {len(found)} of {what} in these files ({names}): {cure}")
 
 
-def _of_job(bodies: Sequence[Mapping[str, Any]], wishes: Wishes, now: datetime) -> Body:
+def _of_job(bodies: Sequence[Mapping[str, Any]], wishes: Wishes, now: datetime) -> Dataset:
     job = _job(bodies, wishes.job)
     labels = _labels(bodies, job)
     unknown = [label for label in wishes.labels if label not in labels]
     if unknown:
         raise CliError(f"--label: {unknown[0]!r} is none of the labels {', '.join(labels)}")
+    if not table_source(job).results_uri:
+        # The kind wants a place for results; without --results nothing is written there.
+        spec = job.spec.model_copy(update={"results_uri": Path("/").as_uri()})
+        job = job.model_copy(update={"spec": spec})
     versions = _of_kind(bodies, EvaluationJobVersion)
     versions = [it for it in versions if it.spec.evaluation_job == job.name]
     if versions:
         version = _identified(_only(versions, "EvaluationJobVersion"), job.namespace)
         number = version.status.number or 1
-        body = build_version_dataset(version, job, number, now, labels=labels)
-        if wishes.window is not None:
-            body["spec"].pop("sourceDataset", None)
+        dataset = build_version_dataset(version, job, number, now, labels=labels)
     else:
-        body = build_dataset(job, now, (), labels=labels)
-        body["spec"]["allRows"] = True
-    if wishes.window is not None:
-        window = Window(wishes.window.start_time, wishes.window.end_time)
-        body["spec"] |= {"windows": [_span(window)], "allRows": False}
-    # Which rows came late is told of a job's own runs alone.
-    return body
+        dataset = build_dataset(job, now, (), labels=labels)
+        dataset = _with_spec(dataset, all_rows=True)
+    if wishes.window is None:
+        return dataset
+    window = RunWindow(start_time=wishes.window.start_time, end_time=wishes.window.end_time)
+    return _with_spec(dataset, windows=[window], all_rows=False, source_dataset=None)
 
 
 def _job(bodies: Sequence[Mapping[str, Any]], name: str | None) -> EvaluationJob:
     jobs = [it for it in _of_kind(bodies, EvaluationJob) if name in (None, it.name)]
     what = f"EvaluationJob {name}" if name else "EvaluationJob"
     return _identified(_only(jobs, what, "choose one with --job"))
-
-
-def _span(window: Window) -> Body:
-    return TimeSpan(start_time=window.start, end_time=window.end).to_dict()
 
 
 def _labels(bodies: Sequence[Mapping[str, Any]], job: EvaluationJob) -> list[str]:
@@ -162,14 +157,31 @@ def _identified(item: R, namespace: str = "") -> R:
     return item.model_copy(update={"metadata": metadata.model_copy(update=known)})
 
 
-def _apply(spec: Body, wishes: Wishes) -> None:
+def _wished(dataset: Dataset, wishes: Wishes) -> Dataset:
     if wishes.table_uri is not None:
-        config = spec["inputConfigs"][0]
-        config.pop("bigquerySource", None)
-        config["tableSource"] = {"inputUri": wishes.table_uri}
+        (config,) = dataset.spec.input_configs
+        source = TableSource(input_uri=wishes.table_uri)
+        changed = config.model_copy(update={"bigquery_source": None, "table_source": source})
+        dataset = _with_spec(dataset, input_configs=[changed])
     if wishes.thresholds:
-        spec["scoreThresholds"] = list(wishes.thresholds)
+        dataset = _with_spec(dataset, score_thresholds=list(wishes.thresholds))
     if wishes.labels:
-        spec["sliceLabels"] = list(wishes.labels)
-    # The kind wants a place for results; without --results nothing is written there.
-    spec["resultsUri"] = wishes.results_uri or spec.get("resultsUri") or Path("/").as_uri()
+        dataset = _with_spec(dataset, slice_labels=list(wishes.labels))
+    if wishes.results_uri:
+        dataset = _with_spec(dataset, results_uri=wishes.results_uri)
+    return Dataset.from_dict(dataset.to_dict())
+
+
+class _SpecChanges(TypedDict, total=False):
+    input_configs: list[InputConfig]
+    windows: list[RunWindow]
+    all_rows: bool
+    source_dataset: str | None
+    score_thresholds: list[float]
+    slice_labels: list[str]
+    results_uri: str
+
+
+def _with_spec(dataset: Dataset, **changes: Unpack[_SpecChanges]) -> Dataset:
+    spec = dataset.spec.model_copy(update=changes)
+    return dataset.model_copy(update={"spec": spec})

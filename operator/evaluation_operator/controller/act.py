@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from evaluation_operator.api.base import ObjectMeta
+from evaluation_operator.api.base import ObjectMeta, OwnerReference
+from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.places import Places
@@ -183,11 +184,10 @@ class Actor:
         self._written(turn, body)
 
     async def _create_run(
-        self, key: Key, dataset: Mapping[str, Any], job: Mapping[str, Any]
+        self, key: Key, dataset: Dataset, job: Mapping[str, Any]
     ) -> list[EventRecord]:
-        name = dataset["metadata"]["name"]
-        owner = controller_uid(dataset["metadata"])
-        body, created = await self._create(DATASETS, key, dataset, owner)
+        name, owner = dataset.metadata.name, dataset.metadata.controller_uid() or ""
+        body, created = await self._create(DATASETS, key, dataset.to_dict(), owner)
         self._learn(key if created else None, "Dataset", body, False)
         await self._create_job(key, job, body["metadata"]["uid"])
         return [EventRecord(Reason.RUN_CREATED, f"created run {name}")] if created else []
@@ -201,9 +201,9 @@ class Actor:
         if stored["metadata"]["uid"] != root.uid:
             self._learn(key, "Dataset", stored, False)
             raise Conflict(f"Dataset {root.name} was replaced")
-        wanted = build_revision(stored, revision)
-        owner = controller_uid(wanted["metadata"])
-        body, created = await self._create(DATASETS, key, wanted, owner)
+        wanted = build_revision(Dataset.from_dict(stored), revision)
+        owner = wanted.metadata.controller_uid() or ""
+        body, created = await self._create(DATASETS, key, wanted.to_dict(), owner)
         self._learn(key if created else None, "Dataset", body, False)
         if not created:
             raise Conflict(f"Dataset {body['metadata']['name']} is there already")
@@ -302,20 +302,20 @@ class Actor:
                 LoggerRefusal(service, Reason.LOGGER_REFUSED, kserve_fault(error).message)
             ) from error
 
-    async def _own_version(self, turn: Turn, owner: Mapping[str, Any]) -> None:
+    async def _own_version(self, turn: Turn, owner: OwnerReference) -> None:
         """Raises Conflict when the job is another one by now, or goes: the garbage collector would
         take the version along, though its owner may have wanted it to stay."""
-        key, name = turn.key, owner["name"]
+        key, name = turn.key, owner.name
         try:
             body = await self._kube.get(EVALUATION_JOBS, key.namespace, name)
         except NotFound as error:
             raise Conflict(f"EvaluationJob {name} is gone: {error.message}") from error
         metadata = body["metadata"]
-        if metadata["uid"] != owner["uid"] or "deletionTimestamp" in metadata:
+        if metadata["uid"] != owner.uid or "deletionTimestamp" in metadata:
             self._learn(key, EVALUATION_JOBS.kind, body, False)
             raise Conflict(f"EvaluationJob {name} is being deleted, or another one by now")
         known = bool(turn.metadata.owner_references)
-        await self._edit_own(turn, _append("ownerReferences", dict(owner), known))
+        await self._edit_own(turn, _append("ownerReferences", owner.to_dict(), known))
 
     async def _remove_finalizer(self, turn: Turn) -> None:
         """The decision does not know the whole list, which may be long: look where it stands."""

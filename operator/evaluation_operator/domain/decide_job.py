@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from evaluation_operator.api.dataset import RunResult
 from evaluation_operator.api.evaluation_job import EvaluationJob
@@ -22,7 +21,7 @@ from evaluation_operator.domain.faults import listed
 from evaluation_operator.domain.future import believed_runs, believed_status
 from evaluation_operator.domain.leftovers import end_left_over
 from evaluation_operator.domain.logger_slot import follow_logger, release_logger
-from evaluation_operator.domain.manifests import build_dataset, build_run_job
+from evaluation_operator.domain.manifests import build_run_job, run_metadata
 from evaluation_operator.domain.plan import (
     AddFinalizer,
     CreateRunJob,
@@ -57,7 +56,7 @@ from evaluation_operator.domain.revisions import MAX_ACTIVE_REVISIONS, due_revis
 from evaluation_operator.domain.snapshot import JobSnapshot, Run
 from evaluation_operator.domain.stalled import pod_faults
 from evaluation_operator.domain.standing import Phase, later
-from evaluation_operator.domain.steps import StepJob, begun_at, step_job, step_of
+from evaluation_operator.domain.steps import begun_at, step_job, step_of
 from evaluation_operator.domain.tables import is_found_good, table_source
 from evaluation_operator.domain.troubles import is_same
 
@@ -240,15 +239,10 @@ def _with_job(
     if not draft.take_place(begun_at(run.dataset)):
         message = no_place(job.namespace, policy)
         return replace(progress, reason=Reason.TOO_MANY_RUNS, message=message, is_held_up=True)
-    draft.actions.append(CreateRunJob(run.dataset, _job_body_for(job, run, step, policy)))
+    metadata = run_metadata(job, run.dataset.name, uid=run.dataset.uid)
+    body = build_run_job(metadata, step, job, job.spec.run_template, policy)
+    draft.actions.append(CreateRunJob(run.dataset, body))
     return progress
-
-
-def _job_body_for(job: EvaluationJob, run: Run, step: StepJob, policy: Policy) -> dict[str, Any]:
-    dataset = build_dataset(job, run.dataset.scheduled_time, run.dataset.windows, labels=())
-    dataset["metadata"] |= {"name": run.dataset.name, "uid": run.dataset.uid}
-    dataset["metadata"]["labels"][naming.LABEL_DATASET] = run.dataset.name
-    return build_run_job(dataset, job, job.spec.run_template, policy, step)
 
 
 def _check_table_again(draft: JobDraft, snapshot: JobSnapshot, now: datetime) -> None:

@@ -24,7 +24,9 @@ from evaluation_operator.domain.leftovers import end_left_over
 from evaluation_operator.domain.manifests import (
     build_run_job,
     build_version_dataset,
+    first_job,
     owner_reference,
+    run_metadata,
 )
 from evaluation_operator.domain.naming import FINALIZER_ORPHAN
 from evaluation_operator.domain.plan import (
@@ -48,7 +50,7 @@ from evaluation_operator.domain.progress import (
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Run, VersionSnapshot
 from evaluation_operator.domain.standing import Phase, later
-from evaluation_operator.domain.steps import begun_at
+from evaluation_operator.domain.steps import Step, begun_at, step_job
 from evaluation_operator.domain.troubles import is_same
 from evaluation_operator.domain.version_gates import (
     never_starts,
@@ -186,8 +188,9 @@ def _create(draft: _Draft, snapshot: VersionSnapshot, number: int, policy: Polic
         return
     dataset = build_version_dataset(draft.version, job, number, draft.now, labels=labels)
     template = _template(draft.version, job)
-    draft.actions.append(CreateRun(dataset, build_run_job(dataset, job, template, policy)))
-    draft.update(dataset=dataset["metadata"]["name"])
+    run_job = build_run_job(dataset.metadata, first_job(dataset), job, template, policy)
+    draft.actions.append(CreateRun(dataset, run_job))
+    draft.update(dataset=dataset.metadata.name)
     _report(draft, VersionState.CREATING, Reason.STARTING, "the run is being created")
 
 
@@ -263,10 +266,15 @@ def _tell_trouble(draft: _Draft, progress: Progress) -> str:
 
 def _ensure_job(draft: _Draft, job: EvaluationJob, run: Run, policy: Policy) -> None:
     version = draft.version
-    dataset = build_version_dataset(version, job, draft.status.number or 1, draft.now, labels=())
-    dataset["metadata"]["uid"] = run.dataset.uid
+    step = step_job(run.dataset.name, Step.RUN)
+    assert step is not None, "it waits for nobody"
+    metadata = run_metadata(
+        job, run.dataset.name, uid=run.dataset.uid, version=version.metadata.name
+    )
     template = _template(version, job)
-    draft.actions.append(CreateRunJob(run.dataset, build_run_job(dataset, job, template, policy)))
+    draft.actions.append(
+        CreateRunJob(run.dataset, build_run_job(metadata, step, job, template, policy))
+    )
 
 
 def _template(version: EvaluationJobVersion, job: EvaluationJob) -> RunTemplate | None:

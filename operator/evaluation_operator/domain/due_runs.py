@@ -15,7 +15,7 @@ from evaluation_operator.domain.flushing import (
     judge_flushing,
     sampler_behind,
 )
-from evaluation_operator.domain.manifests import build_dataset, build_run_job
+from evaluation_operator.domain.manifests import build_dataset, build_run_job, first_job
 from evaluation_operator.domain.plan import CreateRun, EventRecord
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.progress import no_place
@@ -129,10 +129,9 @@ def _start_runs(draft: JobDraft, snapshot: JobSnapshot, slot: datetime, policy: 
         dataset = build_dataset(
             job, time, windows, labels=snapshot.labels or (), instruction=snapshot.instruction
         )
-        name = dataset["metadata"]["name"]
-        draft.actions.append(
-            CreateRun(dataset, build_run_job(dataset, job, job.spec.run_template, policy))
-        )
+        name, template = dataset.metadata.name, job.spec.run_template
+        run_job = build_run_job(dataset.metadata, first_job(dataset), job, template, policy)
+        draft.actions.append(CreateRun(dataset, run_job))
         active.append(_new_run(job, name, time))
         draft.update(last_run_time=time)
     draft.update(active=active)

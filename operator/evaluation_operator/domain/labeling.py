@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from evaluation_operator.api.dataset import DatasetLabeling, LabelingInstruction
 from evaluation_operator.api.evaluation_job import EvaluationJob, OnDelete
 from evaluation_operator.api.evaluation_job_config import AnswerAggregationType
 from evaluation_operator.api.instruction import InstructionSpec
 
 
-def labeling_spec(job: EvaluationJob, instruction: InstructionSpec) -> dict[str, Any]:
+def labeling_spec(job: EvaluationJob, instruction: InstructionSpec) -> DatasetLabeling:
     """All that whoever brings the tasks to people needs, as it is when the run begins."""
     config, wishes = job.spec.evaluation_job_config, job.spec.labeling
     human = config.human_annotation_config
@@ -19,7 +17,7 @@ def labeling_spec(job: EvaluationJob, instruction: InstructionSpec) -> dict[str,
     boxes, metadata = config.bounding_poly_config, config.input_config.classification_metadata
     sentiment = text.sentiment_config if text is not None else None
     pdf = instruction.pdf_instruction
-    labeling = DatasetLabeling(
+    return DatasetLabeling(
         backend=wishes.backend if wishes else None,
         instruction=LabelingInstruction(
             display_name=instruction.display_name,
@@ -44,4 +42,3 @@ def labeling_spec(job: EvaluationJob, instruction: InstructionSpec) -> dict[str,
         label_group=human.label_group,
         annotated_dataset_display_name=human.annotated_dataset_display_name,
     )
-    return labeling.to_dict()

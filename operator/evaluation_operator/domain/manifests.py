@@ -11,9 +11,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from evaluation_operator.api.base import API_VERSION, format_time
+from evaluation_operator.api.base import API_VERSION, ObjectMeta, OwnerReference, format_time
+from evaluation_operator.api.dataset import (
+    Dataset,
+    DatasetAlert,
+    DatasetLabeling,
+    DatasetSpec,
+    JobReference,
+    RunWindow,
+    VersionReference,
+)
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
+from evaluation_operator.api.evaluation_options import EvaluationConfig
 from evaluation_operator.api.instruction import InstructionSpec
 from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_model_version
 from evaluation_operator.api.run_template import RunTemplate
@@ -51,14 +61,10 @@ NOT_RETRIED_EXIT_CODES = [2, 65, 66]
 """Exit codes of a run's program that another attempt cannot change."""
 
 
-def owner_reference(kind: str, name: str, uid: str, *, api_version: str = API_VERSION) -> Body:
-    return {
-        "apiVersion": api_version,
-        "kind": kind,
-        "name": name,
-        "uid": uid,
-        "controller": True,
-    }
+def owner_reference(
+    kind: str, name: str, uid: str, *, api_version: str = API_VERSION
+) -> OwnerReference:
+    return OwnerReference(api_version=api_version, kind=kind, name=name, uid=uid, controller=True)
 
 
 def lease_for_model_version(job: EvaluationJob, resource_version: str | None = None) -> Body:
@@ -71,7 +77,7 @@ def lease_for_model_version(job: EvaluationJob, resource_version: str | None = N
             naming.LABEL_COMPONENT: naming.COMPONENT_MODEL_VERSION,
         },
         "ownerReferences": [
-            owner_reference("EvaluationJob", job.metadata.name, job.metadata.uid),
+            owner_reference("EvaluationJob", job.metadata.name, job.metadata.uid).to_dict(),
         ],
     }
     if resource_version is not None:
@@ -91,19 +97,25 @@ def build_dataset(
     *,
     labels: Sequence[str],
     instruction: InstructionSpec | None = None,
-) -> Body:
+) -> Dataset:
     """The Dataset of a scheduled run, owned by its job. With an instruction, people are asked for
     the ground truth that is missing, if the job wants that."""
-    name = naming.run_name(job.metadata.name, scheduled_time)
-    spec = _dataset_spec(job, scheduled_time, labels)
+    wishes = job.spec.labeling
+    labeling = None
     if job.spec.label_missing_ground_truth and instruction is not None:
-        spec["labeling"] = labeling_spec(job, instruction)
-    spec["displayName"] = f"{job.metadata.name} {format_time(scheduled_time)}"[:64]
-    spec["windows"] = [_window(window) for window in windows]
-    if job.spec.labeling is not None and job.spec.labeling.minimum_new_labels is not None:
-        spec["minimumNewLabels"] = job.spec.labeling.minimum_new_labels
+        labeling = labeling_spec(job, instruction)
+    spec = _dataset_spec(
+        job,
+        scheduled_time,
+        labels,
+        display_name=f"{job.metadata.name} {format_time(scheduled_time)}",
+        windows=[_window(window) for window in windows],
+        labeling=labeling,
+        minimum_new_labels=wishes.minimum_new_labels if wishes is not None else None,
+    )
+    name = naming.run_name(job.metadata.name, scheduled_time)
     owner = owner_reference("EvaluationJob", job.metadata.name, job.metadata.uid)
-    return dataset_body(job.metadata.namespace, job.metadata.name, name, spec, owner)
+    return Dataset(metadata=run_metadata(job, name, owner=owner), spec=spec)
 
 
 def build_version_dataset(
@@ -113,57 +125,80 @@ def build_version_dataset(
     now: datetime,
     *,
     labels: Sequence[str],
-) -> Body:
+) -> Dataset:
     """The Dataset of a version, owned by it: the job's data under the version's own parameters.
 
     A version never asks people: it evaluates at once, with the labels that are there.
     """
-    name = naming.version_run_name(version.metadata.name)
-    spec = _dataset_spec(job, now, labels)
-    spec["displayName"] = version.metadata.name[:64]
-    spec["evaluationJobVersion"] = {
-        "name": version.metadata.name,
-        "uid": version.metadata.uid,
-        "number": number,
+    wanted, metadata = version.spec, version.metadata
+    window = wanted.window
+    spec = _dataset_spec(
+        job,
+        now,
+        labels,
+        display_name=metadata.name,
+        evaluation_job_version=VersionReference(
+            name=metadata.name, uid=metadata.uid, number=number
+        ),
+        windows=[RunWindow(start_time=window.start_time, end_time=window.end_time)]
+        if window is not None
+        else [],
+        source_dataset=wanted.dataset if window is None else None,
+        all_rows=True if window is None and wanted.dataset is None else None,
+        evaluation_config=wanted.evaluation_config,
+        score_thresholds=wanted.score_thresholds,
+        slice_labels=wanted.labels,
+    )
+    owner = owner_reference("EvaluationJobVersion", metadata.name, metadata.uid)
+    name = naming.version_run_name(metadata.name)
+    return Dataset(metadata=run_metadata(job, name, owner=owner, version=metadata.name), spec=spec)
+
+
+def run_metadata(
+    job: EvaluationJob,
+    name: str,
+    *,
+    owner: OwnerReference | None = None,
+    uid: str = "",
+    version: str | None = None,
+) -> ObjectMeta:
+    """Of the Dataset of a run of the job, with the labels by which it and its Job are found."""
+    labels = run_labels(job.metadata.name, name)
+    if version is not None:
+        labels[naming.LABEL_VERSION] = version
+    return ObjectMeta(
+        name=name,
+        namespace=job.metadata.namespace,
+        uid=uid,
+        labels=labels,
+        owner_references=[owner] if owner is not None else [],
+    )
+
+
+def run_labels(job: str, name: str) -> dict[str, str]:
+    return {
+        naming.LABEL_MANAGED_BY: naming.MANAGED_BY,
+        naming.LABEL_COMPONENT: naming.COMPONENT_RUN,
+        naming.LABEL_JOB: job,
+        naming.LABEL_DATASET: name,
     }
-    wanted = version.spec
-    if wanted.window is not None:
-        spec["windows"] = [wanted.window.to_dict()]
-    elif wanted.dataset is not None:
-        spec["sourceDataset"] = wanted.dataset
-    else:
-        spec["allRows"] = True
-    if wanted.evaluation_config is not None:
-        spec["evaluationConfig"] = wanted.evaluation_config.to_dict()
-    if wanted.score_thresholds:
-        spec["scoreThresholds"] = list(wanted.score_thresholds)
-    if wanted.labels:
-        spec["sliceLabels"] = list(wanted.labels)
-    owner = owner_reference("EvaluationJobVersion", version.metadata.name, version.metadata.uid)
-    body = dataset_body(job.metadata.namespace, job.metadata.name, name, spec, owner)
-    body["metadata"]["labels"][naming.LABEL_VERSION] = version.metadata.name
-    return body
 
 
 def build_run_job(
-    dataset: Body,
+    run: ObjectMeta,
+    step: StepJob,
     job: EvaluationJob,
     template: RunTemplate | None,
     policy: Policy,
-    step: StepJob | None = None,
 ) -> Body:
-    """The Job of a run, by default the first. Its owner's uid is filled in when the Dataset
-    exists."""
-    metadata = dataset["metadata"]
+    """The Job of a step of a run, whose Dataset has the metadata `run`: without a uid as long as it
+    does not exist, and that of its owner is filled in then."""
     source = table_source(job)
-    step = step or first_job(dataset)
-    labels = dict(metadata["labels"])
+    labels = dict(run.labels)
     if step.label is not None:
         labels[naming.LABEL_STEP] = step.label
-    body = _job(metadata["namespace"], step.name, labels)
-    body["metadata"]["ownerReferences"] = [
-        owner_reference("Dataset", metadata["name"], metadata.get("uid", ""))
-    ]
+    body = _job(run.namespace, step.name, labels)
+    body["metadata"]["ownerReferences"] = [owner_reference("Dataset", run.name, run.uid).to_dict()]
     spec = body["spec"]
     spec["activeDeadlineSeconds"] = _or(
         template, "active_deadline_seconds", _default_deadline_seconds(policy)
@@ -175,7 +210,7 @@ def build_run_job(
         spec["suspend"] = True
     environment = [
         _field_env("EVALUATION_NAMESPACE", "metadata.namespace"),
-        {"name": "EVALUATION_DATASET", "value": metadata["name"]},
+        {"name": "EVALUATION_DATASET", "value": run.name},
     ]
     spec["template"]["spec"] = _pod_spec(
         [step.argument], environment, source, template, policy, with_token=True
@@ -183,15 +218,12 @@ def build_run_job(
     return body
 
 
-def first_job(dataset: Body) -> StepJob:
+def first_job(dataset: Dataset) -> StepJob:
     """Where people are asked the first Job only cuts; else the only one does everything."""
-    step = step_job(dataset["metadata"]["name"], Step.CUT if _asks(dataset) else Step.RUN)
+    asks = dataset.spec.labeling is not None
+    step = step_job(dataset.metadata.name, Step.CUT if asks else Step.RUN)
     assert step is not None, "neither waits for people"
     return step
-
-
-def _asks(dataset: Body) -> bool:
-    return "labeling" in dataset["spec"]
 
 
 def build_table_check(job: EvaluationJob, policy: Policy, failed_checks: int = 0) -> Body:
@@ -223,70 +255,64 @@ def build_table_check(job: EvaluationJob, policy: Policy, failed_checks: int = 0
     return body
 
 
-def dataset_body(namespace: str, job: str, name: str, spec: Body, owner: Body) -> Body:
-    """A Dataset of the EvaluationJob named `job`, with the labels by which it is found."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "Dataset",
-        "metadata": {
-            "name": name,
-            "namespace": namespace,
-            "labels": {
-                naming.LABEL_MANAGED_BY: naming.MANAGED_BY,
-                naming.LABEL_COMPONENT: naming.COMPONENT_RUN,
-                naming.LABEL_JOB: job,
-                naming.LABEL_DATASET: name,
-            },
-            "ownerReferences": [owner],
-        },
-        "spec": spec,
-    }
-
-
-def _dataset_spec(job: EvaluationJob, run_time: datetime, labels: Sequence[str]) -> Body:
-    config = job.spec.evaluation_job_config
-    namespace = job.metadata.namespace
-    model = parse_model_version(job.spec.model_version, namespace=namespace)
-    status = job.status
-    spec: Body = {
-        "description": f"Run of EvaluationJob {job.metadata.name}",
-        "inputConfigs": [config.input_config.to_dict()],
-        "evaluationJob": {
-            "name": job.metadata.name,
-            "uid": job.metadata.uid,
-            "createTime": format_time(job.created),
-        },
-        "scheduledTime": format_time(run_time),
-        "modelVersion": {"model": model.model, "version": model.version},
-        "intervalDays": parse_schedule(job.spec.schedule).interval_days,
-        "exampleCount": config.example_count,
-        "exampleSamplePercentage": config.example_sample_percentage,
-        "bigqueryImportKeys": config.bigquery_import_keys.to_dict(),
-        "evaluationConfig": config.evaluation_config.to_dict(),
-        "annotationSpecSet": parse_annotation_spec_set_name(
+def _dataset_spec(
+    job: EvaluationJob,
+    run_time: datetime,
+    labels: Sequence[str],
+    *,
+    display_name: str,
+    windows: list[RunWindow],
+    evaluation_job_version: VersionReference | None = None,
+    source_dataset: str | None = None,
+    all_rows: bool | None = None,
+    evaluation_config: EvaluationConfig | None = None,
+    score_thresholds: Sequence[float] = (),
+    slice_labels: Sequence[str] = (),
+    labeling: DatasetLabeling | None = None,
+    minimum_new_labels: int | None = None,
+) -> DatasetSpec:
+    config, namespace = job.spec.evaluation_job_config, job.metadata.namespace
+    alert = config.evaluation_job_alert_config
+    return DatasetSpec(
+        display_name=display_name[:64],
+        description=f"Run of EvaluationJob {job.metadata.name}",
+        input_configs=[config.input_config],
+        evaluation_job=JobReference(
+            name=job.metadata.name, uid=job.metadata.uid, create_time=job.created
+        ),
+        evaluation_job_version=evaluation_job_version,
+        scheduled_time=run_time,
+        model_version=parse_model_version(job.spec.model_version, namespace=namespace),
+        windows=windows,
+        all_rows=all_rows,
+        paused_spans=list(job.status.paused_spans),
+        source_dataset=source_dataset,
+        minimum_new_labels=minimum_new_labels,
+        label_delay=job.spec.label_delay,
+        interval_days=parse_schedule(job.spec.schedule).interval_days,
+        example_count=config.example_count,
+        example_sample_percentage=config.example_sample_percentage,
+        bigquery_import_keys=config.bigquery_import_keys,
+        evaluation_config=evaluation_config or config.evaluation_config,
+        score_thresholds=list(score_thresholds),
+        slice_labels=list(slice_labels),
+        bounding_box_units=job.spec.bounding_box_units,
+        alert=DatasetAlert(
+            min_acceptable_mean_average_precision=alert.min_acceptable_mean_average_precision
+        )
+        if alert is not None
+        else None,
+        labeling=labeling,
+        annotation_spec_set=parse_annotation_spec_set_name(
             job.spec.annotation_spec_set, namespace=namespace
         ),
-        "annotationSpecs": list(labels),
-        "resultsUri": table_source(job).results_uri,
-        "windows": [],
-        "pausedSpans": [item.to_dict() for item in status.paused_spans or ()],
-    }
-    if job.spec.label_delay is not None:
-        spec["labelDelay"] = job.spec.label_delay
-    if job.spec.bounding_box_units is not None:
-        spec["boundingBoxUnits"] = str(job.spec.bounding_box_units)
-    alert = config.evaluation_job_alert_config
-    if alert is not None:
-        threshold = alert.min_acceptable_mean_average_precision
-        spec["alert"] = {"minAcceptableMeanAveragePrecision": threshold}
-    return spec
+        annotation_specs=list(labels),
+        results_uri=table_source(job).results_uri,
+    )
 
 
-def _window(window: Window) -> Body:
-    body: Body = {"startTime": format_time(window.start), "endTime": format_time(window.end)}
-    if window.failures:
-        body["failures"] = window.failures
-    return body
+def _window(window: Window) -> RunWindow:
+    return RunWindow(start_time=window.start, end_time=window.end, failures=window.failures or None)
 
 
 def _job(namespace: str, name: str, labels: dict[str, str]) -> Body:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from evaluation_operator.api.base import OwnerReference
+from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, Outcome, RevisionFacts
 from evaluation_operator.domain.reasons import Reason
 
@@ -48,14 +50,14 @@ class TakeClaim:
 class OwnVersion:
     """Make the job, `owner`, an owner of its version, so that deleting the job takes it along."""
 
-    owner: Body
+    owner: OwnerReference
 
 
 @dataclass(frozen=True, slots=True)
 class CreateRun:
     """Create the Dataset, then the Job that it owns. The Dataset's name is the lock."""
 
-    dataset: Body
+    dataset: Dataset
     job: Body
 
 

@@ -8,22 +8,19 @@ only if somebody has deleted it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from evaluation_operator.api.dataset import RunResult
+from evaluation_operator.api.base import ObjectMeta
+from evaluation_operator.api.dataset import Dataset, DatasetSpec, Revision, RunResult
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.domain import naming
 from evaluation_operator.domain.facts import DatasetFacts, RevisionFacts
 from evaluation_operator.domain.families import Family, number_of
-from evaluation_operator.domain.manifests import Body, dataset_body
+from evaluation_operator.domain.manifests import run_labels
 from evaluation_operator.domain.plan import CreateRevision
 
 MAX_ACTIVE_REVISIONS = 5
 REQUEST_LENGTH = 512
 TITLE_LENGTH = 64
-NOT_COPIED = ("labeling", "minimumNewLabels")
-"""What of a run's spec its revisions do without: people have been asked, and labels are counted
-for the run alone."""
 
 
 def due_revisions(
@@ -42,31 +39,57 @@ def due_revisions(
     return [action for *_, action in sorted(due, key=lambda item: item[:2])]
 
 
-def build_revision(root: Mapping[str, Any], revision: RevisionFacts) -> Body:
-    """The Dataset of a revision, owned by the run's job; `root` is the run's, as it is stored."""
-    metadata, spec = root["metadata"], root["spec"]
+def build_revision(root: Dataset, revision: RevisionFacts) -> Dataset:
+    """The Dataset of a revision, owned by the run's job; `root` is the run's, as it is stored.
+
+    A revision does without what people were asked, since they have been, and without a number of
+    labels to wait for, since these are counted for the run alone.
+    """
+    spec, suffix = root.spec, f" revision {revision.number}"
+    title = spec.display_name or revision.run
+    revised = DatasetSpec(
+        display_name=title[: TITLE_LENGTH - len(suffix)] + suffix,
+        description=spec.description,
+        input_configs=spec.input_configs,
+        evaluation_job=spec.evaluation_job,
+        evaluation_job_version=spec.evaluation_job_version,
+        scheduled_time=spec.scheduled_time,
+        model_version=spec.model_version,
+        all_rows=spec.all_rows,
+        source_dataset=revision.run,
+        revision=Revision(
+            run=revision.run,
+            number=revision.number,
+            supersedes=revision.supersedes,
+            new_label_count=revision.new_label_count,
+            request=revision.request,
+        ),
+        label_delay=spec.label_delay,
+        interval_days=spec.interval_days,
+        example_count=spec.example_count,
+        example_sample_percentage=spec.example_sample_percentage,
+        bigquery_import_keys=spec.bigquery_import_keys,
+        evaluation_config=spec.evaluation_config,
+        score_thresholds=spec.score_thresholds,
+        slice_labels=spec.slice_labels,
+        bounding_box_units=spec.bounding_box_units,
+        alert=spec.alert,
+        annotation_spec_set=spec.annotation_spec_set,
+        annotation_specs=spec.annotation_specs,
+        results_uri=spec.results_uri,
+    )
     name = naming.revision_name(revision.run, revision.number)
-    suffix = f" revision {revision.number}"
-    title = str(spec.get("displayName") or revision.run)
-    described: Body = {
-        "run": revision.run,
-        "number": revision.number,
-        "supersedes": revision.supersedes,
-        "newLabelCount": revision.new_label_count,
-    }
-    if revision.request is not None:
-        described["request"] = revision.request
-    kept = {key: value for key, value in spec.items() if key not in NOT_COPIED}
-    changes: Body = {
-        "displayName": title[: TITLE_LENGTH - len(suffix)] + suffix,
-        "windows": [],
-        "pausedSpans": [],
-        "sourceDataset": revision.run,
-        "revision": described,
-    }
-    owner = next(item for item in metadata["ownerReferences"] if item.get("controller"))
-    job = spec["evaluationJob"]["name"]
-    return dataset_body(metadata["namespace"], job, name, kept | changes, dict(owner))
+    metadata = root.metadata
+    owners = [owner for owner in metadata.owner_references if owner.controller]
+    return Dataset(
+        metadata=ObjectMeta(
+            name=name,
+            namespace=metadata.namespace,
+            labels=run_labels(spec.evaluation_job.name, name),
+            owner_references=owners[:1],
+        ),
+        spec=revised,
+    )
 
 
 def _revisable(family: Family, active: frozenset[str]) -> DatasetFacts | None:

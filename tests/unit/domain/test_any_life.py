@@ -10,6 +10,7 @@ from itertools import combinations
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from evaluation_operator.api.base import format_time
 from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
 from evaluation_operator.domain.cover import Window, merge, subtract
 from evaluation_operator.domain.facts import DatasetFacts
@@ -212,9 +213,8 @@ class Life(JobWorld):
         plan = super().decide()
         for action in plan.actions:
             if isinstance(action, CreateRun):
-                body = action.dataset
                 assert not self.job.spec.is_paused
-                assert body["spec"]["scheduledTime"] not in self.slots
+                assert format_time(action.dataset.spec.scheduled_time) not in self.slots
         return plan
 
     def settle(self) -> Plan:

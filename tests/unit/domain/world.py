@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from evaluation_operator.api.base import format_time
+from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.api.instruction import InstructionSpec
@@ -166,23 +167,22 @@ class World:
                 self._take_claim(lease)
             case OwnVersion(owner):
                 self._write()
-                self.own["metadata"].setdefault("ownerReferences", []).append(dict(owner))
+                self.own["metadata"].setdefault("ownerReferences", []).append(owner.to_dict())
             case CreateRun(dataset, job):
-                self._create(self.datasets, dataset)
-                self._create_job(job, self.datasets[dataset["metadata"]["name"]])
+                self._create(self.datasets, dataset.to_dict())
+                self._create_job(job, self.datasets[dataset.metadata.name])
             case CreateRevision(root, revision):
-                body = build_revision(self.datasets[root.name], revision)
-                if body["metadata"]["name"] in self.datasets:
+                revised = build_revision(Dataset.from_dict(self.datasets[root.name]), revision)
+                if revised.metadata.name in self.datasets:
                     raise Lost
-                self._create(self.datasets, body)
+                self._create(self.datasets, revised.to_dict())
             case CreateRunJob(facts, job):
                 self._create_job(job, self.datasets[facts.name])
             case CreateTableCheck(job):
                 self._create(self.jobs, job)
             case WriteOutcome(facts, outcome):
                 self._write()
-                dataset = self.datasets[facts.name]
-                if "outcome" in dataset["status"]:
+                if "outcome" in self.datasets[facts.name]["status"]:
                     raise Lost
                 self.commit(facts.name, **outcome.as_operator().to_dict())
             case DeleteJob(facts) | StopRun(job=facts):
