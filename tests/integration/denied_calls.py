@@ -61,7 +61,7 @@ def job(
 
     async def attempt(world: World, kube: Kube) -> None:
         found = await world.lab.kube.get(EVALUATION_JOBS, HOME, "ripeness")
-        body = build_table_check(EvaluationJob.from_dict(found), QUICK)
+        body: Manifest = dict(build_table_check(EvaluationJob.from_dict(found), QUICK))
         change(body["spec"]["template"]["spec"])
         odd = {"name": "evc-odd", "namespace": namespace, **metadata}
         await kube.create(JOBS, namespace, merged(body, {"metadata": odd}))

@@ -220,6 +220,11 @@ class Model(BaseModel):
         """
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
+    def changed(self, **changes: object) -> Self:
+        """The same with other values in the named fields, which are not validated: mypy knows the
+        fields and their types (tests/mypy_changed.py)."""
+        return self.model_copy(update=changes)
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Reads what the API server stores; pydantic's ValidationError if it does not fit."""

@@ -31,7 +31,7 @@ class Verdict(Model):
         text = self.model_dump_json(by_alias=True)
         if len(text.encode()) <= LIMIT_BYTES:
             return text
-        return self.model_copy(update={"partial_failures": []}).model_dump_json(by_alias=True)
+        return self.changed(partial_failures=[]).model_dump_json(by_alias=True)
 
 
 def read_verdict(text: str) -> Verdict | None:

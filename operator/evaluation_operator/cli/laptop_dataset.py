@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any, TypeVar
 
 from evaluation_operator.api.annotation_spec_set import AnnotationSpecSet
 from evaluation_operator.api.base import API_VERSION, Resource, TimeSpan
@@ -20,7 +20,7 @@ from evaluation_operator.api.codes import Code
 from evaluation_operator.api.dataset import Dataset, RunWindow
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
-from evaluation_operator.api.input_config import InputConfig, TableSource
+from evaluation_operator.api.input_config import TableSource
 from evaluation_operator.api.names import parse_annotation_spec_set_name
 from evaluation_operator.cli.errors import CliError
 from evaluation_operator.domain.manifests import build_dataset, build_version_dataset
@@ -111,8 +111,8 @@ def _of_job(bodies: Sequence[Mapping[str, Any]], wishes: Wishes, now: datetime) 
         raise CliError(f"--label: {unknown[0]!r} is none of the labels {', '.join(labels)}")
     if not table_source(job).results_uri:
         # The kind wants a place for results; without --results nothing is written there.
-        spec = job.spec.model_copy(update={"results_uri": Path("/").as_uri()})
-        job = job.model_copy(update={"spec": spec})
+        spec = job.spec.changed(results_uri=Path("/").as_uri())
+        job = job.changed(spec=spec)
     versions = _of_kind(bodies, EvaluationJobVersion)
     versions = [it for it in versions if it.spec.evaluation_job == job.name]
     if versions:
@@ -121,11 +121,13 @@ def _of_job(bodies: Sequence[Mapping[str, Any]], wishes: Wishes, now: datetime) 
         dataset = build_version_dataset(version, job, number, now, labels=labels)
     else:
         dataset = build_dataset(job, now, (), labels=labels)
-        dataset = _with_spec(dataset, all_rows=True)
+        dataset = dataset.changed(spec=dataset.spec.changed(all_rows=True))
     if wishes.window is None:
         return dataset
     window = RunWindow(start_time=wishes.window.start_time, end_time=wishes.window.end_time)
-    return _with_spec(dataset, windows=[window], all_rows=False, source_dataset=None)
+    return dataset.changed(
+        spec=dataset.spec.changed(windows=[window], all_rows=False, source_dataset=None)
+    )
 
 
 def _job(bodies: Sequence[Mapping[str, Any]], name: str | None) -> EvaluationJob:
@@ -148,40 +150,26 @@ def _identified(item: R, namespace: str = "") -> R:
         home = believed_namespace(item)
     name = metadata.name or f"{metadata.generate_name}laptop"
     made_up = uuid.uuid5(uuid.NAMESPACE_DNS, f"{home}.{name}.{item.PLURAL}.evaluations.dev")
-    known = {
-        "name": name,
-        "namespace": home,
-        "uid": metadata.uid or str(made_up),
-        "creation_timestamp": metadata.creation_timestamp or EPOCH,
-    }
-    return item.model_copy(update={"metadata": metadata.model_copy(update=known)})
+    known = metadata.changed(
+        name=name,
+        namespace=home,
+        uid=metadata.uid or str(made_up),
+        creation_timestamp=metadata.creation_timestamp or EPOCH,
+    )
+    return item.changed(metadata=known)
 
 
 def _wished(dataset: Dataset, wishes: Wishes) -> Dataset:
+    spec = dataset.spec
     if wishes.table_uri is not None:
-        (config,) = dataset.spec.input_configs
+        (config,) = spec.input_configs
         source = TableSource(input_uri=wishes.table_uri)
-        changed = config.model_copy(update={"bigquery_source": None, "table_source": source})
-        dataset = _with_spec(dataset, input_configs=[changed])
+        changed = config.changed(bigquery_source=None, table_source=source)
+        spec = spec.changed(input_configs=[changed])
     if wishes.thresholds:
-        dataset = _with_spec(dataset, score_thresholds=list(wishes.thresholds))
+        spec = spec.changed(score_thresholds=list(wishes.thresholds))
     if wishes.labels:
-        dataset = _with_spec(dataset, slice_labels=list(wishes.labels))
+        spec = spec.changed(slice_labels=list(wishes.labels))
     if wishes.results_uri:
-        dataset = _with_spec(dataset, results_uri=wishes.results_uri)
-    return Dataset.from_dict(dataset.to_dict())
-
-
-class _SpecChanges(TypedDict, total=False):
-    input_configs: list[InputConfig]
-    windows: list[RunWindow]
-    all_rows: bool
-    source_dataset: str | None
-    score_thresholds: list[float]
-    slice_labels: list[str]
-    results_uri: str
-
-
-def _with_spec(dataset: Dataset, **changes: Unpack[_SpecChanges]) -> Dataset:
-    spec = dataset.spec.model_copy(update=changes)
-    return dataset.model_copy(update={"spec": spec})
+        spec = spec.changed(results_uri=wishes.results_uri)
+    return Dataset.from_dict(dataset.changed(spec=spec).to_dict())

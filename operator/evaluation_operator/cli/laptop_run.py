@@ -41,8 +41,8 @@ def evaluate_here(dataset: Dataset, *, keeps_results: bool, now: datetime) -> Ev
         raise CliError(_no_rows(dataset, uri), code=Code.FAILED_PRECONDITION)
     if folder is not None:
         return result.evaluation
-    spec = result.evaluation.spec.model_copy(update={"results_uri": ""})
-    return result.evaluation.model_copy(update={"spec": spec})
+    spec = result.evaluation.spec.changed(results_uri="")
+    return result.evaluation.changed(spec=spec)
 
 
 def _evaluate(

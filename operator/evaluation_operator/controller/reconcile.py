@@ -116,7 +116,7 @@ class Reconciler:
             # turn finds the run and reports it.
             return self._clock.now()
         if plan.status is not None:
-            await self._actor.write_status(turn, plan.status)
+            await self._actor.write_status(turn, plan.status.to_dict())
         for action in plan.final_actions:
             await self._perform(turn, action)
         self._publisher.publish(turn.key, plan.events)
@@ -143,7 +143,7 @@ class Reconciler:
                 if isinstance(action, WriteOutcome):
                     await self._actor.perform(turn, action)
             if plan.status is not None:
-                await self._actor.write_status(turn, plan.status)
+                await self._actor.write_status(turn, plan.status.to_dict())
                 self._publisher.publish(key, list(plan.events))
         except (ApiError, Obstructed) as error:
             logger.warning("%s: cannot report: %s", key, error)

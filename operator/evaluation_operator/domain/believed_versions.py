@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic.alias_generators import to_camel
-
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import RunResult
 from evaluation_operator.api.evaluation_job_version import (
@@ -24,14 +22,6 @@ from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Run
 
-_OF_THE_END = (
-    "state",
-    "completion_time",
-    "evaluation",
-    "mean_average_precision",
-    "evaluated_item_count",
-)
-
 
 def believed_version_status(
     version: EvaluationJobVersion, run: Run | None, now: datetime
@@ -43,14 +33,24 @@ def believed_version_status(
     status, events = version.status, []
     if run is not None and _is_contradicted(status.state, run):
         events.append(EventRecord(Reason.STATE_NOT_BELIEVED, _of_state(version, run), warning=True))
-        status = status.model_copy(update=dict.fromkeys(_OF_THE_END) | {"partial_failures": []})
+        status = status.changed(
+            state=None,
+            completion_time=None,
+            evaluation=None,
+            mean_average_precision=None,
+            evaluated_item_count=None,
+            partial_failures=[],
+        )
     outcome = run.dataset.outcome if run is not None else None
-    instead = {"start_time": version.created, "completion_time": outcome.time if outcome else now}
-    for field, taken in instead.items():
-        told: datetime | None = getattr(status, field)
-        if told is not None and is_ahead(told, now):
-            events.append(_of_future(version, field, told, min(taken, now)))
-            status = status.model_copy(update={field: min(taken, now)})
+    begun, ended = status.start_time, status.completion_time
+    if begun is not None and is_ahead(begun, now):
+        taken = min(version.created, now)
+        events.append(_of_future(version, "startTime", begun, taken))
+        status = status.changed(start_time=taken)
+    if ended is not None and is_ahead(ended, now):
+        taken = min(outcome.time if outcome else now, now)
+        events.append(_of_future(version, "completionTime", ended, taken))
+        status = status.changed(completion_time=taken)
     return status, events
 
 
@@ -68,7 +68,7 @@ def _of_future(
     version: EvaluationJobVersion, field: str, told: datetime, taken: datetime
 ) -> EventRecord:
     text = (
-        f"status.{to_camel(field)}: {format_time(told)} lies in the future, and "
+        f"status.{field}: {format_time(told)} lies in the future, and "
         f"{format_time(taken)} is taken; {_who(version)}"
     )
     return EventRecord(Reason.FUTURE_NOT_BELIEVED, text, warning=True)

@@ -78,7 +78,7 @@ def decide_job(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Plan:
         return draft.plan(job)
     if naming.FINALIZER not in job.metadata.finalizers:
         draft.actions.append(AddFinalizer())
-    draft.update(create_time=job.metadata.creation_timestamp)
+    draft.status = draft.status.changed(create_time=job.metadata.creation_timestamp)
     _follow_runs(draft, snapshot, now, policy)
     readiness = _with_place(draft, snapshot, judge(snapshot, now, policy), policy)
     draft.actions.extend(readiness.actions)
@@ -126,7 +126,9 @@ def _stop(draft: JobDraft, snapshot: JobSnapshot) -> Plan:
     if naming.FINALIZER not in finalizers:
         return Plan()
     if draft.status.state is not JobState.STOPPED:
-        draft.update(state=JobState.STOPPED, stalled=None, next_run_time=None)
+        draft.status = draft.status.changed(
+            state=JobState.STOPPED, stalled=None, next_run_time=None
+        )
         draft.events.append(EventRecord(Reason.STOPPED, "stopped, because it is being deleted"))
     stopped = snapshot.runs if naming.FINALIZER_ORPHAN not in finalizers else ()
     for run in stopped:
@@ -148,7 +150,7 @@ def _follow_runs(draft: JobDraft, snapshot: JobSnapshot, now: datetime, policy: 
     active = [run for run in followed if run is not None]
     newest = max((item.scheduled_time for item in active), default=None)
     times = [time for time in (draft.status.last_run_time, newest) if time is not None]
-    draft.update(active=active, last_run_time=max(times, default=None))
+    draft.status = draft.status.changed(active=active, last_run_time=max(times, default=None))
 
 
 def _follow_run(
@@ -247,7 +249,7 @@ def _with_job(
 
 def _check_table_again(draft: JobDraft, snapshot: JobSnapshot, now: datetime) -> None:
     """The old check goes before the status forgets it, or the next turn would believe it."""
-    draft.update(table_digest=None)
+    draft.status = draft.status.changed(table_digest=None)
     draft.wake_times.append(now)
     check = snapshot.table_check
     if check is not None and check.job.complete and not check.job.deleting:
@@ -259,11 +261,11 @@ def _follow_table(draft: JobDraft, snapshot: JobSnapshot, readiness: Readiness) 
     can hold what they took in, begin with the first such check and go on ever after."""
     job, is_good = snapshot.job, readiness.table_digest is not None
     if is_good and not _table_failed(draft, snapshot):
-        draft.update(table_digest=readiness.table_digest)
+        draft.status = draft.status.changed(table_digest=readiness.table_digest)
     # Of an earlier version, which had no such field, a run says that its table was good once.
     had_runs = job.status.sampled_table_digest is None and bool(job.status.total_attempts)
     if is_good or is_found_good(job) or had_runs:
-        draft.update(sampled_table_digest=table_source(job).place_digest)
+        draft.status = draft.status.changed(sampled_table_digest=table_source(job).place_digest)
 
 
 def _table_failed(draft: JobDraft, snapshot: JobSnapshot) -> bool:
@@ -284,7 +286,7 @@ def _follow_pauses(draft: JobDraft, job: EvaluationJob, now: datetime) -> None:
         for span in spans
         if span.end_time is None or subtract((Window(span.start_time, span.end_time),), cover)
     ]
-    draft.update(paused_spans=kept[-MAX_PAUSED_SPANS:])
+    draft.status = draft.status.changed(paused_spans=kept[-MAX_PAUSED_SPANS:])
 
 
 def _follow_late_labels(draft: JobDraft, snapshot: JobSnapshot, now: datetime) -> None:
@@ -299,4 +301,4 @@ def _follow_late_labels(draft: JobDraft, snapshot: JobSnapshot, now: datetime) -
         draft.actions.append(action)
         active.append(ActiveRun(name=name, scheduled_time=action.root.scheduled_time))
         draft.wake_times.append(now)
-    draft.update(active=active)
+    draft.status = draft.status.changed(active=active)

@@ -83,14 +83,11 @@ class _Draft:
         self.wake_at = self.now + policy.place_retry
         return no_place(self.version.namespace, policy)
 
-    def update(self, **changes: object) -> None:
-        self.status = self.status.model_copy(update=changes)
-
     def plan(self) -> Plan:
         changed = self.status.to_dict() != self.version.status.to_dict()
         return Plan(
             actions=tuple(self.actions),
-            status=self.status.to_dict() if changed else None,
+            status=self.status if changed else None,
             events=tuple(self.events),
             wake_at=self.wake_at,
             waits_since=self.waits_since,
@@ -108,13 +105,13 @@ def decide_version(snapshot: VersionSnapshot, now: datetime, policy: Policy) -> 
         _report_ended(draft)
         _end_job(draft, snapshot.run)
         return draft.plan()
-    draft.update(
+    draft.status = draft.status.changed(
         create_time=version.metadata.creation_timestamp,
         observed_generation=version.metadata.generation,
     )
     _own(draft, snapshot)
     number = _number(snapshot)
-    draft.update(number=number)
+    draft.status = draft.status.changed(number=number)
     if snapshot.run is not None:
         _follow_run(draft, snapshot, snapshot.run, policy)
     elif number is None:
@@ -190,7 +187,7 @@ def _create(draft: _Draft, snapshot: VersionSnapshot, number: int, policy: Polic
     template = _template(draft.version, job)
     run_job = build_run_job(dataset.metadata, first_job(dataset), job, template, policy)
     draft.actions.append(CreateRun(dataset, run_job))
-    draft.update(dataset=dataset.metadata.name)
+    draft.status = draft.status.changed(dataset=dataset.metadata.name)
     _report(draft, VersionState.CREATING, Reason.STARTING, "the run is being created")
 
 
@@ -205,7 +202,7 @@ def _wait(
 def _fail(draft: _Draft, reason: Reason, message: str) -> None:
     """End a version that never gets a run."""
     failure = RpcStatus(code=Code.INVALID_ARGUMENT, message=clip(message, MESSAGE_BYTES))
-    draft.update(partial_failures=[failure])
+    draft.status = draft.status.changed(partial_failures=[failure])
     _end(draft, VersionState.FAILED, reason, message, draft.now)
 
 
@@ -218,7 +215,7 @@ def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Poli
         or never_created(run, snapshot.obstacle, draft.now, policy)
         or never_starts(snapshot, run, draft.now, policy)
     )
-    draft.update(dataset=run.dataset.name)
+    draft.status = draft.status.changed(dataset=run.dataset.name)
     if outcome is not None:
         if run.dataset.outcome is None:
             draft.actions.append(WriteOutcome(run.dataset, outcome))
@@ -248,7 +245,7 @@ def _follow_run(draft: _Draft, snapshot: VersionSnapshot, run: Run, policy: Poli
             reason, message = snapshot.obstacle.reason, snapshot.obstacle.message
             draft.wake_at = draft.now + policy.retry
     if state is VersionState.RUNNING and draft.status.start_time is None:
-        draft.update(start_time=draft.now)
+        draft.status = draft.status.changed(start_time=draft.now)
     _report(draft, state, reason, message, refused=wants_end)
 
 
@@ -294,7 +291,7 @@ def _record(draft: _Draft, run: Run, outcome: Outcome) -> None:
     if outcome.result is RunResult.FAILED:
         failures = outcome.partial_failures or (Failure(Code.UNKNOWN, outcome.message),)
         cancelled = draft.version.spec.terminate and failures[0].code == Code.CANCELLED
-        draft.update(
+        draft.status = draft.status.changed(
             partial_failures=[
                 RpcStatus(code=item.code, message=clip(item.message, MESSAGE_BYTES))
                 for item in failures[:10]
@@ -307,7 +304,7 @@ def _record(draft: _Draft, run: Run, outcome: Outcome) -> None:
         message = outcome.message or failures[0].message
         _end(draft, state, reason, message, outcome.time)
         return
-    draft.update(
+    draft.status = draft.status.changed(
         evaluation=outcome.evaluation,
         mean_average_precision=outcome.mean_average_precision,
         evaluated_item_count=outcome.evaluated_item_count,
@@ -324,7 +321,7 @@ def _end(
     """`ended_at` is the run's own word, also where nobody looked for hours; but its clock may
     differ from ours, by which the version was seen to start."""
     begun = draft.status.start_time or draft.version.created
-    draft.update(completion_time=max(min(ended_at, draft.now), begun))
+    draft.status = draft.status.changed(completion_time=max(min(ended_at, draft.now), begun))
     refused = bool(draft.version.spec.terminate) and state is not VersionState.TERMINATED
     _report(draft, state, reason, message, refused=refused)
     failed = state is VersionState.FAILED
@@ -341,10 +338,12 @@ def _report_ended(draft: _Draft) -> None:
     """A version that has ended stays as it is; only a late wish to terminate is answered."""
     status, version = draft.status, draft.version
     assert status.state is not None, "a final state"
-    draft.update(observed_generation=version.metadata.generation)
+    draft.status = draft.status.changed(observed_generation=version.metadata.generation)
     if version.spec.terminate and status.state is not VersionState.TERMINATED:
         others = [item for item in status.conditions if item.type != "TerminateRefused"]
-        draft.update(conditions=[*others, _terminate_refused(draft, status.state)])
+        draft.status = draft.status.changed(
+            conditions=[*others, _terminate_refused(draft, status.state)]
+        )
 
 
 def _terminate_refused(draft: _Draft, state: VersionState) -> Condition:
@@ -377,7 +376,7 @@ def _report(
     refused: bool = False,
 ) -> None:
     """kstatus: a version that ran is Current whatever came out; one that failed is Stalled."""
-    draft.update(state=state, message=clip(message, MESSAGE_BYTES) or None)
+    draft.status = draft.status.changed(state=state, message=clip(message, MESSAGE_BYTES) or None)
     ended = state in FINAL_VERSION_STATES
     failed = state is VersionState.FAILED
     values: list[tuple[str, bool, Reason, str]] = [
@@ -388,4 +387,4 @@ def _report(
     conditions = [_condition(draft, *value) for value in values]
     if refused:
         conditions.append(_terminate_refused(draft, state))
-    draft.update(conditions=conditions)
+    draft.status = draft.status.changed(conditions=conditions)

@@ -37,14 +37,11 @@ class JobDraft:
             self.free_places -= 1
         return True
 
-    def update(self, **changes: object) -> None:
-        self.status = self.status.model_copy(update=changes)
-
     def plan(self, job: EvaluationJob) -> Plan:
-        status = fitted(job, self.status).to_dict()
+        status = fitted(job, self.status)
         return Plan(
             actions=tuple(self.actions),
-            status=status if status != job.status.to_dict() else None,
+            status=status if status.to_dict() != job.status.to_dict() else None,
             final_actions=tuple(self.final_actions),
             events=tuple(self.events),
             wake_at=min(self.wake_times, default=None),

@@ -44,13 +44,13 @@ def follow_schedule(
     job = snapshot.job
     schedule = parse_schedule(job.spec.schedule)
     promise = promised_time(job, schedule, now)
-    draft.update(
+    draft.status = draft.status.changed(
         interval_days=schedule.interval_days,
         schedule_explanation=clip(schedule.explanation, 512),
         schedule_warnings=[clip(text, 512) for text in schedule.warnings][:10],
     )
     if job.spec.is_paused:
-        draft.update(next_run_time=None)
+        draft.status = draft.status.changed(next_run_time=None)
         return
     if promise <= now and readiness.ready:
         # Of the job, not of the draft: a turn that was cut off in this slot is to be completed.
@@ -58,14 +58,14 @@ def follow_schedule(
         if slot is not None:
             look_again = _held_until(draft, snapshot, slot, now, policy)
             if look_again is not None:
-                draft.update(next_run_time=promise)
+                draft.status = draft.status.changed(next_run_time=promise)
                 draft.wake_times.append(look_again)
                 return
             if not _start_runs(draft, snapshot, slot, policy):
-                draft.update(next_run_time=promise)
+                draft.status = draft.status.changed(next_run_time=promise)
                 return
         promise = next_run_time(job.created, schedule.interval_days, now)
-    draft.update(next_run_time=promise)
+    draft.status = draft.status.changed(next_run_time=promise)
     if promise > now:
         draft.wake_times.append(promise)
 
@@ -133,8 +133,8 @@ def _start_runs(draft: JobDraft, snapshot: JobSnapshot, slot: datetime, policy: 
         run_job = build_run_job(dataset.metadata, first_job(dataset), job, template, policy)
         draft.actions.append(CreateRun(dataset, run_job))
         active.append(_new_run(job, name, time))
-        draft.update(last_run_time=time)
-    draft.update(active=active)
+        draft.status = draft.status.changed(last_run_time=time)
+    draft.status = draft.status.changed(active=active)
     return True
 
 

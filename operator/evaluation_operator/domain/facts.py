@@ -5,14 +5,14 @@ Kept small on purpose: the operator holds one of these for every Dataset, Job an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Required, TypedDict, cast
 
 from evaluation_operator.api.base import ConditionStatus, RpcStatus
 from evaluation_operator.api.dataset import Outcome as DatasetOutcome
 from evaluation_operator.api.dataset import RunResult, Writer
+from evaluation_operator.api.kubernetes import Body, StatusCondition, StoredJob, StoredMeta
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.cover import Window
 from evaluation_operator.domain.labeled import labeled_of
@@ -29,6 +29,48 @@ _MESSAGE_BYTES = 2048
 """Of an outcome: how many characters the CRD takes."""
 _OWN_LABELS = (LABEL_JOB, LABEL_TABLE, LABEL_VERSION)
 """Whom news of a Job concerns."""
+
+
+class _StoredWindow(TypedDict, total=False):
+    startTime: Required[str]
+    endTime: Required[str]
+    failures: int
+
+
+class _StoredAsker(TypedDict, total=False):
+    uid: str
+
+
+class _StoredRevision(TypedDict, total=False):
+    run: Required[str]
+    number: Required[int]
+    supersedes: Required[str]
+    newLabelCount: int
+    request: str
+
+
+class _StoredSpec(TypedDict, total=False):
+    evaluationJob: _StoredAsker
+    evaluationJobVersion: _StoredAsker
+    labeling: Body
+    revision: _StoredRevision
+    scheduledTime: Required[str]
+    windows: list[_StoredWindow]
+
+
+class _StoredStatus(TypedDict, total=False):
+    dataItemCount: int
+    newLabelCount: int
+    outcome: Body
+
+
+class StoredDataset(TypedDict, total=False):
+    """What is read of a Dataset, in which all else may be as it likes: a run that could not be
+    read would not be known of."""
+
+    metadata: Required[StoredMeta]
+    spec: Required[_StoredSpec]
+    status: _StoredStatus | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +121,7 @@ class LabelingFacts:
     since: datetime | None = None
 
     @classmethod
-    def from_status(cls, status: Mapping[str, Any]) -> LabelingFacts:
+    def from_status(cls, status: Body) -> LabelingFacts:
         found = labeled_of(status)
         is_cut = bool(status.get("cut"))
         if found is None:
@@ -126,9 +168,10 @@ class DatasetFacts:
     new_label_count: int = 0
 
     @classmethod
-    def from_body(cls, body: Mapping[str, Any]) -> DatasetFacts:
-        meta, spec = body["metadata"], body.get("spec") or {}
-        status = body.get("status") or {}
+    def from_body(cls, body: Body) -> DatasetFacts:
+        stored = cast(StoredDataset, body)
+        meta, spec = stored["metadata"], stored["spec"]
+        status: _StoredStatus = stored.get("status") or {}
         outcome, items = status.get("outcome"), status.get("dataItemCount")
         return cls(
             namespace=meta["namespace"],
@@ -189,8 +232,10 @@ class JobFacts:
         return self.deletion_time is not None
 
     @classmethod
-    def from_body(cls, body: Mapping[str, Any]) -> JobFacts:
-        meta, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+    def from_body(cls, body: Body) -> JobFacts:
+        stored = cast(StoredJob, body)
+        meta, spec = stored["metadata"], stored.get("spec") or {}
+        status = stored.get("status") or {}
         conditions = status.get("conditions") or []
         complete, failed = _true(conditions, "Complete"), _true(conditions, "Failed")
         given_up = _true(conditions, "FailureTarget")
@@ -220,18 +265,18 @@ class JobFacts:
         )
 
 
-def _own_labels(meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _own_labels(meta: StoredMeta) -> tuple[tuple[str, str], ...]:
     labels = meta.get("labels") or {}
     return tuple((key, labels[key]) for key in _OWN_LABELS if key in labels)
 
 
-def _failed_checks(meta: Mapping[str, Any]) -> int:
+def _failed_checks(meta: StoredMeta) -> int:
     """0 also where somebody has written there what is no such number."""
     text = (meta.get("annotations") or {}).get(ANNOTATION_FAILED_CHECKS, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
 
 
-def controller_uid(meta: Mapping[str, Any]) -> str:
+def controller_uid(meta: StoredMeta) -> str:
     """The uid of the owner that controls an object; empty when nobody does."""
     for reference in meta.get("ownerReferences") or ():
         if reference.get("controller"):
@@ -239,7 +284,7 @@ def controller_uid(meta: Mapping[str, Any]) -> str:
     return ""
 
 
-def _asked_by(spec: Mapping[str, Any]) -> str:
+def _asked_by(spec: _StoredSpec) -> str:
     """Of a Dataset that has lost its owner reference: its spec, which is immutable, has the uid."""
     asker = spec.get("evaluationJobVersion") or spec.get("evaluationJob") or {}
     return str(asker.get("uid", ""))
@@ -250,13 +295,13 @@ def parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _window(item: Mapping[str, Any]) -> Window:
+def _window(item: _StoredWindow) -> Window:
     return Window(
         parse_time(item["startTime"]), parse_time(item["endTime"]), int(item.get("failures") or 0)
     )
 
 
-def _revision(item: Mapping[str, Any] | None) -> RevisionFacts | None:
+def _revision(item: _StoredRevision | None) -> RevisionFacts | None:
     if not item:
         return None
     return RevisionFacts(
@@ -268,7 +313,7 @@ def _revision(item: Mapping[str, Any] | None) -> RevisionFacts | None:
     )
 
 
-def _outcome(item: Mapping[str, Any]) -> Outcome:
+def _outcome(item: Body) -> Outcome:
     stored = DatasetOutcome.from_dict(item)
     return Outcome(
         result=stored.result,
@@ -282,13 +327,14 @@ def _outcome(item: Mapping[str, Any]) -> Outcome:
     )
 
 
-def _true(conditions: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+def _true(conditions: list[StatusCondition], kind: str) -> StatusCondition:
     """The condition where it holds, else an empty one."""
     found = (it for it in conditions if it.get("type") == kind and it.get("status") == "True")
-    return next(found, {})
+    nothing: StatusCondition = {}
+    return next(found, nothing)
 
 
-def _transition(condition: Mapping[str, Any]) -> datetime | None:
+def _transition(condition: StatusCondition) -> datetime | None:
     return _time_of(condition.get("lastTransitionTime"))
 
 
@@ -296,7 +342,7 @@ def _time_of(text: str | None) -> datetime | None:
     return parse_time(text) if text else None
 
 
-def _finalizers_of_others(meta: Mapping[str, Any]) -> tuple[str, ...]:
+def _finalizers_of_others(meta: StoredMeta) -> tuple[str, ...]:
     """Without Kubernetes' own, which go by themselves; long lists are cut."""
     found = [str(item)[:256] for item in meta.get("finalizers") or () if "/" in str(item)]
     return tuple(found[:3])

@@ -9,11 +9,12 @@ difference is room for a slow write and for clocks that disagree.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import cast
 
+from evaluation_operator.api.kubernetes import Body, StoredLease
 from evaluation_operator.domain.conditions import Told
 from evaluation_operator.domain.naming import ANNOTATION_FLUSHED_THROUGH
 from evaluation_operator.domain.reasons import Reason
@@ -46,8 +47,9 @@ class Replica:
     renew_time: datetime | None
 
     @classmethod
-    def from_lease(cls, body: Mapping[str, Any]) -> Replica:
-        meta, spec = body["metadata"], body.get("spec") or {}
+    def from_lease(cls, body: Body) -> Replica:
+        stored = cast(StoredLease, body)
+        meta, spec = stored["metadata"], stored.get("spec") or {}
         lease = str(meta["name"])
         return cls(
             name=str(spec.get("holderIdentity") or lease),

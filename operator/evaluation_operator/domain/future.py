@@ -120,8 +120,8 @@ class _Reading:
             if it.outcome is None and not it.deleting and it.name not in listed
         ]
         why = f"and no run of then is known: {_shown(time)} is taken"
-        self._take("lastRunTime", last, why, last_run_time=time)
-        self._update(active=[*self.status.active, *lost])
+        self._tell("lastRunTime", last, why)
+        self.status = self.status.changed(last_run_time=time, active=[*self.status.active, *lost])
 
     def read_next_run(self) -> None:
         promised, days = self.status.next_run_time, _interval_days(self.job)
@@ -132,7 +132,8 @@ class _Reading:
         due = next_run_time(self.job.created, days, after)
         if promised > due and is_ahead(promised, self.now):
             why = f"and is later than the schedule has it: {_shown(due)} is taken"
-            self._take("nextRunTime", promised, why, next_run_time=due)
+            self._tell("nextRunTime", promised, why)
+            self.status = self.status.changed(next_run_time=due)
 
     def read_cover(self) -> None:
         cover = windows_of(self.status.cover)
@@ -146,7 +147,8 @@ class _Reading:
             return
         end = max((it.end for it in kept), default=None)
         why = f"and no run is known to have evaluated so much: {_shown(end)} is taken"
-        self._take("cover", max(it.end for it in doubtful), why, cover=spans_of(kept))
+        self._tell("cover", max(it.end for it in doubtful), why)
+        self.status = self.status.changed(cover=spans_of(kept))
 
     def read_retries(self) -> None:
         """Rows of the future would be given up at their first failure."""
@@ -157,7 +159,7 @@ class _Reading:
         furthest = max((it.end for it in retry), default=end)
         if furthest > end and is_ahead(furthest, self.now):
             why = f"and no run over it has failed: {_shown(end)} is taken"
-            self._take("retryWindows", furthest, why)
+            self._tell("retryWindows", furthest, why)
             self.status = with_retry(self.status, kept)
 
     def read_pauses(self) -> None:
@@ -169,7 +171,8 @@ class _Reading:
             return
         kept = [self._ended(it) for it in spans if not is_ahead(it.start_time, self.now)]
         why = f"and no pause is known of then: {_shown(self.now)} is taken"
-        self._take("pausedSpans", furthest, why, paused_spans=kept)
+        self._tell("pausedSpans", furthest, why)
+        self.status = self.status.changed(paused_spans=kept)
 
     def read_latest(self) -> None:
         """It would never be replaced by a newer one."""
@@ -183,10 +186,11 @@ class _Reading:
         active = {run.name for run in self.status.active}
         right = latest_of(it for it in self.datasets if it.name not in active)
         if named is not None:
-            right = latest.model_copy(update={"evaluation_job_run_time": named})
+            right = latest.changed(evaluation_job_run_time=named)
         taken = right.evaluation_job_run_time if right is not None else None
         why = f"and no run of then is known: {_shown(taken)} is taken"
-        self._take("latestEvaluation.evaluationJobRunTime", time, why, latest_evaluation=right)
+        self._tell("latestEvaluation.evaluationJobRunTime", time, why)
+        self.status = self.status.changed(latest_evaluation=right)
 
     def read_success(self) -> None:
         last = self.status.last_success_time
@@ -200,7 +204,8 @@ class _Reading:
             and not is_ahead(it.outcome.time, self.now)
         ]
         time = max(times, default=None)
-        self._take("lastSuccessTime", last, f"so {_shown(time)} is taken", last_success_time=time)
+        self._tell("lastSuccessTime", last, f"so {_shown(time)} is taken")
+        self.status = self.status.changed(last_success_time=time)
 
     # What is known.
 
@@ -241,19 +246,15 @@ class _Reading:
     def _ended(self, span: PausedSpan) -> PausedSpan:
         if span.end_time is None or not is_ahead(span.end_time, self.now):
             return span
-        return span.model_copy(update={"end_time": self.now})
+        return span.changed(end_time=self.now)
 
-    def _update(self, **changes: object) -> None:
-        self.status = self.status.model_copy(update=changes)
-
-    def _take(self, field: str, found: datetime, why: str, **changes: object) -> None:
+    def _tell(self, field: str, found: datetime, why: str) -> None:
         message = (
             f"status.{field}: {_shown(found)} lies in the future, {why}; see whether the clocks of "
             "the operator and the nodes are right, and who wrote it: kubectl get evj "
             f"{self.job.name} -n {self.job.namespace} -o yaml --show-managed-fields"
         )
         self.events.append(EventRecord(Reason.FUTURE_NOT_BELIEVED, message, warning=True))
-        self._update(**changes)
 
 
 def _shown(time: datetime | None) -> str:

@@ -6,11 +6,11 @@ command line read it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final, TypedDict, cast
 
 from evaluation_operator.api.base import Condition, ConditionStatus
+from evaluation_operator.api.kubernetes import Body
 from evaluation_operator.domain.conditions import condition
 from evaluation_operator.domain.reasons import Reason
 
@@ -19,22 +19,26 @@ ENDS: Final = frozenset({Reason.NOTHING_TO_LABEL, Reason.ALL_LABELED, Reason.DEA
 """With these the condition is True and the run goes on."""
 
 
-def labeled_of(status: Mapping[str, Any]) -> Condition | None:
+class _Status(TypedDict, total=False):
+    conditions: list[dict[str, object]] | None
+
+
+def labeled_of(status: Body) -> Condition | None:
     """As it stands in a Dataset's status; None before anybody has set it."""
-    conditions = status.get("conditions") or ()
+    conditions = cast(_Status, status).get("conditions") or ()
     found = next((item for item in conditions if item.get("type") == LABELED), None)
     return Condition.from_dict(found) if found is not None else None
 
 
-def is_labeled(status: Mapping[str, Any]) -> bool:
+def is_labeled(status: Body) -> bool:
     """Whether the run goes on without further labels."""
     found = labeled_of(status)
     return found is not None and found.status is ConditionStatus.TRUE
 
 
 def with_labeled(
-    status: Mapping[str, Any], reason: Reason, message: str, *, generation: int, now: datetime
-) -> dict[str, Any]:
+    status: Body, reason: Reason, message: str, *, generation: int, now: datetime
+) -> dict[str, object]:
     """The status with the condition as it is now; the others stay, in their order."""
     before = labeled_of(status)
     entry = condition(
@@ -46,7 +50,7 @@ def with_labeled(
         now=now.replace(microsecond=0),
         before=[before] if before is not None else [],
     ).to_dict()
-    conditions = list(status.get("conditions") or ())
+    conditions = list(cast(_Status, status).get("conditions") or ())
     places = [place for place, item in enumerate(conditions) if item.get("type") == LABELED]
     if places:
         conditions[places[0]] = entry

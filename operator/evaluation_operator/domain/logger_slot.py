@@ -13,10 +13,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import cast
 from urllib.parse import urlsplit
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.kubernetes import (
+    Body,
+    Logger,
+    ManagedFields,
+    StoredInferenceService,
+)
 from evaluation_operator.api.names import ResourceNameError, parse_model_version
 from evaluation_operator.domain.conditions import Told
 from evaluation_operator.domain.draft import JobDraft
@@ -62,12 +68,13 @@ class LoggerSlot:
     others_annotations: tuple[str, ...] = ()
 
     @classmethod
-    def from_body(cls, body: Mapping[str, Any], others: Iterable[EvaluationJob]) -> LoggerSlot:
-        meta = body["metadata"]
+    def from_body(cls, body: Body, others: Iterable[EvaluationJob]) -> LoggerSlot:
+        service = cast(StoredInferenceService, body)
+        meta = service["metadata"]
         annotations = meta.get("annotations") or {}
         welcome = parse_logger_for(annotations.get(ANNOTATION_LOGGER_FOR) or "")
-        logger = ((body.get("spec") or {}).get("predictor") or {}).get("logger")
-        found = logger if isinstance(logger, dict) else {}
+        logger = ((service.get("spec") or {}).get("predictor") or {}).get("logger")
+        found: Logger = logger if isinstance(logger, dict) else {}
         slot = cls(
             service=str(meta["name"]),
             uid=str(meta["uid"]),
@@ -178,7 +185,9 @@ def follow_logger(
             # What cannot be read says nothing: the last word stands.
             opted_in = opted_in if slot.problem is not None else slot.welcomes(job) or opted_in
     draft.told[LOGGER_MANAGED] = told
-    draft.update(managed_logger=held, managed_logger_opted_in=opted_in if held else None)
+    draft.status = draft.status.changed(
+        managed_logger=held, managed_logger_opted_in=opted_in if held else None
+    )
     if told is not None:
         is_well = told.reason is Reason.LOGGER_SET and stuck is None
         draft.wake_times.append(now + (LOOK_AGAIN if is_well else policy.logger_retry))
@@ -238,7 +247,7 @@ def _follow_wanted(
         message = f"the logger of InferenceService {slot.service!r} is not set: {refusal.message}"
         return Told(False, refusal.reason, message), was_held
     if not fits:
-        logger = {"mode": MODE, "url": url, "metadataAnnotations": sorted(annotations)}
+        logger: Logger = {"mode": MODE, "url": url, "metadataAnnotations": sorted(annotations)}
         draft.actions.append(ApplyLogger(slot.service, slot.uid, logger))
     return _set(job, slot, url), True
 
@@ -311,10 +320,10 @@ def _version_fault(job: EvaluationJob, slot: LoggerSlot) -> str:
     )
 
 
-def _managers(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+def _managers(entries: Iterable[ManagedFields]) -> list[str]:
     found = set()
     for entry in entries:
-        fields: Any = entry.get("fieldsV1")
+        fields: object = entry.get("fieldsV1")
         for key in ("f:spec", "f:predictor", "f:logger"):
             fields = fields.get(key) if isinstance(fields, dict) else None
         if fields is not None:

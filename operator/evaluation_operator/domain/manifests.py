@@ -7,9 +7,9 @@ of the Pod Security Standards.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Final
 
 from evaluation_operator.api.base import API_VERSION, ObjectMeta, OwnerReference, format_time
 from evaluation_operator.api.dataset import (
@@ -25,6 +25,20 @@ from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.api.evaluation_options import EvaluationConfig
 from evaluation_operator.api.instruction import InstructionSpec
+from evaluation_operator.api.kubernetes import (
+    ClaimSource,
+    Container,
+    EmptyDir,
+    EnvVar,
+    ExitCodes,
+    NewJob,
+    NewLease,
+    NewMeta,
+    PodSpec,
+    Resources,
+    Volume,
+    VolumeMount,
+)
 from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_model_version
 from evaluation_operator.api.run_template import RunTemplate
 from evaluation_operator.domain import naming
@@ -43,8 +57,6 @@ from evaluation_operator.domain.schedule import parse_schedule
 from evaluation_operator.domain.steps import Step, StepJob, step_job
 from evaluation_operator.domain.tables import TableSource, table_source
 
-Body = dict[str, Any]
-
 ACTIVE_DEADLINE_SECONDS = 6 * 3600
 BACKOFF_LIMIT = 2
 CHECK_DEADLINE_SECONDS = 600
@@ -59,6 +71,13 @@ DEFAULT_MEMORY_LIMIT = "1Gi"
 USER_ID = 65532
 NOT_RETRIED_EXIT_CODES = [2, 65, 66]
 """Exit codes of a run's program that another attempt cannot change."""
+_PASSED_ON: Final = (
+    "nodeSelector",
+    "tolerations",
+    "affinity",
+    "priorityClassName",
+    "imagePullSecrets",
+)
 
 
 def owner_reference(
@@ -67,9 +86,9 @@ def owner_reference(
     return OwnerReference(api_version=api_version, kind=kind, name=name, uid=uid, controller=True)
 
 
-def lease_for_model_version(job: EvaluationJob, resource_version: str | None = None) -> Body:
+def lease_for_model_version(job: EvaluationJob, resource_version: str | None = None) -> NewLease:
     model = parse_model_version(job.spec.model_version, namespace=job.metadata.namespace)
-    metadata: Body = {
+    metadata: NewMeta = {
         "name": naming.model_version_lease_name(model.model, model.version),
         "namespace": job.metadata.namespace,
         "labels": {
@@ -190,7 +209,7 @@ def build_run_job(
     job: EvaluationJob,
     template: RunTemplate | None,
     policy: Policy,
-) -> Body:
+) -> NewJob:
     """The Job of a step of a run, whose Dataset has the metadata `run`: without a uid as long as it
     does not exist, and that of its owner is filled in then."""
     source = table_source(job)
@@ -208,7 +227,7 @@ def build_run_job(
     if queue:
         body["metadata"]["labels"][naming.LABEL_QUEUE] = queue
         spec["suspend"] = True
-    environment = [
+    environment: list[EnvVar] = [
         _field_env("EVALUATION_NAMESPACE", "metadata.namespace"),
         {"name": "EVALUATION_DATASET", "value": run.name},
     ]
@@ -226,7 +245,7 @@ def first_job(dataset: Dataset) -> StepJob:
     return step
 
 
-def build_table_check(job: EvaluationJob, policy: Policy, failed_checks: int = 0) -> Body:
+def build_table_check(job: EvaluationJob, policy: Policy, failed_checks: int = 0) -> NewJob:
     """The check of a table: shared by every job of the namespace that reads the same one.
 
     `failed_checks` of the same table went before it, in a row.
@@ -245,7 +264,7 @@ def build_table_check(job: EvaluationJob, policy: Policy, failed_checks: int = 0
     spec["activeDeadlineSeconds"] = CHECK_DEADLINE_SECONDS
     spec["backoffLimit"] = 1
     spec["ttlSecondsAfterFinished"] = CHECK_TTL_SECONDS
-    environment = [
+    environment: list[EnvVar] = [
         {"name": "EVALUATION_TABLE_URI", "value": source.uri},
         {"name": "EVALUATION_RESULTS_URI", "value": source.results_uri},
     ]
@@ -315,7 +334,7 @@ def _window(window: Window) -> RunWindow:
     return RunWindow(start_time=window.start, end_time=window.end, failures=window.failures or None)
 
 
-def _job(namespace: str, name: str, labels: dict[str, str]) -> Body:
+def _job(namespace: str, name: str, labels: dict[str, str]) -> NewJob:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -337,25 +356,25 @@ def _job(namespace: str, name: str, labels: dict[str, str]) -> Body:
     }
 
 
-def _exit_codes(values: list[int]) -> Body:
+def _exit_codes(values: list[int]) -> ExitCodes:
     return {"containerName": "run", "operator": "In", "values": values}
 
 
 def _pod_spec(
     arguments: list[str],
-    environment: list[Body],
+    environment: list[EnvVar],
     source: TableSource,
     template: RunTemplate | None,
     policy: Policy,
     *,
     with_token: bool,
-) -> Body:
+) -> PodSpec:
     wanted = template.to_dict() if template else {}
-    volumes: list[Body] = [{"name": "scratch", "emptyDir": _scratch_space(policy)}]
+    volumes: list[Volume] = [{"name": "scratch", "emptyDir": _scratch_space(policy)}]
     # A volume of the pod's own, which nobody else can write to.
-    mounts: list[Body] = [{"name": "scratch", "mountPath": "/tmp"}]  # noqa: S108
+    mounts: list[VolumeMount] = [{"name": "scratch", "mountPath": "/tmp"}]  # noqa: S108
     if source.volume_claim:
-        claim = {"claimName": source.volume_claim}
+        claim: ClaimSource = {"claimName": source.volume_claim}
         volumes.append({"name": "table", "persistentVolumeClaim": claim})
         mounts.append({"name": "table", "mountPath": naming.MOUNT_PATH})
     secrets = tuple(dict.fromkeys(source.secrets))
@@ -370,7 +389,7 @@ def _pod_spec(
                 "readOnly": True,
             }
         )
-    container: Body = {
+    container: Container = {
         "name": "run",
         "image": wanted.get("image") or policy.image,
         "imagePullPolicy": policy.image_pull_policy,
@@ -385,7 +404,7 @@ def _pod_spec(
             "capabilities": {"drop": ["ALL"]},
         },
     }
-    pod: Body = {
+    pod: PodSpec = {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "serviceAccountName": wanted.get("serviceAccountName") or policy.service_account,
@@ -402,8 +421,10 @@ def _pod_spec(
         "containers": [container],
         "volumes": volumes,
     }
-    passed_on = ("nodeSelector", "tolerations", "affinity", "priorityClassName", "imagePullSecrets")
-    return pod | {key: wanted[key] for key in passed_on if wanted.get(key)}
+    for key in _PASSED_ON:
+        if wanted.get(key):
+            pod[key] = wanted[key]
+    return pod
 
 
 def _default_deadline_seconds(policy: Policy) -> int:
@@ -413,7 +434,7 @@ def _default_deadline_seconds(policy: Policy) -> int:
     return min(ACTIVE_DEADLINE_SECONDS, allowances.max_deadline_seconds)
 
 
-def _resources(asked: Body | None, policy: Policy) -> Body:
+def _resources(asked: Resources | None, policy: Policy) -> Resources:
     """As the job asks for them. Without a limit of its memory, or with one of 0, which says the
     same, a pod may take all that its node has: then it is the most that a job may ask for."""
     if not asked:
@@ -432,13 +453,13 @@ def _resources(asked: Body | None, policy: Policy) -> Body:
     }
 
 
-def _scratch_space(policy: Policy) -> Body:
+def _scratch_space(policy: Policy) -> EmptyDir:
     """The disk is the node's, too."""
     most = _most("ephemeral-storage", policy)
     return {"sizeLimit": most} if most else {}
 
 
-def _is_asked_for(name: str, amounts: Body) -> bool:
+def _is_asked_for(name: str, amounts: Mapping[str, str]) -> bool:
     try:
         return parse_quantity(amounts.get(name, 0)) > 0
     except ValueError:
@@ -452,7 +473,7 @@ def _most(name: str, policy: Policy) -> str | None:
     return f"{most:f}" if most else None
 
 
-def _field_env(name: str, path: str) -> Body:
+def _field_env(name: str, path: str) -> EnvVar:
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 

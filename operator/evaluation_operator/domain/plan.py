@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from evaluation_operator.api.base import OwnerReference
 from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
+from evaluation_operator.api.evaluation_job_version import EvaluationJobVersionStatus
+from evaluation_operator.api.kubernetes import Logger, NewJob, NewLease
 from evaluation_operator.domain.facts import DatasetFacts, JobFacts, Outcome, RevisionFacts
 from evaluation_operator.domain.reasons import Reason
-
-Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class RemoveFinalizer:
 class TakeClaim:
     """Create the model version's Lease, or take it from a holder that is gone."""
 
-    lease: Body
+    lease: NewLease
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class CreateRun:
     """Create the Dataset, then the Job that it owns. The Dataset's name is the lock."""
 
     dataset: Dataset
-    job: Body
+    job: NewJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +74,12 @@ class CreateRunJob:
     """Create the Job of a Dataset that exists."""
 
     dataset: DatasetFacts
-    job: Body
+    job: NewJob
 
 
 @dataclass(frozen=True, slots=True)
 class CreateTableCheck:
-    job: Body
+    job: NewJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class ApplyLogger:
 
     service: str
     uid: str
-    logger: Body | None
+    logger: Logger | None
 
 
 Action = (
@@ -154,7 +153,7 @@ class Plan:
     """
 
     actions: tuple[Action, ...] = ()
-    status: dict[str, Any] | None = None
+    status: EvaluationJobStatus | EvaluationJobVersionStatus | None = None
     final_actions: tuple[Action, ...] = ()
     events: tuple[EventRecord, ...] = ()
     wake_at: datetime | None = None

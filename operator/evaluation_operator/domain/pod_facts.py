@@ -6,11 +6,20 @@ what is said here is of the container `run`, and of others only where they are i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import cast
 
+from evaluation_operator.api.kubernetes import (
+    Body,
+    ContainerState,
+    ContainerStatus,
+    PodSpec,
+    PodStatus,
+    StoredPod,
+    Terminated,
+)
 from evaluation_operator.api.verdict import read_verdict
 from evaluation_operator.domain.facts import (
     Failure,
@@ -25,8 +34,6 @@ _DETAIL_LENGTH = 512
 _MESSAGE_LENGTH = 1024
 _GOES_ON_BY_ITSELF = frozenset({"", "ContainerCreating", "PodInitializing"})
 """Reasons of a container that waits for nothing but its turn."""
-
-Container = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +117,10 @@ class PodFacts:
         return self.exit_code == 0
 
     @classmethod
-    def from_body(cls, body: Mapping[str, Any]) -> PodFacts:
-        meta, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+    def from_body(cls, body: Body) -> PodFacts:
+        stored = cast(StoredPod, body)
+        meta, spec = stored["metadata"], stored.get("spec") or {}
+        status = stored.get("status") or {}
         containers = status.get("containerStatuses") or []
         created = parse_time(meta["creationTimestamp"])
         state = _state(_named(containers, RUN_CONTAINER))
@@ -150,15 +159,16 @@ def run_of(namespace: str, dataset: str) -> str:
     return f"{namespace}/{dataset}"
 
 
-def _state(container: Container) -> Mapping[str, Any]:
+def _state(container: ContainerStatus) -> ContainerState:
     return container.get("state") or {}
 
 
-def _named(containers: Sequence[Container], name: str) -> Container:
-    return next((item for item in containers if item.get("name") == name), {})
+def _named(containers: Sequence[ContainerStatus], name: str) -> ContainerStatus:
+    nothing: ContainerStatus = {}
+    return next((item for item in containers if item.get("name") == name), nothing)
 
 
-def _waiting(status: Mapping[str, Any]) -> Word:
+def _waiting(status: PodStatus) -> Word:
     """Of the first container that cannot start; those that come before the others first."""
     for container in _in_order(status):
         waiting = _state(container).get("waiting") or {}
@@ -169,12 +179,12 @@ def _waiting(status: Mapping[str, Any]) -> Word:
     return Word()
 
 
-def _in_order(status: Mapping[str, Any]) -> Iterator[Container]:
+def _in_order(status: PodStatus) -> Iterator[ContainerStatus]:
     yield from status.get("initContainerStatuses") or ()
     yield from status.get("containerStatuses") or ()
 
 
-def _ending(status: Mapping[str, Any], ended: Mapping[str, Any]) -> Word:
+def _ending(status: PodStatus, ended: Terminated) -> Word:
     """OOMKilled of the container comes before what the pod says, and that before a container that
     was to run before the run's own and failed."""
     if ended.get("reason") == "OOMKilled":
@@ -195,19 +205,20 @@ def _ending(status: Mapping[str, Any], ended: Mapping[str, Any]) -> Word:
     return Word()
 
 
-def _still_running(containers: Sequence[Container]) -> str:
+def _still_running(containers: Sequence[ContainerStatus]) -> str:
     names = (str(item.get("name")) for item in containers if "running" in _state(item))
     return next(names, "")
 
 
-def _memory_limit(spec: Mapping[str, Any]) -> str:
-    limits = (_named(spec.get("containers") or [], RUN_CONTAINER).get("resources") or {}).get(
-        "limits"
-    )
-    return str((limits or {}).get("memory", ""))[:32]
+def _memory_limit(spec: PodSpec) -> str:
+    for container in spec.get("containers") or ():
+        if container.get("name") == RUN_CONTAINER:
+            limits = (container.get("resources") or {}).get("limits") or {}
+            return str(limits.get("memory", ""))[:32]
+    return ""
 
 
-def _unschedulable(status: Mapping[str, Any]) -> str:
+def _unschedulable(status: PodStatus) -> str:
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             text = str(condition.get("message") or condition.get("reason") or "not scheduled")

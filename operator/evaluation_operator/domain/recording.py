@@ -51,7 +51,7 @@ def record(
     if dataset.revision is not None:
         return _revised(status, dataset, dataset.revision, outcome)
     if dataset.item_count is not None:
-        status = status.model_copy(update={"sampled_in_interval": dataset.item_count})
+        status = status.changed(sampled_in_interval=dataset.item_count)
     match outcome.result:
         case RunResult.SUCCEEDED:
             return _succeeded(status, dataset, outcome)
@@ -69,7 +69,7 @@ def record_missing(
     """A Dataset that was deleted under a run: it has failed; its rows go to the next run."""
     active = [item for item in status.active if item.name != run.name]
     failed = (status.failed_runs or 0) + 1
-    status = status.model_copy(update={"active": active, "failed_runs": failed})
+    status = status.changed(active=active, failed_runs=failed)
     message = _deleted(run.name)
     status = _with_attempt(status, run.name, (Failure(Code.CANCELLED, message),), now)
     return status, [EventRecord(Reason.RUN_MISSING, message, warning=True)]
@@ -102,7 +102,7 @@ def with_retry(status: EvaluationJobStatus, windows: Iterable[Window]) -> Evalua
     again = [
         RetryWindow(start_time=it.start, end_time=it.end, failures=it.failures) for it in windows
     ]
-    return status.model_copy(update={"retry_windows": again})
+    return status.changed(retry_windows=again)
 
 
 def latest_of(datasets: Iterable[DatasetFacts]) -> LatestEvaluation | None:
@@ -128,26 +128,24 @@ def retry_windows(status: EvaluationJobStatus) -> tuple[Window, ...]:
 def _without_active(status: EvaluationJobStatus, dataset: DatasetFacts) -> EvaluationJobStatus:
     active = [item for item in status.active if item.name != dataset.name]
     newest = max(status.last_run_time or dataset.scheduled_time, dataset.scheduled_time)
-    return status.model_copy(update={"active": active, "last_run_time": newest})
+    return status.changed(active=active, last_run_time=newest)
 
 
 def _covered(status: EvaluationJobStatus, windows: Sequence[Window]) -> EvaluationJobStatus:
     cover = merge((*windows_of(status.cover), *windows))
     retry = subtract(retry_windows(status), windows)
-    return with_retry(status.model_copy(update={"cover": spans_of(cover)}), retry)
+    return with_retry(status.changed(cover=spans_of(cover)), retry)
 
 
 def _succeeded(
     status: EvaluationJobStatus, dataset: DatasetFacts, outcome: Outcome
 ) -> tuple[EvaluationJobStatus, list[EventRecord]]:
     status = _with_latest(_covered(status, dataset.windows), dataset, outcome)
-    changes: dict[str, object] = {
-        "last_success_time": max(status.last_success_time or outcome.time, outcome.time),
-    }
+    newest = max(status.last_success_time or outcome.time, outcome.time)
+    status = status.changed(last_success_time=newest)
     if outcome.late_rows or status.late_rows is not None:
-        changes["late_rows"] = outcome.late_rows
-    event = EventRecord(Reason.RUN_SUCCEEDED, _figures(dataset, outcome))
-    return status.model_copy(update=changes), [event]
+        status = status.changed(late_rows=outcome.late_rows)
+    return status, [EventRecord(Reason.RUN_SUCCEEDED, _figures(dataset, outcome))]
 
 
 def _with_latest(
@@ -158,7 +156,7 @@ def _with_latest(
     known = latest.evaluation_job_run_time if latest is not None else None
     if latest is not None and (known or outcome.time) > dataset.scheduled_time:
         return status
-    return status.model_copy(update={"latest_evaluation": _latest(dataset, outcome)})
+    return status.changed(latest_evaluation=_latest(dataset, outcome))
 
 
 def _latest(dataset: DatasetFacts, outcome: Outcome) -> LatestEvaluation:
@@ -201,7 +199,7 @@ def _failed(
     again, abandoned = after_failure(windows)
     retry = (*subtract(retry_windows(status), windows), *again)
     failed = (status.failed_runs or 0) + 1
-    status = with_retry(status.model_copy(update={"failed_runs": failed}), sorted(retry))
+    status = with_retry(status.changed(failed_runs=failed), sorted(retry))
     unknown = Failure(Code.UNKNOWN, outcome.message or "the run failed")
     failures = outcome.partial_failures or (unknown,)
     said = outcome.message or failures[0].message
@@ -225,11 +223,9 @@ def _abandon(
         )
         for window in abandoned
     ]
-    return status.model_copy(
-        update={
-            "abandoned_windows": [*status.abandoned_windows, *added][-MAX_ABANDONED:],
-            "total_abandoned_windows": (status.total_abandoned_windows or 0) + len(added),
-        }
+    return status.changed(
+        abandoned_windows=[*status.abandoned_windows, *added][-MAX_ABANDONED:],
+        total_abandoned_windows=(status.total_abandoned_windows or 0) + len(added),
     )
 
 
@@ -249,9 +245,7 @@ def _with_attempt(
         ],
         dataset=name,
     )
-    return status.model_copy(
-        update={
-            "attempts": [*status.attempts, attempt][-MAX_ATTEMPTS:],
-            "total_attempts": (status.total_attempts or 0) + 1,
-        }
+    return status.changed(
+        attempts=[*status.attempts, attempt][-MAX_ATTEMPTS:],
+        total_attempts=(status.total_attempts or 0) + 1,
     )

@@ -36,14 +36,14 @@ def report(draft: JobDraft, snapshot: JobSnapshot, readiness: Readiness, now: da
         )
     claim = snapshot.claim
     holds = claim is not None and claim.holder_uid == job.metadata.uid
-    draft.update(
+    draft.status = draft.status.changed(
         state=state,
         stalled=STALLED if readiness.stalled else None,
         observed_generation=job.metadata.generation,
         model_version_lease=claim.name if claim is not None and holds else None,
     )
     if readiness.stalled:
-        draft.update(next_run_time=None)
+        draft.status = draft.status.changed(next_run_time=None)
     if (quality := quality_condition(job, draft.status, now)) is not None:
         if quality.wake_at is not None:
             draft.wake_times.append(quality.wake_at)
@@ -59,7 +59,7 @@ def report(draft: JobDraft, snapshot: JobSnapshot, readiness: Readiness, now: da
         for kind, what in told.items()
         if what is not None
     ]
-    draft.update(conditions=[*made, *kept])
+    draft.status = draft.status.changed(conditions=[*made, *kept])
     _tell_readiness(draft, job, readiness)
 
 

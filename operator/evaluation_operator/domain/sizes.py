@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from evaluation_operator.api.base import RpcStatus
 from evaluation_operator.api.evaluation_job import EvaluationJob
@@ -23,7 +22,7 @@ SHORT_MESSAGE_BYTES = 128
 _Shorten = Callable[[EvaluationJobStatus], EvaluationJobStatus | None]
 
 
-def json_bytes(value: Mapping[str, Any]) -> int:
+def json_bytes(value: Mapping[str, object]) -> int:
     """Bytes of the JSON that the API server stores, which escapes what HTML would misread."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return len(text.encode()) + 5 * sum(text.count(character) for character in "<>&")
@@ -39,7 +38,7 @@ def fitted(job: EvaluationJob, status: EvaluationJobStatus) -> EvaluationJobStat
     size = json_bytes(status.to_dict())
     if size <= LEAST_STATUS_BYTES:
         return status
-    rest = json_bytes(job.model_copy(update={"status": EvaluationJobStatus()}).to_dict())
+    rest = json_bytes(job.changed(status=EvaluationJobStatus()).to_dict())
     budget = min(MOST_STATUS_BYTES, max(LEAST_STATUS_BYTES, OBJECT_BYTES - rest))
     for shorten in _SHORTENINGS:
         while size > budget and (shorter := shorten(status)) is not None:
@@ -54,10 +53,10 @@ def _shorter_attempts(status: EvaluationJobStatus) -> EvaluationJobStatus | None
         short = _short_attempt(attempt)
         if short != attempt:
             attempts[index] = short
-            return status.model_copy(update={"attempts": attempts})
+            return status.changed(attempts=attempts)
     if len(attempts) <= 1:
         return None
-    return status.model_copy(update={"attempts": attempts[1:]})
+    return status.changed(attempts=attempts[1:])
 
 
 def _short_attempt(attempt: Attempt) -> Attempt:
@@ -65,38 +64,37 @@ def _short_attempt(attempt: Attempt) -> Attempt:
         RpcStatus(code=item.code, message=clip(item.message, SHORT_MESSAGE_BYTES))
         for item in attempt.partial_failures[:1]
     ]
-    return attempt.model_copy(update={"partial_failures": failures})
+    return attempt.changed(partial_failures=failures)
 
 
 def _fewer_abandoned_windows(status: EvaluationJobStatus) -> EvaluationJobStatus | None:
     if not status.abandoned_windows:
         return None
-    return status.model_copy(update={"abandoned_windows": status.abandoned_windows[1:]})
+    return status.changed(abandoned_windows=status.abandoned_windows[1:])
 
 
 def _fewer_paused_spans(status: EvaluationJobStatus) -> EvaluationJobStatus | None:
     if len(status.paused_spans) <= 1:
         return None
-    return status.model_copy(update={"paused_spans": status.paused_spans[1:]})
+    return status.changed(paused_spans=status.paused_spans[1:])
 
 
 def _silent_runs(status: EvaluationJobStatus) -> EvaluationJobStatus | None:
-    silent = [run.model_copy(update={"message": None}) for run in status.active]
-    return status.model_copy(update={"active": silent}) if silent != status.active else None
+    silent = [run.changed(message=None) for run in status.active]
+    return status.changed(active=silent) if silent != status.active else None
 
 
 def _no_schedule_warnings(status: EvaluationJobStatus) -> EvaluationJobStatus | None:
     if not status.schedule_warnings:
         return None
-    return status.model_copy(update={"schedule_warnings": []})
+    return status.changed(schedule_warnings=[])
 
 
 def _short_conditions(status: EvaluationJobStatus) -> EvaluationJobStatus | None:
     short = [
-        item.model_copy(update={"message": clip(item.message, SHORT_MESSAGE_BYTES)})
-        for item in status.conditions
+        item.changed(message=clip(item.message, SHORT_MESSAGE_BYTES)) for item in status.conditions
     ]
-    return status.model_copy(update={"conditions": short}) if short != status.conditions else None
+    return status.changed(conditions=short) if short != status.conditions else None
 
 
 _SHORTENINGS: tuple[_Shorten, ...] = (

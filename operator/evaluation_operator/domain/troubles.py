@@ -8,12 +8,12 @@ the same of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import cast
 
 from evaluation_operator.api.codes import Code
+from evaluation_operator.api.kubernetes import Body, StoredEvent
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.facts import Failure, JobFacts, parse_time
 from evaluation_operator.domain.naming import LABEL_MANAGED_BY, MANAGED_BY
@@ -59,16 +59,17 @@ class WarningFacts:
     time: datetime
 
     @classmethod
-    def from_body(cls, body: Mapping[str, Any]) -> WarningFacts:
-        series = body.get("series") or {}
+    def from_body(cls, body: Body) -> WarningFacts:
+        stored = cast(StoredEvent, body)
+        series = stored.get("series") or {}
         time = (
             series.get("lastObservedTime")
-            or body.get("lastTimestamp")
-            or body.get("eventTime")
-            or body["metadata"]["creationTimestamp"]
+            or stored.get("lastTimestamp")
+            or stored.get("eventTime")
+            or stored["metadata"]["creationTimestamp"]
         )
-        message = str(body.get("message", ""))[:2048]
-        return cls(str(body.get("reason", "")), message, parse_time(time))
+        message = str(stored.get("message", ""))[:2048]
+        return cls(str(stored.get("reason", "")), message, parse_time(time))
 
 
 @dataclass(frozen=True, slots=True)

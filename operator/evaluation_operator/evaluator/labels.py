@@ -127,7 +127,7 @@ def _read_files(folder: Folder, files: LabelFiles) -> Labels | None:
 
 def write_no_labels(folder: Folder, now: datetime) -> None:
     """What stands for labels where there is nothing to label, for whoever evaluates then."""
-    write_summary(folder, FIRST, NO_LABELS.summary.model_copy(update={"time": now}))
+    write_summary(folder, FIRST, NO_LABELS.summary.changed(time=now))
 
 
 def labels_of_people(dataset: Dataset, folder: Folder | None) -> Labels | None:

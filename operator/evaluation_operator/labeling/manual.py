@@ -212,7 +212,7 @@ class Manual:
             if found.on_close is OnClose.DELETE:
                 folder.delete()
                 return
-            closed = found.model_copy(update={"is_closed": True})
+            closed = found.changed(is_closed=True)
             folder.write_json(PROJECT, closed.model_dump(mode="json", by_alias=True))
 
         await _in_storage(close)

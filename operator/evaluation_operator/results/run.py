@@ -208,6 +208,13 @@ def write_run(
     for name in names:
         folder.store(scratch / name, name)
     folder.write_json(layout.EVALUATION, evaluation.to_dict())
-    sizes = {name: folder.size(name) for name in (*names, layout.EVALUATION)}
-    whole = manifest.model_copy(update={"version": layout.VERSION, "files": sizes})
+    sizes = {name: _stored_size(folder, name) for name in (*names, layout.EVALUATION)}
+    whole = manifest.changed(version=layout.VERSION, files=sizes)
     folder.write_json(layout.MANIFEST, whole.to_dict())
+
+
+def _stored_size(folder: Folder, name: str) -> int:
+    size = folder.size(name)
+    if size is None:
+        raise NotWhole(f"{folder.uri}/{name} went while it was written: another attempt may do")
+    return size

@@ -140,7 +140,7 @@ def labelled(kind: str, name: str, **labels: str) -> Manifest:
 
 def check_job() -> Manifest:
     job = EvaluationJob.from_dict(at(make_evaluation_job(), 1))
-    return at(build_table_check(job, Policy()), 50)
+    return at(dict(build_table_check(job, Policy())), 50)
 
 
 WAKES: dict[str, tuple[Manifest, set[Key]]] = {

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
 from evaluation_operator.controller.act import kserve_fault
 from evaluation_operator.domain.logger_slot import (
     LoggerRefusal,
@@ -61,7 +62,7 @@ def applied(plan: Plan) -> list[ApplyLogger]:
 
 
 def told(plan: Plan) -> dict[str, Any]:
-    conditions = (plan.status or {}).get("conditions", [])
+    conditions = plan.status.to_dict().get("conditions", []) if plan.status else []
     return next((item for item in conditions if item["type"] == "LoggerManaged"), {})
 
 
@@ -140,12 +141,12 @@ def test_what_becomes_of_the_slot(case: Case) -> None:
     assert [action.logger for action in applied(plan)] == want
     assert told(plan).get("reason") == case.reason
     assert case.says in told(plan).get("message", "")
-    assert plan.status is not None
-    assert ("managedLogger" in plan.status) == case.keeps
+    assert isinstance(plan.status, EvaluationJobStatus)
+    assert (plan.status.managed_logger is not None) == case.keeps
     by_word = case.opted_in or "ripeness" in case.slot.welcome or "*" in case.slot.welcome
-    assert plan.status.get("managedLoggerOptedIn", False) == (case.keeps and by_word)
-    ready = next(item for item in plan.status["conditions"] if item["type"] == "Ready")
-    assert ready["status"] == "True"
+    assert (plan.status.managed_logger_opted_in or False) == (case.keeps and by_word)
+    ready = next(item for item in plan.status.conditions if item.type == "Ready")
+    assert ready.status == "True"
 
 
 def test_a_refusal_is_told_once_and_not_tried_again_at_once() -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
 from evaluation_operator.domain.cover import Window
 from evaluation_operator.domain.naming import FINALIZER, run_name
 from evaluation_operator.domain.plan import CreateRun, CreateRunJob, DeleteDataset, Obstacle
@@ -472,11 +473,11 @@ def test_a_refused_job_is_told_and_tried_again() -> None:
     refused(world)
     plan = world.decide()
 
-    assert plan.status is not None
-    assert plan.status["conditions"][0]["reason"] == Reason.CREATE_REFUSED
+    assert isinstance(plan.status, EvaluationJobStatus)
+    assert plan.status.conditions[0].reason == Reason.CREATE_REFUSED
     assert plan.wake_at is not None
     assert plan.wake_at <= world.now + world.policy.retry
-    assert name_at(0) in [item["name"] for item in plan.status["active"]]
+    assert name_at(0) in [run.name for run in plan.status.active]
 
 
 def test_a_job_that_is_refused_for_good_fails_its_run() -> None:

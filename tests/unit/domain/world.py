@@ -148,7 +148,7 @@ class World:
             return
         if plan.status is not None:
             self._write()
-            self.own["status"] = json.loads(json.dumps(plan.status))
+            self.own["status"] = plan.status.to_dict()
             assert_what_holds_runs_up_has_a_reason(self.own["status"].get("active", ()))
         for action in plan.final_actions:
             self._perform(action)

@@ -314,7 +314,7 @@ class LabelStudio:
         marker = Marker.read(there.description)
         if marker is None or marker.is_closed or marker.job_uid != project.job_uid:
             return
-        closed = marker.model_copy(update={"is_closed": True})
+        closed = marker.changed(is_closed=True)
         changes: dict[str, JsonValue] = {"description": closed.describe()}
         if project.on_close is OnClose.ARCHIVE:
             await delete_tasks(self._client, project.ref, Choice((UNANSWERED,)))

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
+from evaluation_operator.api.base import Model
 from evaluation_operator.labeling.backend import OnClose, ProjectSpec
 
 _SIGN: Final = "evaluations.dev: "
 
 
-class Marker(BaseModel):
+class Marker(Model):
     """`owner` tells labelers apart that share a server, say two clusters' of one namespace."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
     owner: str
     namespace: str
