@@ -64,9 +64,9 @@ from evaluation_operator.kube import (
     LEASES,
     AlreadyExists,
     ApiError,
+    ApiServer,
     Conflict,
     Forbidden,
-    Kube,
     NotFound,
     Rejected,
     Transient,
@@ -122,7 +122,7 @@ class Actor:
     object was written for this key; this key too, when it was found there.
     """
 
-    def __init__(self, kube: Kube, claims: Claims, places: Places, learn: Learn) -> None:
+    def __init__(self, kube: ApiServer, claims: Claims, places: Places, learn: Learn) -> None:
         self._kube = kube
         self._claims = claims
         self._places = places

@@ -9,13 +9,13 @@ from evaluation_operator.controller.keys import Key, job_key
 from evaluation_operator.controller.store import Store
 from evaluation_operator.domain.naming import COMPONENT_MODEL_VERSION, LABEL_COMPONENT
 from evaluation_operator.domain.plan import Claim
-from evaluation_operator.kube import EVALUATION_JOBS, LEASES, Kube, NotFound
+from evaluation_operator.kube import EVALUATION_JOBS, LEASES, ApiServer, NotFound
 
 
 class Claims:
     """Not watched: a claim changes only by the operator's own hand or when its job goes."""
 
-    def __init__(self, kube: Kube, store: Store) -> None:
+    def __init__(self, kube: ApiServer, store: Store) -> None:
         self._kube = kube
         self._store = store
         self._leases: dict[tuple[str, str], Mapping[str, Any]] = {}

@@ -21,7 +21,7 @@ from evaluation_operator.domain.pod_facts import PodFacts
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.standing import asked_about
 from evaluation_operator.domain.troubles import OF_WARNINGS, WarningFacts, is_same
-from evaluation_operator.kube import EVENTS, ApiError, Kube
+from evaluation_operator.kube import EVENTS, ApiError, ApiServer
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Complaints:
 
     def __init__(
         self,
-        kube: Kube,
+        kube: ApiServer,
         store: Store,
         clock: Clock,
         policy: Policy,

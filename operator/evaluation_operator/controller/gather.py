@@ -62,7 +62,7 @@ from evaluation_operator.kube import (
     PODS,
     SERVICE_ACCOUNTS,
     ApiError,
-    Kube,
+    ApiServer,
     NotFound,
 )
 from evaluation_operator.kube.resources import Resource
@@ -74,7 +74,7 @@ class Gatherer:
     def __init__(
         self,
         store: Store,
-        kube: Kube,
+        kube: ApiServer,
         claims: Claims,
         complaints: Complaints,
         policy: Policy,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from evaluation_operator.domain.facts import parse_time
 from evaluation_operator.domain.naming import LABELER_LEASE
-from evaluation_operator.kube import LEASES, Kube, NotFound
+from evaluation_operator.kube import LEASES, ApiServer, NotFound
 
 BELIEVED_SECONDS = 5.0
 SILENCE = timedelta(seconds=60)
@@ -30,7 +30,7 @@ class Labelers:
     Renewals are told in the machine's time, whatever time a test cluster's operator believes in.
     """
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: ApiServer) -> None:
         self._kube = kube
         self._looked: dict[str, _Looked] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from evaluation_operator.kube import Kube, NotFound
+from evaluation_operator.kube import ApiServer, NotFound
 from evaluation_operator.kube.resources import Resource
 
 BELIEVED_SECONDS = 60.0
@@ -14,7 +14,7 @@ BELIEVED_SECONDS = 60.0
 class Presence:
     """What is as it should be is believed for a minute; everything else is read again."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: ApiServer) -> None:
         self._kube = kube
         self._good: dict[tuple[str, str, str], float] = {}
 

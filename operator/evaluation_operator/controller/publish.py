@@ -13,7 +13,7 @@ from evaluation_operator.controller.keys import Key
 from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.naming import REPORTING_COMPONENT
 from evaluation_operator.domain.plan import EventRecord
-from evaluation_operator.kube import EVENTS, ApiError, Kube
+from evaluation_operator.kube import EVENTS, ApiError, ApiServer
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class EventPublisher:
 
     def __init__(
         self,
-        kube: Kube,
+        kube: ApiServer,
         clock: Clock,
         uid_of: Callable[[Key], str],
         *,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.naming import COMPONENT_SAMPLER, LABEL_COMPONENT
-from evaluation_operator.kube import LEASES, Kube
+from evaluation_operator.kube import LEASES, ApiServer
 
 BELIEVED_FOR = timedelta(seconds=2)
 SELECTOR = f"{LABEL_COMPONENT}={COMPONENT_SAMPLER}"
@@ -25,7 +25,7 @@ class Replicas:
     """Not watched, since marks move all day and count once. All jobs of a namespace are due at
     the same time and share one list."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: ApiServer) -> None:
         self._kube = kube
         self._listed: dict[str, _Listed] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)

@@ -12,6 +12,7 @@ from evaluation_operator.kube.errors import (
     Transient,
 )
 from evaluation_operator.kube.kubeconfig import NoCluster, connect_as_kubectl
+from evaluation_operator.kube.port import ApiServer
 from evaluation_operator.kube.resources import (
     ANNOTATION_SPEC_SETS,
     CLAIMS,
@@ -46,6 +47,7 @@ __all__ = [
     "SERVICE_ACCOUNTS",
     "AlreadyExists",
     "ApiError",
+    "ApiServer",
     "Conflict",
     "Forbidden",
     "Gone",

@@ -18,11 +18,8 @@ from kubernetes.aio import config as kubernetes_config
 
 from evaluation_operator.kube.errors import NotFound, Transient, from_response
 from evaluation_operator.kube.paging import PageSize
+from evaluation_operator.kube.port import Body, Operations
 from evaluation_operator.kube.resources import Resource
-
-Body = dict[str, Any]
-Operations = list[Body]
-"""A JSON patch."""
 
 APPLY_PATCH = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"

@@ -18,9 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from evaluation_operator.kube.client import Kube
 from evaluation_operator.kube.errors import ApiError, Conflict, NotFound
 from evaluation_operator.kube.lease import Body, Sight, given_back, look, may_take, taken
+from evaluation_operator.kube.port import ApiServer
 from evaluation_operator.kube.resources import LEASES
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ CALM = Pace(lease=30, renew=10.0, give_up=20.0)
 
 async def lead_until(
     stop: asyncio.Event,
-    kube: Kube,
+    kube: ApiServer,
     *,
     namespace: str,
     name: str,
@@ -77,7 +77,7 @@ class _Election:
     def __init__(
         self,
         stop: asyncio.Event,
-        kube: Kube,
+        kube: ApiServer,
         place: tuple[str, str],
         identity: str,
         on_change: Callable[[bool], None],

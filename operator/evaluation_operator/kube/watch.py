@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from evaluation_operator.kube.client import Body, Kube
+from evaluation_operator.kube.client import Kube
 from evaluation_operator.kube.errors import ApiError, NotFound, Transient, from_response
+from evaluation_operator.kube.port import Body
 from evaluation_operator.kube.resources import Resource
 
 logger = logging.getLogger(__name__)

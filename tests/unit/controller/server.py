@@ -12,8 +12,8 @@ from urllib.parse import unquote
 from kubernetes.aio import client as kubernetes_client
 
 from evaluation_operator.kube import Kube, NotFound, Resource
-from evaluation_operator.kube.client import Operations
 from evaluation_operator.kube.errors import AlreadyExists, ApiError
+from evaluation_operator.kube.port import Operations
 from tests.builders import CREATE_TIME, Manifest, merged
 
 Fault = Callable[[str, str], ApiError | None]
