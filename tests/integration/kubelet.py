@@ -16,11 +16,11 @@ from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.controller.clock import Clock
-from evaluation_operator.evaluator.item_files import ItemCounts
 from evaluation_operator.evaluator.publish import publish
 from evaluation_operator.evaluator.run import RunResult
 from evaluation_operator.kube import DATASETS, EVENTS, PODS, Conflict, Kube, Resource
 from evaluation_operator.results.rows import Cut
+from evaluation_operator.tasks.item_files import ItemCounts
 from tests.builders import make_evaluation
 from tests.integration.eventually import eventually
 

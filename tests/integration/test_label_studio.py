@@ -17,15 +17,16 @@ import pytest
 import pytest_asyncio
 
 from evaluation_operator.api.evaluation_options import AnnotationType
-from evaluation_operator.labeling.answers import Answer, Sentiment, Task
 from evaluation_operator.labeling.backend import (
     BackendRefused,
     BackendUnavailable,
     OnClose,
     OpenProject,
     ProjectSpec,
+    Task,
 )
 from evaluation_operator.labeling.label_studio import LabelStudio
+from evaluation_operator.tasks.answers import Answer, Sentiment
 from tests.cluster.label_studio import ADMIN
 from tests.cluster.label_studio import LabelStudio as Server
 from tests.conftest import Tell

@@ -11,9 +11,9 @@ import pytest_asyncio
 from playwright.async_api import Page
 
 from evaluation_operator.api.evaluation_options import AnnotationType
-from evaluation_operator.labeling.answers import Answer, Sentiment, Task
-from evaluation_operator.labeling.backend import OnClose, OpenProject, ProjectSpec
+from evaluation_operator.labeling.backend import OnClose, OpenProject, ProjectSpec, Task
 from evaluation_operator.labeling.label_studio import LabelStudio
+from evaluation_operator.tasks.answers import Answer, Sentiment
 from tests.cluster.label_studio import LabelStudio as Server
 from tests.cluster.settings import CHECKOUT
 from tests.integration.eventually import eventually

@@ -22,6 +22,10 @@ class AnnotationType(StrEnum):
     TEXT_CLASSIFICATION = "TEXT_CLASSIFICATION_ANNOTATION"
     GENERAL_CLASSIFICATION = "GENERAL_CLASSIFICATION_ANNOTATION"
 
+    @property
+    def is_of_images(self) -> bool:
+        return self in (AnnotationType.IMAGE_CLASSIFICATION, AnnotationType.IMAGE_BOUNDING_BOX)
+
 
 class BoundingBoxUnits(StrEnum):
     PIXELS = "PIXELS"

@@ -17,11 +17,13 @@ import pyarrow.parquet as pq
 
 from evaluation_operator.api.base import TimeSpan
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.api.evaluation_options import AnnotationType
-from evaluation_operator.evaluator.boxes import BoxReader
 from evaluation_operator.evaluator.draw import Draw, RowDict
 from evaluation_operator.evaluator.intervals import Intervals
-from evaluation_operator.evaluator.items import (
+from evaluation_operator.results import layout
+from evaluation_operator.results.rows import CUT_SCHEMA, Cut
+from evaluation_operator.tables.protocol import RowQuery, Table, Window
+from evaluation_operator.tables.schema import ID_SCHEMA, READ_SCHEMA
+from evaluation_operator.tasks.items import (
     Fault,
     Item,
     LeftOut,
@@ -30,10 +32,8 @@ from evaluation_operator.evaluator.items import (
     Row,
     RowReader,
 )
-from evaluation_operator.results import layout
-from evaluation_operator.results.rows import CUT_SCHEMA, Cut
-from evaluation_operator.tables.protocol import RowQuery, Table, Window
-from evaluation_operator.tables.schema import ID_SCHEMA, READ_SCHEMA
+from evaluation_operator.tasks.kind import TaskKind
+from evaluation_operator.tasks.registry import kind_of
 
 # What a draw needs to know of a row. `items`: how many it holds; `is_offered`: whether they may
 # be drawn, or only count for others.
@@ -90,21 +90,13 @@ def _window(span: TimeSpan) -> Window:
     return Window(span.start_time, span.end_time)
 
 
+def kind_of_dataset(dataset: Dataset) -> TaskKind:
+    return kind_of(dataset.spec.input_configs[0].annotation_type)
+
+
 def build_reader(dataset: Dataset) -> RowReader:
     """How the rows of this Dataset are read: its labels and import keys."""
-    spec, keys = dataset.spec, dataset.spec.bigquery_import_keys
-    label_key = keys.label_json_key or "label"
-    score_key = keys.label_score_json_key or "score"
-    if spec.input_configs[0].annotation_type is AnnotationType.IMAGE_BOUNDING_BOX:
-        box_key = keys.bounding_box_json_key or "box"
-        return BoxReader(spec.annotation_specs, label_key, score_key, box_key)
-    metadata = spec.input_configs[0].classification_metadata
-    return RowReader(
-        spec.annotation_specs,
-        label_key,
-        score_key,
-        is_multi_label=bool(metadata and metadata.is_multi_label),
-    )
+    return kind_of_dataset(dataset).reader(dataset.spec)
 
 
 def cut_rows(

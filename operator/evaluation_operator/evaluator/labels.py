@@ -26,7 +26,6 @@ from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.evaluator.cut import RowsDigest, batched, read_cut
 from evaluation_operator.evaluator.draw import RowDict
-from evaluation_operator.evaluator.entries import UnreadableError, parsed
 from evaluation_operator.evaluator.summary import Findings
 from evaluation_operator.results.ending import ending
 from evaluation_operator.results.errors import Unavailable
@@ -44,6 +43,7 @@ from evaluation_operator.results.rows import CUT_SCHEMA, Cut
 from evaluation_operator.tables.errors import TableError
 from evaluation_operator.tables.protocol import Table
 from evaluation_operator.tables.schema import LABEL_SCHEMA
+from evaluation_operator.tasks.row_json import UnreadableError, parsed
 
 LABELER: Final = "evaluation-labeler"
 WARNING_BYTES: Final = 512
@@ -150,7 +150,7 @@ def labels_of_people(dataset: Dataset, folder: Folder | None) -> Labels | None:
 def told_of_people(findings: Findings, labels: Labels, notes: Sequence[str]) -> Findings:
     """The findings with what is to be said of those who labelled."""
     summary = labels.summary
-    if summary.unresolved and findings.counts.unlabeled:
+    if summary.unresolved and findings.judged.counts.unlabeled:
         notes = [
             f"{summary.unresolved} of {summary.answered} items that people answered have no label "
             "that they agree on; leaving out those without other truth flatters the figures",

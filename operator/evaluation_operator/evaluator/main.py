@@ -21,7 +21,6 @@ from evaluation_operator.api.dataset import Dataset, Writer
 from evaluation_operator.api.table_address import shown_address
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.environment import forget_credentials
-from evaluation_operator.evaluator.item_files import ItemCounts
 from evaluation_operator.evaluator.late_labels import is_counting, tell_new_labels
 from evaluation_operator.evaluator.obtain import RunOptions
 from evaluation_operator.evaluator.publish import publish, publish_cut, read_dataset
@@ -53,6 +52,7 @@ from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.tables import errors as table_errors
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import Table, TableOptions
+from evaluation_operator.tasks.item_files import ItemCounts
 
 logger = logging.getLogger(__name__)
 

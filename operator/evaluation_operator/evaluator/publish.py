@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from evaluation_operator.api.dataset import Cut as KeptCut
 from evaluation_operator.api.dataset import Dataset, Outcome, Writer
 from evaluation_operator.api.dataset import RunResult as Result
-from evaluation_operator.api.evaluation import EvaluationSpec
+from evaluation_operator.domain.headline import headline
 from evaluation_operator.domain.labeled import with_labeled
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.evaluator.run import CutResult, RunResult
@@ -186,7 +186,7 @@ def _status(result: RunResult, folder_uri: str) -> dict[str, Any]:
             late_rows=result.late_rows or None,
             evaluation=evaluation.metadata.name,
             evaluated_item_count=result.counts.evaluated,
-            mean_average_precision=_figure(evaluation.spec),
+            mean_average_precision=headline(evaluation.spec).mean_average_precision,
         )
     return {
         "dataItemCount": result.counts.items,
@@ -214,10 +214,3 @@ def _cut_body(cut: Cut, folder_uri: str) -> dict[str, Any]:
         digest=cut.digest,
         time=cut.time,
     ).to_dict()
-
-
-def _figure(spec: EvaluationSpec) -> float | None:
-    """The mean average precision to alert by: the weighted one where items weigh differently."""
-    if spec.weighted is not None:
-        return spec.weighted.mean_average_precision
-    return spec.mean_average_precision

@@ -7,25 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import Evaluation
-from evaluation_operator.api.evaluation_options import BoundingBoxUnits
-from evaluation_operator.domain.facts import Failure
-from evaluation_operator.evaluator.count import CountedScores, EngineLimits, compute_figures
-from evaluation_operator.evaluator.cut import build_reader, read_outcomes
-from evaluation_operator.evaluator.detection import (
-    collect_boxes,
-    compute_detection,
-    iou_threshold,
-    is_detection,
-    write_boxes,
-)
-from evaluation_operator.evaluator.item_files import ItemCounts, write_outcomes
-from evaluation_operator.evaluator.items import Outcome
+from evaluation_operator.evaluator.asked import write_tasks
+from evaluation_operator.evaluator.cut import build_reader, kind_of_dataset, read_outcomes
 from evaluation_operator.evaluator.labels import (
     Labels,
     keep_in_table,
@@ -36,18 +24,16 @@ from evaluation_operator.evaluator.labels import (
 )
 from evaluation_operator.evaluator.obtain import RunOptions, count_late, obtain_cut
 from evaluation_operator.evaluator.summary import Findings, build_evaluation
-from evaluation_operator.evaluator.tasks import write_tasks
-from evaluation_operator.metrics import ClassificationResult, Piece, checked_thresholds
-from evaluation_operator.metrics.detection import DetectionResult
+from evaluation_operator.metrics import checked_thresholds
 from evaluation_operator.results import layout
-from evaluation_operator.results.confusion import write_confusion
-from evaluation_operator.results.curves import write_curves, write_overlaps
 from evaluation_operator.results.errors import InvalidRun, NothingUsable
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.layout import Manifest
 from evaluation_operator.results.rows import Cut
 from evaluation_operator.results.run import write_run
 from evaluation_operator.tables.protocol import Table
+from evaluation_operator.tasks.item_files import ItemCounts
+from evaluation_operator.tasks.kind import Limits
 
 DIGEST_VERSION = 1
 
@@ -111,7 +97,7 @@ def evaluate_dataset(
     evaluation = build_evaluation(dataset, findings, options.now(), uri)
     if folder is not None:
         _keep_full_result(dataset, folder, findings, evaluation, cut, options.scratch)
-    return RunResult(cut, findings.counts, evaluation, late)
+    return RunResult(cut, findings.judged.counts, evaluation, late)
 
 
 def _findings_of(
@@ -124,95 +110,31 @@ def _findings_of(
             notes = keep_in_table(table, cut, people, dataset.spec.model_version)
         cut = labeled_cut(cut, people, options.scratch)
     outcomes = read_outcomes(cut.path, build_reader(dataset))
-    judge = _judge_boxes if is_detection(dataset) else _judge_labels
+    limits = Limits(options.scratch, options.memory_limit, options.threads)
     try:
-        findings = judge(dataset, cut, outcomes, options)
+        judged = kind_of_dataset(dataset).judge(dataset.spec, outcomes, limits)
     except NothingUsable as error:
         asked = f"; {people}" if people is not None else ""
         raise NothingUsable(error.message + asked, error.partial_failures) from None
+    findings = Findings(
+        judged=judged,
+        labels=tuple(dataset.spec.annotation_specs),
+        slice_labels=tuple(dataset.spec.slice_labels),
+        digest=_digest(dataset, cut),
+        label_cutoff=cut.time,
+        warnings=tuple(_warnings(judged.counts, len(judged.pieces), cut)),
+    )
     return findings if people is None else told_of_people(findings, people, notes)
 
 
 def _check_options(dataset: Dataset) -> None:
-    if is_detection(dataset):
-        iou_threshold(dataset)
+    kind_of_dataset(dataset).check(dataset.spec)
     thresholds = dataset.spec.score_thresholds
     if thresholds:
         try:
             checked_thresholds(sorted(thresholds))
         except ValueError as error:
             raise InvalidRun(f"scoreThresholds: {error}") from None
-
-
-def _check_usable(counts: ItemCounts) -> None:
-    if counts.evaluated:
-        return
-    failures = [Failure(fault.code, fault.message) for fault in counts.first_faults]
-    if counts.faulty and not counts.unlabeled:
-        message = f"none of {counts.items} items can be read: correct the rows named here"
-    elif counts.unlabeled:
-        message = (
-            f"none of {counts.items} items has ground truth ({counts.unlabeled} unlabelled, "
-            f"{counts.faulty} faulty, {counts.failed_predictions} without prediction): import "
-            "labels with `kubectl evaluations labels import`, or set spec.labelDelay if they "
-            "come later"
-        )
-    else:
-        message = f"none of {counts.items} items has a prediction: look at the model's server"
-    raise NothingUsable(message, failures)
-
-
-def _judge_labels(
-    dataset: Dataset, cut: Cut, outcomes: Iterable[Outcome], options: RunOptions
-) -> Findings:
-    """The figures of a classification; its items and pairs lie in the scratch folder then."""
-    spec, labels = dataset.spec, tuple(dataset.spec.annotation_specs)
-    scores, items = options.scratch / layout.SCORES, options.scratch / layout.ITEMS
-    counts = write_outcomes(outcomes, labels, scores, items)
-    _check_usable(counts)
-    places = tuple(labels.index(label) for label in spec.slice_labels)
-    metadata = spec.input_configs[0].classification_metadata
-    limits = EngineLimits(options.scratch, options.memory_limit, options.threads)
-    with CountedScores(scores, items, len(labels), limits, only_labels=places) as counted:
-        figures = compute_figures(
-            counted,
-            is_multi_label=bool(metadata and metadata.is_multi_label),
-            thresholds=sorted(spec.score_thresholds) or None,
-        )
-        return _findings(dataset, cut, counts, counted.pieces, figures)
-
-
-def _judge_boxes(
-    dataset: Dataset, cut: Cut, outcomes: Iterable[Outcome], options: RunOptions
-) -> Findings:
-    """The figures of an object detection; its items and boxes lie in the scratch folder then."""
-    labels = tuple(dataset.spec.annotation_specs)
-    counts, collected = collect_boxes(outcomes, labels, options.scratch / layout.ITEMS)
-    _check_usable(counts)
-    found = compute_detection(dataset, collected)
-    write_boxes(collected, found, labels, options.scratch / layout.BOXES)
-    return _findings(dataset, cut, counts, collected.pieces, found.over_scores, found)
-
-
-def _findings(
-    dataset: Dataset,
-    cut: Cut,
-    counts: ItemCounts,
-    pieces: tuple[Piece, ...],
-    figures: ClassificationResult,
-    detection: DetectionResult | None = None,
-) -> Findings:
-    return Findings(
-        counts=counts,
-        result=figures,
-        pieces=pieces,
-        labels=tuple(dataset.spec.annotation_specs),
-        slice_labels=tuple(dataset.spec.slice_labels),
-        digest=_digest(dataset, cut),
-        label_cutoff=cut.time,
-        warnings=tuple(_warnings(counts, len(pieces), cut)),
-        detection=detection,
-    )
 
 
 def _warnings(counts: ItemCounts, pieces: int, cut: Cut) -> list[str]:
@@ -236,7 +158,7 @@ def _warnings(counts: ItemCounts, pieces: int, cut: Cut) -> list[str]:
 def _digest(dataset: Dataset, cut: Cut) -> str:
     """Of everything that the figures depend on, and of nothing else: no names, no times."""
     spec = dataset.spec
-    content = {
+    content: dict[str, object] = {
         "digestVersion": DIGEST_VERSION,
         "annotationSpecs": list(spec.annotation_specs),
         "inputConfig": {
@@ -252,8 +174,7 @@ def _digest(dataset: Dataset, cut: Cut) -> str:
         "sliceLabels": list(spec.slice_labels),
         "rows": cut.digest,
     }
-    if is_detection(dataset):
-        content["boundingBoxUnits"] = str(spec.bounding_box_units or BoundingBoxUnits.PIXELS)
+    content |= kind_of_dataset(dataset).dependencies(spec)
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
@@ -266,16 +187,7 @@ def _keep_full_result(
     cut: Cut,
     scratch: Path,
 ) -> None:
-    names = [layout.CURVES, layout.ITEMS]
-    if findings.detection is None:
-        write_curves(findings.result, findings.labels, scratch / layout.CURVES)
-        names.append(layout.SCORES)
-    else:
-        write_curves(findings.result, findings.labels, scratch / layout.CURVES, cuts=("every",))
-        write_overlaps(findings.detection, scratch / layout.OVERLAPS)
-        names += [layout.BOXES, layout.OVERLAPS]
-    if write_confusion(findings.result, findings.labels, scratch / layout.CONFUSION):
-        names.append(layout.CONFUSION)
+    names = findings.judged.write(findings.labels, scratch)
     manifest = Manifest(
         digest=findings.digest,
         cut=cut.to_json(),

@@ -8,7 +8,6 @@ result at `resultsUri`.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,30 +15,13 @@ from typing import Any
 from evaluation_operator.api.base import API_VERSION, RpcStatus
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import (
-    AnnotationSpecReference,
-    ClassificationMetrics,
-    ConfidenceMetricsEntry,
-    ConfusionMatrix,
-    ConfusionMatrixEntry,
-    ConfusionMatrixRow,
     Evaluation,
-    EvaluationMetrics,
     EvaluationSpec,
     ItemCounts,
     LabelingSummary,
     LabelMetrics,
-    PrCurve,
-    WeightedMetrics,
-    WeightedPiece,
 )
-from evaluation_operator.evaluator.detection_summary import (
-    detection_metrics,
-    weighted_detection_metrics,
-)
-from evaluation_operator.evaluator.item_files import ItemCounts as Counted
-from evaluation_operator.metrics import ClassificationResult, Figures, Piece
-from evaluation_operator.metrics import ConfusionMatrix as Cells
-from evaluation_operator.metrics.detection import DetectionResult
+from evaluation_operator.tasks.kind import Judged
 
 LIMIT_BYTES = 16 * 1024
 ENVELOPE_BYTES = 1024
@@ -54,17 +36,13 @@ MESSAGE_CHARACTERS = 300
 class Findings:
     """Everything that a run found out, before it is cut to size."""
 
-    counts: Counted
-    result: ClassificationResult
-    pieces: tuple[Piece, ...]
+    judged: Judged
     labels: tuple[str, ...]
     slice_labels: tuple[str, ...]
     digest: str
     label_cutoff: datetime
     warnings: tuple[str, ...]
     labeling: LabelingSummary | None = None
-    detection: DetectionResult | None = None
-    """Object detection only: `result` is then of its boxes, over the score."""
 
 
 def build_evaluation(dataset: Dataset, findings: Findings, now: datetime, uri: str) -> Evaluation:
@@ -95,10 +73,11 @@ def _build(
     kept_lines: int,
     kept_cells: int | None,
 ) -> Evaluation:
-    spec, counts, plain = dataset.spec, findings.counts, findings.result.plain
+    judged, spec = findings.judged, dataset.spec
+    counts, plain = judged.counts, judged.result.plain
     labeled = counts.evaluated
-    matrix, cells_total = _matrix(plain, findings, kept_cells)
-    lines = _label_lines(plain, findings)
+    metrics, cells_total = judged.metrics(findings.labels, kept_cells)
+    lines = _label_lines(findings)
     version = spec.evaluation_job_version
     body = EvaluationSpec(
         config=spec.evaluation_config,
@@ -106,7 +85,7 @@ def _build(
         create_time=now,
         annotation_type=spec.input_configs[0].annotation_type,
         evaluated_item_count=counts.evaluated,
-        evaluation_metrics=_metrics(findings, matrix),
+        evaluation_metrics=metrics,
         evaluation_job=spec.evaluation_job.name,
         evaluation_job_version=version.name if version else None,
         dataset=dataset.metadata.name,
@@ -125,7 +104,7 @@ def _build(
             faulty=counts.faulty,
         ),
         labeling=findings.labeling,
-        weighted=_weighted(findings),
+        weighted=judged.weighted(),
         partial_failures=[
             RpcStatus(code=fault.code, message=fault.message[:MESSAGE_CHARACTERS])
             for fault in counts.first_faults[:FAILURES_KEPT]
@@ -157,44 +136,10 @@ def _metadata(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _metrics(findings: Findings, matrix: ConfusionMatrix | None) -> EvaluationMetrics:
-    if findings.detection is not None:
-        metrics = detection_metrics(findings.detection, findings.detection.plain)
-        return EvaluationMetrics(object_detection_metrics=metrics)
-    curve = _curve(findings.result.plain)
-    return EvaluationMetrics(
-        classification_metrics=ClassificationMetrics(pr_curve=curve, confusion_matrix=matrix)
-    )
-
-
-def _curve(figures: Figures) -> PrCurve:
-    curve = figures.aggregate
-    entries = [
-        ConfidenceMetricsEntry(
-            confidence_threshold=entry.threshold,
-            recall=entry.every.recall,
-            precision=entry.every.precision,
-            f1_score=entry.every.f1,
-            recall_at1=entry.at_1.recall,
-            precision_at1=entry.at_1.precision,
-            f1_score_at1=entry.at_1.f1,
-            recall_at5=entry.at_5.recall,
-            precision_at5=entry.at_5.precision,
-            f1_score_at5=entry.at_5.f1,
-        )
-        for entry in curve.entries()
-    ]
-    return PrCurve(
-        area_under_curve=curve.area,
-        confidence_metrics_entries=entries,
-        mean_average_precision=figures.mean_average_precision,
-    )
-
-
-def _label_lines(figures: Figures, findings: Findings) -> list[LabelMetrics]:
+def _label_lines(findings: Findings) -> list[LabelMetrics]:
     """One line a label, the most frequent in truth first; ties in the order of the set."""
     wanted = set(findings.slice_labels) or set(findings.labels)
-    predicted = _predicted_counts(figures, is_detection=findings.detection is not None)
+    figures, predicted = findings.judged.result.plain, findings.judged.predicted_counts()
     lines = [
         (curve, label, count)
         for curve, label, count in zip(figures.labels, findings.labels, predicted, strict=True)
@@ -210,74 +155,3 @@ def _label_lines(figures: Figures, findings: Findings) -> list[LabelMetrics]:
         )
         for curve, label, count in lines
     ]
-
-
-def _predicted_counts(figures: Figures, *, is_detection: bool) -> Sequence[int | None]:
-    if is_detection:
-        return [round(curve.scored) for curve in figures.labels]
-    if figures.confusion is not None:
-        return [round(float(column)) for column in figures.confusion.cells.sum(axis=0)[:-1]]
-    return [None for _ in figures.labels]
-
-
-def _matrix(
-    figures: Figures, findings: Findings, kept: int | None
-) -> tuple[ConfusionMatrix | None, int | None]:
-    """Rows are truth, in the order of the set; `kept` None keeps every cell, also zeros.
-
-    Where not all fit, the largest cells are kept, and the number of all that are not zero is
-    told. A row of the matrix never disappears: each label of the set is shown as truth.
-    """
-    if figures.confusion is None:
-        return None, None
-    cells = figures.confusion
-    if kept is None:
-        chosen = {
-            (row, column)
-            for row in range(cells.cells.shape[0])
-            for column in range(cells.cells.shape[1])
-        }
-        return _matrix_of(cells, findings.labels, chosen, every_row=True), None
-    filled = [
-        (float(cells.cells[row, column]), int(row), int(column))
-        for row, column in zip(*cells.cells.nonzero(), strict=True)
-    ]
-    filled.sort(key=lambda cell: (-cell[0], cell[1], cell[2]))
-    chosen = {(row, column) for _, row, column in filled[:kept]}
-    every_row = kept >= len(findings.labels)
-    return _matrix_of(cells, findings.labels, chosen, every_row=every_row), len(filled)
-
-
-def _matrix_of(
-    cells: Cells, labels: Sequence[str], chosen: set[tuple[int, int]], *, every_row: bool
-) -> ConfusionMatrix:
-    rows = []
-    for row, label in enumerate(labels):
-        entries = [
-            ConfusionMatrixEntry(
-                # The last column, nothing predicted, has an empty annotationSpec.
-                annotation_spec=AnnotationSpecReference(
-                    display_name=labels[column] if column < len(labels) else None
-                ),
-                item_count=round(float(cells.cells[row, column])),
-            )
-            for column in range(len(labels) + 1)
-            if (row, column) in chosen
-        ]
-        if entries or every_row:
-            spec = AnnotationSpecReference(display_name=label)
-            rows.append(ConfusionMatrixRow(annotation_spec=spec, entries=entries))
-    return ConfusionMatrix(row=rows)
-
-
-def _weighted(findings: Findings) -> WeightedMetrics | None:
-    figures = findings.result.weighted
-    if figures is None:
-        return None
-    return WeightedMetrics(
-        mean_average_precision=figures.mean_average_precision,
-        area_under_curve=figures.aggregate.area,
-        accuracy=figures.accuracy,
-        object_detection_metrics=weighted_detection_metrics(findings.detection),
-        pieces=[WeightedPiece(n=piece.items, p=piece.p) for piece in findings.pieces[:PIECES_KEPT]],
-    )

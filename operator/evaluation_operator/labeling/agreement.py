@@ -6,17 +6,12 @@ first did not agree, so theirs would make the figure worse than it is.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from itertools import combinations
-from statistics import fmean
-from typing import TypeAlias
+from collections.abc import Iterable
 
-from evaluation_operator.labeling.answers import Answer, Box, ItemAnswers
-from evaluation_operator.labeling.box_clusters import clusters
-from evaluation_operator.labeling.decision import Rules, counted_answers
-
-Rating: TypeAlias = tuple[str, int, Hashable]
-"""Who, of which item, what."""
+from evaluation_operator.labeling.decision import counted_answers
+from evaluation_operator.tasks.answers import ItemAnswers
+from evaluation_operator.tasks.registry import kind_of
+from evaluation_operator.tasks.votes import Rules
 
 
 def agreement(items: Iterable[ItemAnswers], rules: Rules) -> float | None:
@@ -31,59 +26,4 @@ def agreement(items: Iterable[ItemAnswers], rules: Rules) -> float | None:
     if rules.replica_count == 1:
         return None
     first = [counted_answers(it, rules)[: rules.replica_count] for it in items]
-    if rules.has_boxes:
-        return _pairwise_f1(first)
-    if not rules.is_multi_label:
-        return _alpha(_ratings(first))
-    per_label = [
-        _alpha([(who, item, label in given) for who, item, given in _ratings(first)])
-        for label in rules.labels
-    ]
-    alphas = [it for it in per_label if it is not None]
-    return fmean(alphas) if alphas else None
-
-
-def _ratings(first: Sequence[Sequence[Answer]]) -> list[tuple[str, int, tuple[str, ...]]]:
-    """Of the items that two people or more have answered; others say nothing of agreement."""
-    return [
-        (it.annotator, item, it.labels or ())
-        for item, answers in enumerate(first)
-        if len(answers) > 1
-        for it in answers
-    ]
-
-
-def _alpha(ratings: Sequence[Rating]) -> float | None:
-    """None if fewer than two values occur."""
-    if len({value for _, _, value in ratings}) < 2:
-        return None
-    # Takes seconds to import, and is wanted once a run.
-    from nltk.metrics.agreement import AnnotationTask
-
-    return float(AnnotationTask(ratings).alpha())
-
-
-def _pairwise_f1(first: Sequence[Sequence[Answer]]) -> float | None:
-    """Two people who both see nothing in an image agree. None if nobody sees anything anywhere."""
-    if not any(it.boxes for answers in first for it in answers):
-        return None
-    scores = [
-        _f1(one.boxes or (), other.boxes or ())
-        for answers in first
-        for one, other in combinations(answers, 2)
-    ]
-    return fmean(scores) if scores else None
-
-
-def _f1(one: Sequence[Box], other: Sequence[Box]) -> float:
-    total = len(one) + len(other)
-    labels = {it.label for it in (*one, *other)}
-    matched = sum(_matched(one, other, label) for label in labels)
-    return 2 * matched / total if total else 1.0
-
-
-def _matched(one: Sequence[Box], other: Sequence[Box], label: str) -> int:
-    """Pairs of boxes of this label."""
-    sides = {"one": one, "other": other}
-    of_label = {side: [it for it in boxes if it.label == label] for side, boxes in sides.items()}
-    return sum(len(it) == 2 for it in clusters(of_label))
+    return kind_of(rules.annotation_type).agreement(first, rules)

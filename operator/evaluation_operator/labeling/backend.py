@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
-from evaluation_operator.labeling.answers import ItemAnswers, Task
+from evaluation_operator.tasks.answers import ItemAnswers
+from evaluation_operator.tasks.kind import Control
+from evaluation_operator.tasks.registry import kind_of
 
 
 class BackendError(Exception):
@@ -31,6 +33,19 @@ class OnClose(StrEnum):
     ARCHIVE = "Archive"
     DELETE = "Delete"
     KEEP = "Keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One item that somebody is to label. `item_id` is unique within a Dataset.
+
+    `instance` is the item's JSON as the model got it. What the model said of it is not here: people
+    agree with what they are shown. Lower `priority` is asked first.
+    """
+
+    item_id: str
+    priority: float
+    instance: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +72,10 @@ class ProjectSpec:
     box_units: BoundingBoxUnits | None = None
     data_key: str | None = None
     reference_key: str | None = None
+
+    @property
+    def control(self) -> Control:
+        return kind_of(self.annotation_type).control
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,81 +1,19 @@
-"""What is to be decided of an item's answers, and what came of it."""
+"""What people say of an item, made one truth; or found to be none.
+
+The rules, in words for those who label and those who read of it: docs/labeling.md.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 
-from evaluation_operator.api.evaluation_job_config import AnswerAggregationType
-from evaluation_operator.api.evaluation_options import (
-    AnnotationType,
-    BoundingBoxUnits,
-    ImportKeys,
-)
-from evaluation_operator.labeling.answers import Answer, Box, ItemAnswers, Sentiment
-
-MOST_FURTHER: Final = 2
-"""How many people are asked beyond the first `replica_count`, at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How answers become one truth. `labels` is the whole set, `replica_count` at least 1.
-
-    `units` None: no coordinates are wanted, or fractions do. ValueError for an impossible count.
-    """
-
-    annotation_type: AnnotationType
-    labels: tuple[str, ...]
-    is_multi_label: bool = False
-    aggregation: AnswerAggregationType | None = None
-    replica_count: int = 1
-    units: BoundingBoxUnits | None = None
-
-    def __post_init__(self) -> None:
-        if self.replica_count < 1:
-            raise ValueError(f"replica_count: {self.replica_count}; ask at least 1 person")
-
-    @property
-    def has_boxes(self) -> bool:
-        return self.annotation_type is AnnotationType.IMAGE_BOUNDING_BOX
-
-    @property
-    def way(self) -> AnswerAggregationType:
-        """Only classification of images has a choice; everything else goes by majority."""
-        if self.annotation_type is AnnotationType.IMAGE_CLASSIFICATION and self.aggregation:
-            return self.aggregation
-        return AnswerAggregationType.MAJORITY_VOTE
-
-    def missing(self, answered: int) -> int:
-        """How many of the first opinions are still to come."""
-        return max(self.replica_count - answered, 0)
-
-    def may_ask_again(self, answered: int) -> bool:
-        return answered < self.replica_count + MOST_FURTHER
-
-
-@dataclass(frozen=True, slots=True)
-class BoxTruth:
-    """A box that most people drew; `score` is the share of them among all who answered."""
-
-    box: Box
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the votes say. `needed` more people are to be asked; all else holds if nobody is.
-
-    `label_votes` of the answers agree with the verdict, and `reason` says why there is none.
-    """
-
-    needed: int
-    label_votes: int
-    labels: tuple[str, ...] = ()
-    boxes: tuple[BoxTruth, ...] = ()
-    reason: str = ""
+from evaluation_operator.api.evaluation_options import BoundingBoxUnits, ImportKeys
+from evaluation_operator.tasks.answers import Answer, ItemAnswers, Sentiment
+from evaluation_operator.tasks.registry import kind_of
+from evaluation_operator.tasks.votes import BoxTruth, Rules, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +43,55 @@ class Decision:
     reason: str
 
 
+def decide(item: ItemAnswers, rules: Rules) -> Decision:
+    """Whatever answers there are, in whatever order; never raises.
+
+    All of the first `replica_count` are asked before anything is decided, even if the outcome is
+    certain earlier; only where everybody has to agree is one dissent enough. At a deadline, what
+    counts is the majority of those who have answered: take the decision and leave `needed`. Every
+    answer counts, also of people who were not asked for it.
+    """
+    answers = counted_answers(item, rules)
+    verdict = _verdict(answers, rules)
+    size = _common_size(answers)
+    if verdict.boxes and rules.units is BoundingBoxUnits.PIXELS and size is None:
+        why = "boxes are wanted in pixels, and the answers tell no one size of the image"
+        verdict = replace(verdict, boxes=(), reason=why)
+    total, is_resolved = len(answers), not verdict.reason
+    return Decision(
+        needed=verdict.needed,
+        is_resolved=is_resolved,
+        labels=verdict.labels,
+        boxes=verdict.boxes,
+        score=verdict.label_votes / total if total else None,
+        total_votes=total,
+        label_votes=verdict.label_votes,
+        comments=tuple(it.comment for it in answers if it.comment),
+        sentiment=_sentiment(answers, verdict.labels),
+        answers=answers,
+        image_size=size,
+        reason=verdict.reason,
+    )
+
+
+def _verdict(answers: Sequence[Answer], rules: Rules) -> Verdict:
+    if not answers:
+        return Verdict(rules.replica_count, 0, reason="nobody has answered")
+    return kind_of(rules.annotation_type).vote(answers, rules)
+
+
 def counted_answers(item: ItemAnswers, rules: Rules) -> tuple[Answer, ...]:
     """The latest of each person, by rising time, if it is one that the rules can count."""
+    kind = kind_of(rules.annotation_type)
     latest: dict[str, Answer] = {}
     for answer in sorted(item.answers, key=lambda it: it.time):
         latest[answer.annotator] = answer
     in_time = sorted(latest.values(), key=lambda it: (it.time, it.annotator))
-    return tuple(it for it in in_time if _is_countable(it, rules))
+    return tuple(it for it in in_time if kind.is_countable(it, rules))
 
 
 def groundtruth_of(
-    decision: Decision,
-    keys: ImportKeys,
-    units: BoundingBoxUnits | None,
-    image_size: tuple[int, int] | None,
+    decision: Decision, rules: Rules, keys: ImportKeys, image_size: tuple[int, int] | None
 ) -> str:
     """JSON of the one entry that the table's ground truth gets. `image_size` in pixels.
 
@@ -127,48 +100,19 @@ def groundtruth_of(
     """
     if not decision.is_resolved:
         raise ValueError(f"decision: unresolved ({decision.reason}); leave the item out")
-    if not _has_boxes(decision):
-        return json.dumps({keys.label_json_key: list(decision.labels)}, ensure_ascii=False)
-    if keys.bounding_box_json_key is None:
-        raise ValueError("bounding_box_json_key: None; name the key that holds boxes")
-    scale = (1.0, 1.0)
-    if units is BoundingBoxUnits.PIXELS and decision.boxes:
-        if image_size is None:
-            raise ValueError("image_size: None; pixels need the image's width and height")
-        scale = (float(image_size[0]), float(image_size[1]))
-    entry = {
-        keys.bounding_box_json_key: [_corners(it.box, scale) for it in decision.boxes],
-        keys.label_json_key: [it.box.label for it in decision.boxes],
-    }
+    truth = Verdict(0, decision.label_votes, decision.labels, decision.boxes)
+    entry = kind_of(rules.annotation_type).entry_of(truth, rules, keys, image_size)
     return json.dumps(entry, ensure_ascii=False)
 
 
-def common_size(answers: Sequence[Answer]) -> tuple[int, int] | None:
+def _common_size(answers: Sequence[Answer]) -> tuple[int, int] | None:
     """The image's size, if anybody's tool tells it and nobody's another one."""
     sizes = {it.image_size for it in answers if it.image_size is not None}
     return sizes.pop() if len(sizes) == 1 else None
 
 
-def _is_countable(answer: Answer, rules: Rules) -> bool:
-    given = answer.labels
-    if rules.has_boxes:
-        given = None if answer.boxes is None else tuple(it.label for it in answer.boxes)
-    if given is None or not set(given) <= set(rules.labels):
-        return False
-    return rules.has_boxes or rules.is_multi_label or len(set(given)) <= 1
-
-
-def _has_boxes(decision: Decision) -> bool:
-    return all(it.boxes is not None for it in decision.answers)
-
-
-def _corners(box: Box, scale: tuple[float, float]) -> dict[str, dict[str, float]]:
-    """Rounded only as far as arithmetic has made digits that nobody drew."""
-
-    def corner(x: float, y: float) -> dict[str, float]:
-        return {"x": round(x * scale[0], 9), "y": round(y * scale[1], 9)}
-
-    return {
-        "top_left": corner(box.left, box.top),
-        "bottom_right": corner(box.right, box.bottom),
-    }
+def _sentiment(answers: Sequence[Answer], truth: Sequence[str]) -> Sentiment | None:
+    """Of more than half of those who gave a label that won; not saying any is a choice as well."""
+    choices = [it.sentiment for it in answers if set(truth) & set(it.labels or ())]
+    counts = Counter(choices)
+    return next((it for it in Sentiment if 2 * counts[it] > len(choices)), None)

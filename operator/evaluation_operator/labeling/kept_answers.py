@@ -13,11 +13,12 @@ from datetime import datetime
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from evaluation_operator.labeling.answers import Answer, Task
+from evaluation_operator.labeling.backend import Task
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.layout import ANSWERS
 from evaluation_operator.results.parquet import store_lines
 from evaluation_operator.results.tasks import read_tasks as read_task_lines
+from evaluation_operator.tasks.answers import Answer
 
 _TASK_BYTES = 32 * 2**20
 

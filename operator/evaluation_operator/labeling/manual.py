@@ -17,26 +17,28 @@ from pydantic import Field, JsonValue, ValidationError
 
 from evaluation_operator.api.base import Model, Timestamp
 from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
-from evaluation_operator.labeling.answers import (
-    MOST_BOXES,
-    Answer,
-    BadAnswer,
-    Box,
-    ItemAnswers,
-    Sentiment,
-    Task,
-)
 from evaluation_operator.labeling.backend import (
     BackendRefused,
     BackendUnavailable,
     OnClose,
     OpenProject,
     ProjectSpec,
+    Task,
 )
 from evaluation_operator.labeling.kept_answers import merged_answers
 from evaluation_operator.labeling.threads import in_thread
 from evaluation_operator.results.errors import RunError, Unavailable
 from evaluation_operator.results.folder import Folder
+from evaluation_operator.tasks.answers import (
+    MOST_BOXES,
+    Answer,
+    BadAnswer,
+    Box,
+    ItemAnswers,
+    Sentiment,
+)
+from evaluation_operator.tasks.kind import Control
+from evaluation_operator.tasks.registry import kind_of
 
 PROJECT = "project.json"
 TASKS = "tasks.json"
@@ -67,6 +69,10 @@ class Project(Model):
     contributor_emails: list[str] = Field(default=[])
     box_units: BoundingBoxUnits | None = None
     is_closed: bool = False
+
+    @property
+    def control(self) -> Control:
+        return kind_of(self.annotation_type).control
 
     @classmethod
     def of(cls, spec: ProjectSpec) -> Project:
@@ -318,7 +324,7 @@ def _blame(entry: JsonValue, error: ValidationError) -> tuple[str, str]:
 def _why_bad(given: GivenAnswer, spec: Project) -> str:
     """Names field, value and cure; empty when the answer counts."""
     known = ", ".join(spec.labels[:20])
-    if spec.annotation_type is AnnotationType.IMAGE_BOUNDING_BOX:
+    if spec.control is Control.BOXES:
         if given.boxes is None:
             return "boxes: not given: write [] where there is nothing to see"
         if given.boxes and spec.box_units is BoundingBoxUnits.PIXELS and not _size(given):
@@ -341,7 +347,7 @@ def _why_bad(given: GivenAnswer, spec: Project) -> str:
 
 
 def _answer(given: GivenAnswer, spec: Project) -> Answer:
-    has_boxes = spec.annotation_type is AnnotationType.IMAGE_BOUNDING_BOX
+    has_boxes = spec.control is Control.BOXES
     return Answer(
         annotator=given.annotator,
         time=given.time or _BEGINNING,

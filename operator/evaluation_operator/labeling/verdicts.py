@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_options import BoundingBoxUnits, ImportKeys
-from evaluation_operator.labeling.aggregation import Decision, Rules, decide, groundtruth_of
 from evaluation_operator.labeling.agreement import agreement
-from evaluation_operator.labeling.answers import NOBODY, ItemAnswers
-from evaluation_operator.labeling.decision import MOST_FURTHER
+from evaluation_operator.labeling.decision import Decision, decide, groundtruth_of
 from evaluation_operator.labeling.kept_answers import Kept, format_answers
 from evaluation_operator.labeling.progress import FAILURES_KEPT, labeling_of
 from evaluation_operator.results.labels import LabelLine
 from evaluation_operator.results.tasks import AskedItem
+from evaluation_operator.tasks.answers import NOBODY, ItemAnswers
+from evaluation_operator.tasks.votes import MOST_FURTHER, Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Verdicts:
     def _line(self, item: AskedItem, found: Decision) -> LabelLine:
         groundtruth = None
         if found.is_resolved:
-            groundtruth = groundtruth_of(found, self.keys, self.rules.units, found.image_size)
+            groundtruth = groundtruth_of(found, self.rules, self.keys, found.image_size)
         return LabelLine(
             item_id=item.item_id,
             row_id=item.row_id,

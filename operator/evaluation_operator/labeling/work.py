@@ -13,17 +13,17 @@ from datetime import datetime, timedelta
 
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
+from evaluation_operator.api.evaluation_options import BoundingBoxUnits
 from evaluation_operator.domain.labeled import ENDS
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.labeling import kept_answers as files
-from evaluation_operator.labeling.answers import ItemAnswers, Task
 from evaluation_operator.labeling.backend import (
     Backend,
     BackendError,
     OnClose,
     OpenProject,
     ProjectSpec,
+    Task,
 )
 from evaluation_operator.labeling.kept_answers import Kept
 from evaluation_operator.labeling.progress import Counts, Told, deadline_of, labeling_of
@@ -33,6 +33,9 @@ from evaluation_operator.results import labels
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.labels import LabelFiles, LabelSummary
 from evaluation_operator.results.tasks import AskedItem, read_asked
+from evaluation_operator.tasks.answers import ItemAnswers
+from evaluation_operator.tasks.kind import Control
+from evaluation_operator.tasks.registry import kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +76,7 @@ def project_spec(dataset: Dataset) -> ProjectSpec:
 
 
 def _box_units(dataset: Dataset) -> BoundingBoxUnits | None:
-    if dataset.spec.input_configs[0].annotation_type is not AnnotationType.IMAGE_BOUNDING_BOX:
+    if kind_of(dataset.spec.input_configs[0].annotation_type).control is not Control.BOXES:
         return None
     return dataset.spec.bounding_box_units or BoundingBoxUnits.PIXELS
 

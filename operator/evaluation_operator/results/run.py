@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from evaluation_operator.api.evaluation import Evaluation
-from evaluation_operator.api.evaluation_options import AnnotationType
 from evaluation_operator.metrics.counts import Floats
 from evaluation_operator.results import labels, layout
 from evaluation_operator.results.boxes import BOXES_SCHEMA, BoxLine
@@ -171,7 +170,7 @@ class Run:
     def _is_of_boxes(self) -> bool:
         folder = self._of_whole()
         if self.manifest.version > 1:
-            return self.manifest.annotation_type is AnnotationType.IMAGE_BOUNDING_BOX
+            return layout.BOXES in (self.manifest.files or {})
         return folder.exists(layout.BOXES)
 
     def _batches(

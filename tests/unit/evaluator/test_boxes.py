@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from evaluation_operator.evaluator.boxes import BoxReader
-from evaluation_operator.evaluator.items import Fault, Item, LeftOut, Outcome, Reason, Row
+from evaluation_operator.tasks.detection.reader import BoxReader
+from evaluation_operator.tasks.items import Fault, Item, LeftOut, Outcome, Reason, Row
 
 READER = BoxReader(("cat", "dog"), "names", "scores", "boxes")
 BOX = {"top_left": {"x": 1, "y": 2.5}, "bottom_right": {"x": 3, "y": 4}}

@@ -10,19 +10,24 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from evaluation_operator.evaluator import count
-from evaluation_operator.evaluator.count import CountedScores, EngineLimits, compute_figures
-from evaluation_operator.evaluator.item_files import ItemCounts, write_outcomes
-from evaluation_operator.evaluator.items import (
+from evaluation_operator.metrics import THRESHOLDS, ClassificationResult, Piece
+from evaluation_operator.tasks.classification import count
+from evaluation_operator.tasks.classification.count import (
+    CountedScores,
+    compute_figures,
+)
+from evaluation_operator.tasks.classification.pairs import write_outcomes
+from evaluation_operator.tasks.classification.reader import LabelReader
+from evaluation_operator.tasks.item_files import ItemCounts
+from evaluation_operator.tasks.items import (
     Fault,
     Item,
     LeftOut,
     Outcome,
     Reason,
     Row,
-    RowReader,
 )
-from evaluation_operator.metrics import THRESHOLDS, ClassificationResult, Piece
+from evaluation_operator.tasks.kind import Limits
 from tests.unit.metrics import oracle
 from tests.unit.metrics.making import NASTY_SCORES, assert_figures
 from tests.unit.metrics.oracle import OracleItem
@@ -76,14 +81,14 @@ def opened(folder: Path, threads: int = 1) -> CountedScores:
         folder / "scores.parquet",
         folder / "items.parquet",
         len(LABELS),
-        EngineLimits(folder, threads=threads),
+        Limits(folder, threads=threads),
     )
 
 
 def figures_of(
     folder: Path, items: Sequence[OracleItem], *, multi_label: bool, threads: int = 1
 ) -> ClassificationResult:
-    reader = RowReader(LABELS, "label", "score", is_multi_label=multi_label)
+    reader = LabelReader(LABELS, "label", "score", is_multi_label=multi_label)
     write(folder, (o for n, item in enumerate(items) for o in reader.read(as_row(n, item))))
     with opened(folder, threads) as counted:
         return compute_figures(counted, is_multi_label=multi_label, thresholds=(0.0, 0.15, 0.9))

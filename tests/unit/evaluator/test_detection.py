@@ -10,15 +10,12 @@ import pytest
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import Evaluation
-from evaluation_operator.evaluator.boxes import BoxReader
-from evaluation_operator.evaluator.detection import (
-    collect_boxes,
-    compute_detection,
-)
-from evaluation_operator.evaluator.items import Row
-from evaluation_operator.evaluator.publish import _figure
+from evaluation_operator.domain.headline import Headline, headline
 from evaluation_operator.evaluator.summary import Findings, build_evaluation
-from evaluation_operator.results.curves import write_overlaps
+from evaluation_operator.tasks.detection.judging import judge
+from evaluation_operator.tasks.detection.reader import BoxReader
+from evaluation_operator.tasks.items import Row
+from evaluation_operator.tasks.kind import Limits
 from tests.builders import make_dataset, make_detection_job
 
 LABELS = ("ripe", "unripe")
@@ -50,20 +47,17 @@ def dataset() -> Dataset:
 def evaluated(folder: Path, rows: list[Row]) -> Evaluation:
     reader = BoxReader(LABELS, "labels", "scores", "boxes")
     outcomes = (outcome for line in rows for outcome in reader.read(line))
-    counts, collected = collect_boxes(outcomes, LABELS, folder / "items.parquet")
-    result = compute_detection(dataset(), collected)
-    write_overlaps(result, folder / "overlaps.parquet")
+    spec = dataset().spec.changed(annotation_specs=list(LABELS))
+    judged = judge(spec, outcomes, Limits(folder))
+    judged.write(LABELS, folder)
     now = datetime(2026, 3, 3, 10, tzinfo=UTC)
     findings = Findings(
-        counts=counts,
-        result=result.over_scores,
-        pieces=collected.pieces,
+        judged=judged,
         labels=LABELS,
         slice_labels=(),
         digest="sha256:1",
         label_cutoff=now,
         warnings=(),
-        detection=result,
     )
     return build_evaluation(dataset(), findings, now, folder.as_uri())
 
@@ -96,8 +90,10 @@ def test_an_item_counts_for_those_it_stands_for(tmp_path: Path) -> None:
 
 def test_alerts_use_the_weighted_figure_where_there_is_one(tmp_path: Path) -> None:
     right, wrong = row(0, 0.25, BOX), row(1, 1.0, ELSEWHERE)
-    assert _figure(evaluated(tmp_path, [right, wrong]).spec) == pytest.approx(0.64)
-    assert _figure(evaluated(tmp_path, [right]).spec) == 1.0
+    weighted = headline(evaluated(tmp_path, [right, wrong]).spec)
+    assert weighted.is_weighted
+    assert weighted.mean_average_precision == pytest.approx(0.64)
+    assert headline(evaluated(tmp_path, [right]).spec) == Headline(1.0, is_weighted=False)
 
 
 def test_items_of_one_probability_need_no_weights(tmp_path: Path) -> None:

@@ -12,14 +12,15 @@ from typing import Final
 
 import pytest
 
-from evaluation_operator.evaluator.boxes import BoxReader
-from evaluation_operator.evaluator.entries import MAXIMUM_LABELS
-from evaluation_operator.evaluator.items import Fault, Item, LeftOut, Row, RowReader
+from evaluation_operator.tasks.classification.reader import LabelReader
+from evaluation_operator.tasks.detection.reader import BoxReader
+from evaluation_operator.tasks.items import Fault, Item, LeftOut, Row
+from evaluation_operator.tasks.row_json import MAXIMUM_LABELS
 
 LABELS: Final = [f"label-{number}" for number in range(2_000)]
 READERS: Final = (
-    RowReader(LABELS, "labels", "scores", is_multi_label=True),
-    RowReader(LABELS, "labels", "scores", is_multi_label=False),
+    LabelReader(LABELS, "labels", "scores", is_multi_label=True),
+    LabelReader(LABELS, "labels", "scores", is_multi_label=False),
     BoxReader(LABELS, "labels", "scores", "boxes"),
 )
 TRUTH: Final = '{"predictions":[{"labels":["label-1"],"boxes":[]}]}'

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation_operator.api.codes import Code
-from evaluation_operator.evaluator.items import (
+from evaluation_operator.tasks.classification.reader import LabelReader
+from evaluation_operator.tasks.items import (
     MAXIMUM_MESSAGE,
     Fault,
     Item,
@@ -23,8 +24,8 @@ from evaluation_operator.evaluator.items import (
 )
 
 LABELS = ("cat", "dog", "fish")
-SINGLE = RowReader(LABELS, "label", "score", is_multi_label=False)
-MULTI = RowReader(LABELS, "label", "score", is_multi_label=True)
+SINGLE = LabelReader(LABELS, "label", "score", is_multi_label=False)
+MULTI = LabelReader(LABELS, "label", "score", is_multi_label=True)
 
 
 def make_row(
@@ -115,7 +116,7 @@ def test_other_fields_and_scores_of_the_truth_are_ignored() -> None:
 
 
 def test_keys_are_the_users_own() -> None:
-    reader = RowReader(LABELS, "klasse", "güte", is_multi_label=False)
+    reader = LabelReader(LABELS, "klasse", "güte", is_multi_label=False)
     row = make_row([{"klasse": ["dog"], "güte": [0.5]}], [{"klasse": ["dog"]}])
     assert isinstance(the_outcome(row, reader), Item)
 
@@ -280,7 +281,7 @@ def test_a_message_is_short_and_can_be_stored_whatever_the_row_holds() -> None:
 
 def test_a_label_set_with_a_label_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="each once"):
-        RowReader(["cat", "cat"], "label", "score", is_multi_label=False)
+        LabelReader(["cat", "cat"], "label", "score", is_multi_label=False)
 
 
 anything: st.SearchStrategy[Any] = st.recursive(

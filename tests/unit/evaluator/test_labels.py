@@ -107,7 +107,7 @@ def test_tasks_written_again_are_the_same(site: Site) -> None:
 def test_large_instances_are_not_held_in_memory(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evaluation_operator.evaluator.tasks._GROUP_BYTES", 3000)
+    monkeypatch.setattr("evaluation_operator.evaluator.asked._GROUP_BYTES", 3000)
     for n in range(10):
         content = {"instances": [{"image": "x" * 1000}]}
         site.fill(row(f"row-{n}", raw_data=json.dumps(content)))

@@ -14,17 +14,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.labeling.answers import Answer, BadAnswer, ItemAnswers, Task
 from evaluation_operator.labeling.backend import (
     BackendError,
     BackendUnavailable,
     OpenProject,
     ProjectSpec,
+    Task,
 )
 from evaluation_operator.labeling.progress import Told
 from evaluation_operator.labeling.work import TaskSet
 from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.tasks.answers import Answer, BadAnswer, ItemAnswers
 from tests.builders import make_dataset, stored
 
 CUT_TIME = datetime(2026, 3, 3, 10, 1, tzinfo=UTC)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from evaluation_operator.api.evaluation_options import AnnotationType
-from evaluation_operator.labeling.aggregation import Rules
-from evaluation_operator.labeling.answers import Answer, Box, ItemAnswers, Sentiment
+from evaluation_operator.tasks.answers import Answer, Box, ItemAnswers, Sentiment
+from evaluation_operator.tasks.votes import Rules
 
 MORNING = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 LABELS = ("bird", "cat", "dog")

@@ -10,8 +10,8 @@ from itertools import permutations
 import pytest
 
 from evaluation_operator.labeling.agreement import agreement
-from evaluation_operator.labeling.answers import Box, ItemAnswers
-from evaluation_operator.labeling.decision import Rules
+from evaluation_operator.tasks.answers import Box, ItemAnswers
+from evaluation_operator.tasks.votes import Rules
 from tests.unit.labeling.saying import LABELS, box, boxes, draws, images, item, says, votes
 
 

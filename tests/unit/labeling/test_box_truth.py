@@ -16,9 +16,9 @@ from evaluation_operator.api.evaluation_options import (
     BoundingBoxUnits,
     ImportKeys,
 )
-from evaluation_operator.labeling.aggregation import Decision, decide, groundtruth_of
-from evaluation_operator.labeling.answers import Answer, Box
-from evaluation_operator.labeling.box_clusters import clusters, iou
+from evaluation_operator.labeling.decision import Decision, decide, groundtruth_of
+from evaluation_operator.tasks.answers import Answer, Box
+from evaluation_operator.tasks.detection.clusters import clusters, iou
 from tests.unit.labeling.saying import box, boxes, draws, images, item, says
 
 KEYS = ImportKeys(
@@ -167,7 +167,8 @@ def test_an_answer_with_an_unknown_label_is_as_if_not_given() -> None:
 
 
 def written(decision: Decision, units: BoundingBoxUnits | None) -> object:
-    return json.loads(groundtruth_of(decision, KEYS, units, decision.image_size))
+    rules = replace(boxes(), units=units)
+    return json.loads(groundtruth_of(decision, rules, KEYS, decision.image_size))
 
 
 def test_boxes_are_written_as_fractions_or_in_pixels() -> None:
@@ -195,13 +196,13 @@ def test_pixels_need_the_one_size_of_the_image(sizes: tuple[tuple[int, int] | No
     assert "no one size of the image" in decision.reason
     in_fractions = decide(answers, boxes(2))
     with pytest.raises(ValueError, match="image_size: None"):
-        groundtruth_of(in_fractions, KEYS, BoundingBoxUnits.PIXELS, None)
+        groundtruth_of(in_fractions, rules, KEYS, None)
 
 
 def test_boxes_without_a_key_for_them_are_not_written() -> None:
     keys = KEYS.model_copy(update={"bounding_box_json_key": None})
     with pytest.raises(ValueError, match="bounding_box_json_key"):
-        groundtruth_of(decided(draws(), replica_count=1), keys, None, None)
+        groundtruth_of(decided(draws(), replica_count=1), boxes(), keys, None)
 
 
 def test_several_labels_an_item_mean_nothing_for_boxes() -> None:

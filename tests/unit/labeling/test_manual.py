@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
-from evaluation_operator.labeling.answers import Box, Sentiment, Task
 from evaluation_operator.labeling.backend import (
     Backend,
     BackendRefused,
@@ -20,10 +19,12 @@ from evaluation_operator.labeling.backend import (
     OnClose,
     OpenProject,
     ProjectSpec,
+    Task,
 )
 from evaluation_operator.labeling.manual import Manual
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.tasks.answers import Box, Sentiment
 
 TASKS = [Task("a", 0.1, '{"image": "a.png"}'), Task("b", 0.2, '{"image": "b.png"}')]
 RUN = "evj-ripeness-1"

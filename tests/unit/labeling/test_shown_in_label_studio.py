@@ -16,8 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from evaluation_operator.api.evaluation_options import AnnotationType
-from evaluation_operator.labeling.answers import Task
-from evaluation_operator.labeling.backend import ProjectSpec
+from evaluation_operator.labeling.backend import ProjectSpec, Task
 from evaluation_operator.labeling.label_studio.annotations import (
     Annotation,
     Question,
@@ -26,6 +25,7 @@ from evaluation_operator.labeling.label_studio.annotations import (
 from evaluation_operator.labeling.label_studio.config import instruction_html, label_config
 from evaluation_operator.labeling.label_studio.tasks import CannotBeShown, task_data
 from evaluation_operator.labeling.label_studio.web import origin_of
+from evaluation_operator.tasks.kind import Control
 from tests.unit.labeling.test_manual import make_spec
 
 IMAGE = AnnotationType.IMAGE_CLASSIFICATION
@@ -75,7 +75,7 @@ def test_a_label_that_is_chosen_is_the_label_of_the_job(label: str) -> None:
         updated_at=datetime(2026, 3, 3, tzinfo=UTC),
         result=[{"from_name": "label", "value": {"choices": [answer]}}],
     )
-    found = answers_of("item", [annotation], Question((label, "other"), False, False))
+    found = answers_of("item", [annotation], Question((label, "other"), False, Control.LABELS))
     assert found is not None
     assert [it.labels for it in found.answers] == [(label,)]
 

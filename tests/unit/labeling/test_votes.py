@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from evaluation_operator.api.evaluation_job_config import AnswerAggregationType
 from evaluation_operator.api.evaluation_options import AnnotationType, ImportKeys
-from evaluation_operator.labeling.aggregation import Rules, decide, groundtruth_of
-from evaluation_operator.labeling.answers import ItemAnswers, Sentiment
+from evaluation_operator.labeling.decision import decide, groundtruth_of
+from evaluation_operator.tasks.answers import ItemAnswers, Sentiment
+from evaluation_operator.tasks.votes import Rules
 from tests.unit.labeling.saying import LABELS, images, item, says, votes
 
 UNANIMOUS = AnswerAggregationType.UNANIMOUS_VOTE
@@ -220,13 +221,13 @@ def test_comments_of_all_are_kept_as_they_came() -> None:
 
 def test_labels_are_written_as_an_entry_of_the_table() -> None:
     rules = images(3, is_multi_label=True)
-    written = groundtruth_of(decide(votes("dog+cat"), rules), KEYS, None, None)
+    written = groundtruth_of(decide(votes("dog+cat"), rules), rules, KEYS, None)
     assert json.loads(written) == {"is": ["cat", "dog"]}
 
 
 def test_an_unresolved_item_is_never_written() -> None:
     with pytest.raises(ValueError, match="unresolved"):
-        groundtruth_of(decide(votes("cat dog"), images()), KEYS, None, None)
+        groundtruth_of(decide(votes("cat dog"), images()), images(), KEYS, None)
 
 
 def test_nobody_to_ask_is_no_rule() -> None:

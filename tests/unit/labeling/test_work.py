@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.labeling.answers import NOBODY, BadAnswer
 from evaluation_operator.labeling.backend import BackendRefused, BackendUnavailable
 from evaluation_operator.labeling.progress import Counts
+from evaluation_operator.tasks.answers import NOBODY, BadAnswer
 from tests.unit.labeling.desk import Bench, Killed, Tool
 
 

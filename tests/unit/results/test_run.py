@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from evaluation_operator.api.evaluation import Evaluation
-from evaluation_operator.evaluator.items import Origin
 from evaluation_operator.results import layout
 from evaluation_operator.results.errors import InvalidRun, NotWhole
 from evaluation_operator.results.items import ADDED_IN_2, ItemFilter
 from evaluation_operator.results.run import Run
+from evaluation_operator.tasks.items import Origin
 from tests.unit.evaluator.labeled_site import Site
 from tests.unit.results.run_site import LABEL_SET, boxed, classified
 

@@ -8,7 +8,6 @@ from typing import Final
 
 import pytest
 
-from evaluation_operator.evaluator.items import Item, Row, RowReader
 from evaluation_operator.sampling.records import ImportKeys, Json
 from evaluation_operator.sampling.shaping import (
     data_bytes,
@@ -16,6 +15,8 @@ from evaluation_operator.sampling.shaping import (
     row_texts,
     shape_prediction,
 )
+from evaluation_operator.tasks.classification.reader import LabelReader
+from evaluation_operator.tasks.items import Item, Row
 
 KEYS: Final = ImportKeys(data="image", reference=None, label="label", score="score")
 
@@ -65,7 +66,7 @@ def test_what_cannot_be_told_stays_as_it_is(prediction: Json) -> None:
 def test_an_evaluation_reads_what_was_shaped(prediction: Json) -> None:
     raw_data, raw_prediction = row_texts({"image": 1}, shape_prediction(prediction, KEYS))
     truth = json.dumps({"predictions": [{"label": ["cat"]}]})
-    reader = RowReader(["cat", "3"], "label", "score", is_multi_label=False)
+    reader = LabelReader(["cat", "3"], "label", "score", is_multi_label=False)
     [outcome] = reader.read(Row("row", raw_data, raw_prediction, truth))
     assert isinstance(outcome, Item)
     assert outcome.scores == (1.0,)

@@ -9,14 +9,6 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evaluation_operator.labeling.answers import (
-    MOST_BOXES,
-    Answer,
-    BadAnswer,
-    Box,
-    ItemAnswers,
-    Sentiment,
-)
 from evaluation_operator.labeling.label_studio.config import (
     BOX,
     COMMENT,
@@ -24,6 +16,15 @@ from evaluation_operator.labeling.label_studio.config import (
     SENTIMENT,
     answer_of,
 )
+from evaluation_operator.tasks.answers import (
+    MOST_BOXES,
+    Answer,
+    BadAnswer,
+    Box,
+    ItemAnswers,
+    Sentiment,
+)
+from evaluation_operator.tasks.kind import Control
 
 # Percent: what is lost when pixels become percents and come back.
 _ROUNDING: Final = 1e-3
@@ -73,11 +74,11 @@ class Annotation(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What may be answered: `is_boxes`, or one of `labels`, or any of them."""
+    """What may be answered: boxes, or one of `labels`, or any of them."""
 
     labels: tuple[str, ...]
     is_multi_label: bool
-    is_boxes: bool
+    control: Control
 
     def label_of(self, answer: str) -> str:
         """The label that an answer means; what is none of them stays as it is."""
@@ -120,8 +121,8 @@ def _answer(found: Annotation, question: Question) -> Answer:
     return Answer(
         annotator=found.annotator,
         time=found.updated_at,
-        labels=None if question.is_boxes else _labels(results, question),
-        boxes=_boxes(results, question) if question.is_boxes else None,
+        labels=_labels(results, question) if question.control is Control.LABELS else None,
+        boxes=_boxes(results, question) if question.control is Control.BOXES else None,
         sentiment=_sentiment(results),
         comment=_comment(results),
         image_size=(width, height) if width and height else None,

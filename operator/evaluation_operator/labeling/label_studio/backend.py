@@ -14,14 +14,13 @@ from zlib import crc32
 
 from pydantic import BaseModel, JsonValue, RootModel
 
-from evaluation_operator.api.evaluation_options import AnnotationType
-from evaluation_operator.labeling.answers import NOBODY, BadAnswer, ItemAnswers, Task
 from evaluation_operator.labeling.backend import (
     BackendRefused,
     BackendUnavailable,
     OnClose,
     OpenProject,
     ProjectSpec,
+    Task,
 )
 from evaluation_operator.labeling.label_studio import config
 from evaluation_operator.labeling.label_studio.annotations import (
@@ -48,6 +47,7 @@ from evaluation_operator.labeling.label_studio.tasks import (
     task_data,
 )
 from evaluation_operator.labeling.label_studio.web import origin_of
+from evaluation_operator.tasks.answers import NOBODY, BadAnswer, ItemAnswers
 
 logger = logging.getLogger(__name__)
 
@@ -236,7 +236,7 @@ class LabelStudio:
         question = Question(
             labels=spec.labels,
             is_multi_label=spec.is_multi_label,
-            is_boxes=spec.annotation_type is AnnotationType.IMAGE_BOUNDING_BOX,
+            control=spec.control,
         )
         annotations: dict[str, list[Annotation]] = {}
         async for item, found in self._answered(project, dataset):

@@ -8,9 +8,10 @@ from typing import Final
 from xml.etree import ElementTree  # nosec B405 # it only writes: nothing is parsed
 
 from evaluation_operator.api.evaluation_options import AnnotationType
-from evaluation_operator.labeling.answers import Sentiment
 from evaluation_operator.labeling.backend import BackendRefused, ProjectSpec
 from evaluation_operator.labeling.label_studio.web import is_web_address
+from evaluation_operator.tasks.answers import Sentiment
+from evaluation_operator.tasks.kind import Control
 from evaluation_operator.visible import visible, without_hidden
 
 LABEL: Final = "label"
@@ -25,10 +26,6 @@ _MANY_LABELS = 25
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
-def is_of_images(kind: AnnotationType) -> bool:
-    return kind in (AnnotationType.IMAGE_CLASSIFICATION, AnnotationType.IMAGE_BOUNDING_BOX)
-
-
 def label_config(spec: ProjectSpec) -> str:
     """The XML of the page for one item; raises BackendRefused for what cannot be shown.
 
@@ -40,11 +37,11 @@ def label_config(spec: ProjectSpec) -> str:
             "kind: give ground truth yourself, and set labelMissingGroundTruth: false"
         )
     view = ElementTree.Element("View")
-    if is_of_images(spec.annotation_type):
+    if spec.annotation_type.is_of_images:
         _add(view, "Image", name=_SHOWN, value=f"${IMAGE_KEY}", zoom="true")
     else:
         _add(view, "Text", name=_SHOWN, value=f"${TEXT_KEY}", valueType="text")
-    if spec.annotation_type is AnnotationType.IMAGE_BOUNDING_BOX:
+    if spec.control is Control.BOXES:
         boxes = _add(view, "RectangleLabels", name=BOX, toName=_SHOWN, canRotate="false")
         for label in spec.labels:
             _add(boxes, "Label", **_named(label))

@@ -10,9 +10,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from evaluation_operator.labeling.answers import Task
-from evaluation_operator.labeling.backend import ProjectSpec
-from evaluation_operator.labeling.label_studio.config import IMAGE_KEY, TEXT_KEY, is_of_images
+from evaluation_operator.labeling.backend import ProjectSpec, Task
+from evaluation_operator.labeling.label_studio.config import IMAGE_KEY, TEXT_KEY
 from evaluation_operator.labeling.label_studio.web import Origin, is_web_address, origin_of
 from evaluation_operator.visible import visible
 
@@ -48,7 +47,7 @@ def task_data(
     instance: JsonValue = json.loads(task.instance)
     value = _value(spec, instance)
     key = item_key(dataset, task.item_id)
-    if is_of_images(spec.annotation_type):
+    if spec.annotation_type.is_of_images:
         return {IMAGE_KEY: _image(value, tool), ITEM: key}
     return {TEXT_KEY: _text(value), ITEM: key}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from evaluation_operator.labeling.answers import Box
+from evaluation_operator.tasks.answers import Box
 
 LEAST_IOU: Final = 0.5
 """Boxes of two people that overlap less are of two things."""

@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from evaluation_operator.evaluator.entries import (
+from evaluation_operator.tasks.items import Box, Predicted, RowReader, Truth
+from evaluation_operator.tasks.row_json import (
     JsonObject,
     UnreadableError,
     array_under,
     object_of,
     shown,
 )
-from evaluation_operator.evaluator.items import Box, Predicted, RowReader, Truth
 
 _CORNERS = ("top_left", "bottom_right")
 _SHAPE = '{"top_left": {"x": 1, "y": 2}, "bottom_right": {"x": 3, "y": 4}}'
@@ -28,19 +28,19 @@ class BoxReader(RowReader):
     """Reads rows of object detection; everything stays in the order of the row's arrays."""
 
     def __init__(self, labels: Sequence[str], label_key: str, score_key: str, box_key: str) -> None:
-        super().__init__(labels, label_key, score_key, is_multi_label=True)
+        super().__init__(labels, label_key, score_key)
         self._box_key = box_key
 
     def read_prediction(self, entry: object) -> Predicted:
         fields = object_of(entry, "raw_prediction")
-        labels = self._labels(fields, "raw_prediction")
-        scores = self._scores(fields, len(labels))
+        labels = self.labels_of(fields, "raw_prediction")
+        scores = self.scores_of(fields, len(labels))
         boxes = self._boxes(fields, len(labels), "raw_prediction")
         return Predicted(tuple(labels), tuple(scores), tuple(boxes))
 
     def read_truth(self, entry: object) -> Truth:
         fields = object_of(entry, "groundtruth")
-        labels = self._labels(fields, "groundtruth")
+        labels = self.labels_of(fields, "groundtruth")
         return Truth(tuple(labels), tuple(self._boxes(fields, len(labels), "groundtruth")))
 
     def _boxes(self, fields: JsonObject, label_count: int, column: str) -> list[Box]:
@@ -48,7 +48,7 @@ class BoxReader(RowReader):
         boxes = [_box(value, place, column) for place, value in enumerate(values)]
         if len(boxes) != label_count:
             raise UnreadableError(
-                f"{column}: {label_count} labels under {shown(self._label_key)} but {len(boxes)} "
+                f"{column}: {label_count} labels under {shown(self.label_key)} but {len(boxes)} "
                 f"boxes under {shown(self._box_key)}; give one box a label"
             )
         return boxes

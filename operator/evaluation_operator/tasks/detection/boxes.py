@@ -10,10 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.api.evaluation_options import AnnotationType, BoundingBoxUnits
-from evaluation_operator.evaluator.item_files import ItemCounts, write_items
-from evaluation_operator.evaluator.items import Box, Item, Outcome
+from evaluation_operator.api.dataset import DatasetSpec
+from evaluation_operator.api.evaluation_options import BoundingBoxUnits
 from evaluation_operator.metrics import Piece, piece_weights
 from evaluation_operator.metrics.counts import Floats, Integers
 from evaluation_operator.metrics.detection import DetectionResult, Detections, detect
@@ -22,6 +20,8 @@ from evaluation_operator.metrics.detection_errors import BoxKind
 from evaluation_operator.metrics.detection_matching import FREE
 from evaluation_operator.results.boxes import BOXES_SCHEMA, FOUND, MISSED, MISTAKEN
 from evaluation_operator.results.errors import InvalidRun
+from evaluation_operator.tasks.item_files import ItemCounts, write_items
+from evaluation_operator.tasks.items import Box, Item, Outcome
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,13 +33,9 @@ class Collected:
     items: Integers
 
 
-def is_detection(dataset: Dataset) -> bool:
-    return dataset.spec.input_configs[0].annotation_type is AnnotationType.IMAGE_BOUNDING_BOX
-
-
-def iou_threshold(dataset: Dataset) -> float:
+def iou_threshold(spec: DatasetSpec) -> float:
     """From which intersection over union on boxes match; InvalidRun where nobody has said."""
-    options = dataset.spec.evaluation_config.bounding_box_evaluation_options
+    options = spec.evaluation_config.bounding_box_evaluation_options
     if options is None:
         raise InvalidRun(
             "evaluationConfig.boundingBoxEvaluationOptions: boxes need an iouThreshold; add it"
@@ -104,15 +100,14 @@ class _Gathered:
         return Boxes(images, np.concatenate(self._labels), np.concatenate(self._corners))
 
 
-def compute_detection(dataset: Dataset, collected: Collected) -> DetectionResult:
+def compute_detection(spec: DatasetSpec, collected: Collected) -> DetectionResult:
     """All figures, by the options of the Dataset."""
-    spec = dataset.spec
     labels = list(spec.annotation_specs)
     units = spec.bounding_box_units or BoundingBoxUnits.PIXELS
     return detect(
         collected.detections,
         len(labels),
-        iou_threshold(dataset),
+        iou_threshold(spec),
         sorted(spec.score_thresholds) or None,
         piece_weights(collected.pieces),
         by_area=units is BoundingBoxUnits.PIXELS,

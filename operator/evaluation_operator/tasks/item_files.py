@@ -1,13 +1,12 @@
-"""A run's items as two Parquet files: one line an item to read, one line a pair to count."""
+"""A run's items as a Parquet file, one line an item, and how many there are of each kind."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evaluation_operator.evaluator.items import Fault, Item, LeftOut, Origin, Outcome
 from evaluation_operator.results.items import (
     EVALUATED,
     FAILED_PREDICTION,
@@ -17,7 +16,7 @@ from evaluation_operator.results.items import (
     ItemLine,
 )
 from evaluation_operator.results.parquet import LineWriter
-from evaluation_operator.results.scores import SCORES_SCHEMA, Pair
+from evaluation_operator.tasks.items import Fault, Item, LeftOut, Origin, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +32,6 @@ class ItemCounts:
     @property
     def items(self) -> int:
         return self.evaluated + self.unlabeled + self.failed_predictions + self.faulty
-
-
-def write_outcomes(
-    outcomes: Iterable[Outcome],
-    labels: Sequence[str],
-    scores_path: Path,
-    items_path: Path,
-    *,
-    kept_faults: int = 10,
-) -> ItemCounts:
-    """Write both files, overwriting them, in constant memory; the order is that of the items."""
-    with LineWriter(scores_path, SCORES_SCHEMA) as pairs:
-
-        def write_pairs(ordinal: int, item: Item) -> None:
-            for pair in _pairs(ordinal, item):
-                pairs.write(pair)
-
-        return write_items(outcomes, labels, items_path, write_pairs, kept_faults=kept_faults)
 
 
 def write_items(
@@ -80,16 +61,6 @@ def write_items(
         faulty=counted[FAULTY],
         first_faults=tuple(first_faults),
     )
-
-
-def _pairs(ordinal: int, item: Item) -> Iterator[Pair]:
-    truth = set(item.truth)
-    ranked = zip(item.labels, item.scores, strict=True)
-    for rank, (label, score) in enumerate(ranked, start=1):
-        yield Pair(ordinal, label, score, label in truth, rank, item.p)
-    for label in item.truth:
-        if label not in item.labels:
-            yield Pair(ordinal, label, None, True, None, item.p)
 
 
 def _line(ordinal: int, outcome: Outcome, labels: Sequence[str]) -> ItemLine:

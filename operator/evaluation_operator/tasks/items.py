@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,20 +18,19 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from evaluation_operator.api.codes import Code
-from evaluation_operator.evaluator.entries import (
+from evaluation_operator.results.items import FAILED_PREDICTION, UNLABELED, request_of
+from evaluation_operator.tables.schema import ID_DIGITS
+from evaluation_operator.tasks.row_json import (
     MAXIMUM_SHOWN,
     JsonObject,
     UnreadableError,
     array_under,
     entries_of,
-    object_of,
     parsed,
     score_of,
     shortened,
     shown,
 )
-from evaluation_operator.results.items import FAILED_PREDICTION, UNLABELED, request_of
-from evaluation_operator.tables.schema import ID_DIGITS
 
 MAXIMUM_MESSAGE: Final = 300
 
@@ -169,19 +168,25 @@ class Fault:
 Outcome: TypeAlias = Item | LeftOut | Fault
 
 
-class RowReader:
-    """Reads rows under one job's label set and import keys."""
+class RowReader(ABC):
+    """Reads rows under one job's label set and import keys; what an entry says is for each kind of
+    task to know."""
 
-    def __init__(
-        self, labels: Sequence[str], label_key: str, score_key: str, *, is_multi_label: bool
-    ) -> None:
-        self._names = tuple(labels)
+    def __init__(self, labels: Sequence[str], label_key: str, score_key: str) -> None:
+        self.names: Final = tuple(labels)
         self._places = {label: place for place, label in enumerate(labels)}
         if not labels or len(self._places) != len(labels):
             raise ValueError("labels: a label set needs at least one label, each once")
-        self._label_key = label_key
+        self.label_key: Final = label_key
         self._score_key = score_key
-        self._is_multi_label = is_multi_label
+
+    @abstractmethod
+    def read_prediction(self, entry: object) -> Predicted:
+        """Raises UnreadableError, as `read_truth` does."""
+
+    @abstractmethod
+    def read_truth(self, entry: object) -> Truth:
+        """What nobody has labelled, a null, never gets here."""
 
     def read(self, row: Row) -> tuple[Outcome, ...]:
         """One outcome an instance, in order; or a single fault of the whole row."""
@@ -227,30 +232,9 @@ class RowReader:
                     origin=origin,
                 )
 
-    def read_prediction(self, entry: object) -> Predicted:
-        """Raises UnreadableError, as `read_truth` does."""
-        fields = object_of(entry, "raw_prediction")
-        labels = self._labels(fields, "raw_prediction")
-        _refuse_repeats(labels, self._names, "raw_prediction")
-        scores = self._scores(fields, len(labels))
-        best_first = sorted(zip(labels, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
-        return Predicted(
-            tuple(label for label, _ in best_first), tuple(score for _, score in best_first)
-        )
-
-    def read_truth(self, entry: object) -> Truth:
-        labels = self._labels(object_of(entry, "groundtruth"), "groundtruth")
-        _refuse_repeats(labels, self._names, "groundtruth")
-        if not self._is_multi_label and len(labels) != 1:
-            raise UnreadableError(
-                f"groundtruth: {len(labels)} labels in a single-label task; give exactly one, "
-                "or null for an item that nobody has labelled"
-            )
-        return Truth(tuple(sorted(labels)))
-
-    def _labels(self, fields: JsonObject, column: str) -> list[int]:
+    def labels_of(self, fields: JsonObject, column: str) -> list[int]:
         labels: list[int] = []
-        for value in array_under(fields, self._label_key, column, "label_json_key"):
+        for value in array_under(fields, self.label_key, column, "label_json_key"):
             if not isinstance(value, str):
                 raise UnreadableError(f"{column}: label {shown(value)} is no string; quote it")
             place = self._places.get(value)
@@ -262,21 +246,15 @@ class RowReader:
             labels.append(place)
         return labels
 
-    def _scores(self, fields: JsonObject, label_count: int) -> list[float]:
+    def scores_of(self, fields: JsonObject, label_count: int) -> list[float]:
         values = array_under(fields, self._score_key, "raw_prediction", "label_score_json_key")
         scores = [score_of(value, self._score_key) for value in values]
         if len(scores) != label_count:
             raise UnreadableError(
-                f"raw_prediction: {label_count} labels under {shown(self._label_key)} but "
+                f"raw_prediction: {label_count} labels under {shown(self.label_key)} but "
                 f"{len(scores)} scores under {shown(self._score_key)}; give one score a label"
             )
         return scores
-
-
-def _refuse_repeats(labels: Sequence[int], names: Sequence[str], column: str) -> None:
-    twice, times = next(iter(Counter(labels).most_common(1)), (0, 1))
-    if times > 1:
-        raise UnreadableError(f"{column}: label {shown(names[twice])} is given twice; give it once")
 
 
 def _probability(p: float | None) -> float:

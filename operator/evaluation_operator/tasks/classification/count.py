@@ -8,7 +8,6 @@ which it spills to disk, and by one batch of the stream.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -31,19 +30,11 @@ from evaluation_operator.metrics import (
 )
 from evaluation_operator.metrics.counts import Floats, Integers
 from evaluation_operator.results.items import EVALUATED
+from evaluation_operator.tasks.kind import Limits
 
 _BATCH_ROWS: Final = 65_536
 # One a sampling interval in what the sampler writes. More says that p is something else.
 MAXIMUM_PIECES: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class EngineLimits:
-    """What DuckDB may use. `memory_limit` as it spells it; it spills below `spill_directory`."""
-
-    spill_directory: Path
-    memory_limit: str = "256MB"
-    threads: int = 1
 
 
 class CountedScores:
@@ -61,13 +52,13 @@ class CountedScores:
         scores: Path | Sequence[Path],
         items: Path | Sequence[Path],
         label_count: int,
-        limits: EngineLimits,
+        limits: Limits,
         only_labels: Sequence[int] = (),
     ) -> None:
         self._label_count = label_count
         self._engine = ibis.duckdb.connect(
             memory_limit=limits.memory_limit,
-            temp_directory=str(limits.spill_directory),
+            temp_directory=str(limits.scratch),
             threads=limits.threads,
             preserve_insertion_order=False,
         )

@@ -15,10 +15,10 @@ from typing import Final
 
 from evaluation_operator.evaluator.cut import outcomes_of, read_cut
 from evaluation_operator.evaluator.draw import RowDict
-from evaluation_operator.evaluator.items import LeftOut, Reason, RowReader
 from evaluation_operator.results.parquet import LineWriter
 from evaluation_operator.results.tasks import TASKS_SCHEMA, TaskLine
 from evaluation_operator.tables.sample import hashed_priority
+from evaluation_operator.tasks.items import LeftOut, Reason, RowReader
 
 _GROUP_BYTES: Final = 16 * 2**20
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from evaluation_operator.api.evaluation_job_config import AnswerAggregationType
-from evaluation_operator.labeling.answers import Answer
-from evaluation_operator.labeling.decision import Rules, Verdict
+from evaluation_operator.tasks.answers import Answer
+from evaluation_operator.tasks.votes import Rules, Verdict
 
 
 def vote(answers: Sequence[Answer], rules: Rules) -> Verdict:

@@ -1,4 +1,4 @@
-"""What people are asked, and what they answer, whatever tool they use for it."""
+"""What people answer, whatever tool they use for it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One item that somebody is to label. `item_id` is unique within a Dataset.
-
-    `instance` is the item's JSON as the model got it. What the model said of it is not here: people
-    agree with what they are shown. Lower `priority` is asked first.
-    """
-
-    item_id: str
-    priority: float
-    instance: str
 
 
 class Sentiment(StrEnum):

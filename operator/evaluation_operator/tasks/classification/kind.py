@@ -1,0 +1,91 @@
+"""Classification: one label an item, or several of it, of images, texts or anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from evaluation_operator.api.dataset import DatasetSpec
+from evaluation_operator.api.evaluation import ConfusionMatrix, EvaluationMetrics, EvaluationSpec
+from evaluation_operator.api.evaluation_options import ImportKeys
+from evaluation_operator.tasks.answers import Answer
+from evaluation_operator.tasks.classification.agreement import agreement
+from evaluation_operator.tasks.classification.judging import is_multi_label, judge
+from evaluation_operator.tasks.classification.reader import LabelReader
+from evaluation_operator.tasks.classification.votes import vote
+from evaluation_operator.tasks.items import Outcome, RowReader
+from evaluation_operator.tasks.kind import Control, Curve, Judged, Limits, TaskKind, Told
+from evaluation_operator.tasks.votes import Rules, Verdict
+
+CONFUSIONS: Final = 5
+NOTHING: Final = "(nothing)"
+
+
+class Classification(TaskKind):
+    control = Control.LABELS
+
+    def check(self, spec: DatasetSpec) -> None:
+        """It has no options of its own."""
+
+    def reader(self, spec: DatasetSpec) -> RowReader:
+        keys = spec.bigquery_import_keys
+        return LabelReader(
+            spec.annotation_specs,
+            keys.label_json_key or "label",
+            keys.label_score_json_key or "score",
+            is_multi_label=is_multi_label(spec),
+        )
+
+    def dependencies(self, spec: DatasetSpec) -> Mapping[str, object]:
+        return {}
+
+    def judge(self, spec: DatasetSpec, outcomes: Iterable[Outcome], limits: Limits) -> Judged:
+        return judge(spec, outcomes, limits)
+
+    def tell(self, spec: EvaluationSpec) -> Told:
+        both = spec.evaluation_metrics or EvaluationMetrics()
+        metrics = both.classification_metrics
+        curve = metrics.pr_curve if metrics is not None else None
+        if metrics is None or curve is None:
+            return Told(counted="items")
+        return Told(
+            counted="items",
+            area_under_curve=curve.area_under_curve,
+            mean_average_precision=curve.mean_average_precision,
+            curves=(Curve("Curve", "threshold", tuple(curve.confidence_metrics_entries), True),),
+            confusions=worst_confusions(metrics.confusion_matrix),
+        )
+
+    def is_countable(self, answer: Answer, rules: Rules) -> bool:
+        given = answer.labels
+        if given is None or not set(given) <= set(rules.labels):
+            return False
+        return rules.is_multi_label or len(set(given)) <= 1
+
+    def vote(self, answers: Sequence[Answer], rules: Rules) -> Verdict:
+        return vote(answers, rules)
+
+    def agreement(self, first: Sequence[Sequence[Answer]], rules: Rules) -> float | None:
+        return agreement(first, rules)
+
+    def entry_of(
+        self,
+        truth: Verdict,
+        rules: Rules,
+        keys: ImportKeys,
+        image_size: tuple[int, int] | None,
+    ) -> dict[str, object]:
+        return {keys.label_json_key: list(truth.labels)}
+
+
+def worst_confusions(matrix: ConfusionMatrix | None) -> tuple[tuple[str, str, int], ...]:
+    """(truth, predicted, items) of the largest cells off the diagonal, largest first."""
+    cells = []
+    for row in matrix.row if matrix is not None else ():
+        truth = (row.annotation_spec.display_name if row.annotation_spec else None) or NOTHING
+        for entry in row.entries:
+            spec = entry.annotation_spec
+            predicted = (spec.display_name if spec else None) or NOTHING
+            if truth != predicted and entry.item_count:
+                cells.append((truth, predicted, entry.item_count))
+    return tuple(sorted(cells, key=lambda cell: -cell[2])[:CONFUSIONS])
