@@ -14,11 +14,7 @@ from evaluation_operator.api.base import format_time
 from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.cli.figures import number
-from evaluation_operator.cli.summary import (
-    mean_average_precision,
-    weakest_labels,
-    worst_confusions,
-)
+from evaluation_operator.views.evaluation import EvaluationView, view_evaluation
 
 console = Console(highlight=False)
 
@@ -38,17 +34,18 @@ def show_comparison(jobs: Sequence[EvaluationJob], evaluations: Mapping[str, Eva
     for job in jobs:
         table.add_column(job.name)
     found = [evaluations[job.name] for job in jobs]
+    views = [view_evaluation(it) for it in found]
     lines: list[tuple[str, list[str]]] = [
         ("What it is", [job.spec.description for job in jobs]),
         ("State", [str(job.status.state) for job in jobs]),
         ("Schedule", [job.status.schedule_explanation or job.spec.schedule for job in jobs]),
         ("Next run", [_time(job) for job in jobs]),
         ("Items evaluated", [str(it.spec.evaluated_item_count) for it in found]),
-        ("Mean average precision", [number(mean_average_precision(it)) for it in found]),
+        ("Mean average precision", [number(it.headline.mean_average_precision) for it in views]),
         ("Accuracy", [number(it.spec.accuracy) for it in found]),
-        ("Area under the curve", [number(_area(it)) for it in found]),
-        ("Weakest labels", [_weakest(it) for it in found]),
-        ("Worst confusions", [_confusions(it) for it in found]),
+        ("Area under the curve", [number(it.told.area_under_curve) for it in views]),
+        ("Weakest labels", [_weakest(it) for it in views]),
+        ("Worst confusions", [_confusions(it) for it in views]),
         ("Evaluation", [it.name for it in found]),
         ("Digest", [it.spec.digest[:19] for it in found]),
     ]
@@ -84,20 +81,12 @@ def _time(job: EvaluationJob) -> str:
     return format_time(due) if due is not None else "-"
 
 
-def _area(evaluation: Evaluation) -> float | None:
-    metrics = evaluation.spec.evaluation_metrics
-    classification = metrics.classification_metrics if metrics is not None else None
-    curve = classification.pr_curve if classification is not None else None
-    return curve.area_under_curve if curve is not None else None
+def _weakest(view: EvaluationView) -> str:
+    return "\n".join(
+        f"{it.display_name}  {number(it.average_precision)}" for it in view.weakest[:3]
+    )
 
 
-def _weakest(evaluation: Evaluation) -> str:
-    labels = weakest_labels(evaluation.spec.label_metrics)[:3]
-    return "\n".join(f"{it.display_name}  {number(it.average_precision)}" for it in labels)
-
-
-def _confusions(evaluation: Evaluation) -> str:
-    metrics = evaluation.spec.evaluation_metrics
-    classification = metrics.classification_metrics if metrics is not None else None
-    worst = worst_confusions(classification.confusion_matrix if classification else None)
+def _confusions(view: EvaluationView) -> str:
+    worst = view.told.confusions
     return "\n".join(f"{truth} taken for {taken}: {items}" for truth, taken, items in worst)

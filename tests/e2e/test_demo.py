@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from evaluation_operator.api.evaluation import Evaluation
-from evaluation_operator.cli.summary import mean_average_precision
+from evaluation_operator.domain.headline import headline
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery
 from manifests.demo.model.digits import MODEL, VERSIONS, row_id, split_images, train
@@ -61,7 +61,7 @@ def test_it_shows_both_evaluations_and_what_to_type_next(
 ) -> None:
     tell(demo.output)
     for body in latest.values():
-        figure = mean_average_precision(Evaluation.from_dict(body))
+        figure = headline(Evaluation.from_dict(body).spec).mean_average_precision
         assert figure is not None
         assert f"{figure:.4f}" in demo.output
         assert f"{body['spec']['accuracy']:.4f}" in demo.output

@@ -6,14 +6,9 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from evaluation_operator.api.evaluation import Evaluation, EvaluationMetrics, LabelingSummary
-from evaluation_operator.cli.detection_summary import detection_fields
+from evaluation_operator.api.evaluation import Evaluation, LabelingSummary
 from evaluation_operator.cli.figures import number
-from evaluation_operator.cli.summary import (
-    mean_average_precision,
-    weakest_labels,
-    worst_confusions,
-)
+from evaluation_operator.views.evaluation import view_evaluation
 from manifests.demo.access import Cluster
 from manifests.demo.showing import console
 
@@ -27,10 +22,10 @@ def show_digits(evaluations: Sequence[Evaluation], true_accuracy: float) -> None
 
 
 def _digit_lines(evaluation: Evaluation, true_accuracy: float) -> Lines:
-    metrics = (evaluation.spec.evaluation_metrics or EvaluationMetrics()).classification_metrics
-    worst = worst_confusions(metrics.confusion_matrix if metrics is not None else None)
+    view = view_evaluation(evaluation)
+    worst = view.told.confusions
     return [
-        ("Mean average precision", number(mean_average_precision(evaluation))),
+        ("Mean average precision", number(view.headline.mean_average_precision)),
         ("Accuracy", number(evaluation.spec.accuracy)),
         ("  against the true digits", number(true_accuracy)),
         ("Worst confusions", "\n".join(f"{one} taken for {two}: {it}" for one, two, it in worst)),
@@ -38,12 +33,11 @@ def _digit_lines(evaluation: Evaluation, true_accuracy: float) -> Lines:
 
 
 def show_scenes(evaluation: Evaluation) -> None:
-    metrics = (evaluation.spec.evaluation_metrics or EvaluationMetrics()).object_detection_metrics
-    weak = weakest_labels(evaluation.spec.label_metrics)[:3]
-    figures = detection_fields(metrics) if metrics is not None else []
+    view = view_evaluation(evaluation)
+    weak = view.weakest[:3]
     lines: Lines = [
-        ("Mean average precision", number(mean_average_precision(evaluation))),
-        *((title, text.replace(", ", "\n")) for title, text in figures),
+        ("Mean average precision", number(view.headline.mean_average_precision)),
+        *((title, text.replace(", ", "\n")) for title, text in view.told.facts),
         (
             "Weakest labels",
             "\n".join(f"{it.display_name}  {number(it.average_precision)}" for it in weak),

@@ -1,151 +1,106 @@
-"""An Evaluation for people: figures first, then the curve, then what goes wrong most."""
+"""An Evaluation for people: figures first, then the curves, then what goes wrong most."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from evaluation_operator.api.base import format_time
-from evaluation_operator.api.evaluation import (
-    ConfidenceMetricsEntry,
-    ConfusionMatrix,
-    Evaluation,
-    EvaluationMetrics,
-    EvaluationSpec,
-    ItemCounts,
-    LabelMetrics,
-    PrCurve,
-)
-from evaluation_operator.cli.detection_summary import detection_fields, print_detection
+from evaluation_operator.api.evaluation import ConfidenceMetricsEntry, Evaluation
 from evaluation_operator.cli.figures import count, number, spread
 from evaluation_operator.cli.output import print_fields, print_table, print_title
-
-CONFUSIONS = 5
-WEAK_LABELS = 5
-NOTHING = "(nothing)"
+from evaluation_operator.tasks.kind import Curve
+from evaluation_operator.views.evaluation import EvaluationView, ItemsView, view_evaluation
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    spec = evaluation.spec
-    both = spec.evaluation_metrics or EvaluationMetrics()
-    metrics, detection = both.classification_metrics, both.object_detection_metrics
-    print_fields(_fields(evaluation))
-    if metrics is not None and metrics.pr_curve is not None:
-        entries = metrics.pr_curve.confidence_metrics_entries
-        print_title("Curve")
-        print_table(
-            ("#THRESHOLD", "#PRECISION", "#RECALL", "#F1", "#PRECISION@1", "#RECALL@1"),
-            [_curve_line(entry) for entry in spread(entries)],
-            indent=2,
-        )
-    if detection is not None:
-        print_detection(detection)
-    if weak := weakest_labels(spec.label_metrics):
+    view = view_evaluation(evaluation)
+    told = view.told
+    print_fields(_fields(view))
+    for curve in told.curves:
+        _print_curve(curve)
+    if told.errors:
+        print_title("Errors")
+        lines = [(kind, str(boxes)) for kind, boxes in told.errors]
+        print_table(("KIND", f"#{told.counted.upper()}"), lines, indent=2)
+    if view.weakest:
         print_title("Weakest labels")
         print_table(
-            ("LABEL", "#AVERAGE PRECISION", "#ITEMS" if detection is None else "#BOXES"),
-            [(it.display_name, number(it.average_precision), count(it.truth_count)) for it in weak],
+            ("LABEL", "#AVERAGE PRECISION", f"#{told.counted.upper()}"),
+            [
+                (it.display_name, number(it.average_precision), count(it.truth_count))
+                for it in view.weakest
+            ],
             indent=2,
         )
-    if metrics is not None and (worst := worst_confusions(metrics.confusion_matrix)):
+    if told.confusions:
         print_title("Worst confusions")
-        lines = [(truth, predicted, str(items)) for truth, predicted, items in worst]
-        print_table(("TRUTH", "PREDICTED", "#ITEMS"), lines, indent=2)
+        cells = [(truth, predicted, str(items)) for truth, predicted, items in told.confusions]
+        print_table(("TRUTH", "PREDICTED", f"#{told.counted.upper()}"), cells, indent=2)
 
 
-def mean_average_precision(evaluation: Evaluation) -> float | None:
-    """Of the plain figures, as the resource's column has it."""
-    if evaluation.spec.mean_average_precision is not None:
-        return evaluation.spec.mean_average_precision
-    # Evaluations from before that field was there have it in their curve only.
-    curve = _curve(evaluation)
-    return curve.mean_average_precision if curve is not None else None
-
-
-def _curve(evaluation: Evaluation) -> PrCurve | None:
-    both = evaluation.spec.evaluation_metrics or EvaluationMetrics()
-    metrics = both.classification_metrics or both.object_detection_metrics
-    return metrics.pr_curve if metrics is not None else None
-
-
-def worst_confusions(matrix: ConfusionMatrix | None) -> list[tuple[str, str, int]]:
-    """(truth, predicted, items) of the largest cells off the diagonal, largest first."""
-    cells = []
-    for row in matrix.row if matrix is not None else ():
-        truth = (row.annotation_spec.display_name if row.annotation_spec else None) or NOTHING
-        for entry in row.entries:
-            spec = entry.annotation_spec
-            predicted = (spec.display_name if spec else None) or NOTHING
-            if truth != predicted and entry.item_count:
-                cells.append((truth, predicted, entry.item_count))
-    return sorted(cells, key=lambda cell: -cell[2])[:CONFUSIONS]
-
-
-def weakest_labels(labels: Sequence[LabelMetrics]) -> list[LabelMetrics]:
-    """Labels that have truth, by rising average precision."""
-    known = [label for label in labels if label.average_precision is not None]
-    return sorted(known, key=lambda label: label.average_precision or 0.0)[:WEAK_LABELS]
-
-
-def _fields(evaluation: Evaluation) -> list[tuple[str, str]]:
-    spec, curve = evaluation.spec, _curve(evaluation)
-    both = spec.evaluation_metrics or EvaluationMetrics()
-    boxes = both.object_detection_metrics
+def _fields(view: EvaluationView) -> list[tuple[str, str]]:
+    newer = view.superseded_by
     return [
-        ("Evaluation", evaluation.name),
-        ("Job", spec.evaluation_job),
-        ("Version", spec.evaluation_job_version or ""),
-        ("Model version", str(spec.model_version)),
-        ("Supersedes", spec.supersedes or ""),
-        ("Superseded by", _superseded_by(evaluation)),
-        ("Run time", format_time(spec.evaluation_job_run_time)),
-        ("mAP", number(mean_average_precision(evaluation))),
-        ("Area under curve", number(curve.area_under_curve if curve else None)),
-        ("Accuracy", "" if spec.accuracy is None else number(spec.accuracy)),
-        *(detection_fields(boxes) if boxes is not None else ()),
-        *_weighted_fields(spec),
-        ("Items", _items(spec.evaluated_item_count, spec.item_counts)),
-        *(("Warning", text) for text in spec.warnings),
-        *(("Left out", failure.message) for failure in spec.partial_failures),
-        ("Digest", spec.digest),
-        ("Full result", spec.results_uri),
+        ("Evaluation", view.name),
+        ("Job", view.job),
+        ("Version", view.version),
+        ("Model version", view.model_version),
+        ("Supersedes", view.supersedes),
+        ("Superseded by", f"{newer}: labels have come since, look at that one" if newer else ""),
+        ("Run time", format_time(view.run_time)),
+        ("mAP", number(view.plain)),
+        ("Area under curve", number(view.told.area_under_curve)),
+        ("Accuracy", "" if view.accuracy is None else number(view.accuracy)),
+        *view.told.facts,
+        *_weighted_fields(view),
+        ("Items", _items(view.items)),
+        *(("Warning", text) for text in view.warnings),
+        *(("Left out", text) for text in view.left_out),
+        ("Digest", view.digest),
+        ("Full result", view.results_uri),
     ]
 
 
-def _superseded_by(evaluation: Evaluation) -> str:
-    newer = evaluation.status.superseded_by
-    return f"{newer}: labels have come since, look at that one" if newer else ""
-
-
-def _weighted_fields(spec: EvaluationSpec) -> list[tuple[str, str]]:
-    weighted = spec.weighted
-    if weighted is None:
+def _weighted_fields(view: EvaluationView) -> list[tuple[str, str]]:
+    if not view.headline.is_weighted:
         return []
-    figures = [("mAP", weighted.mean_average_precision), ("accuracy", weighted.accuracy)]
+    figures = [
+        ("mAP", view.headline.mean_average_precision),
+        ("accuracy", view.weighted_accuracy),
+    ]
     text = ", ".join(f"{name} {value:.4f}" for name, value in figures if value is not None)
-    return [("Weighted", text)]
+    return [("Weighted", f"{text}: alerts go by these")]
 
 
-def _items(evaluated: int | None, counts: ItemCounts | None) -> str:
+def _items(items: ItemsView) -> str:
     """How many were evaluated, and where the others went."""
-    text = f"{evaluated or 0} evaluated"
-    if counts is None:
+    text = f"{items.evaluated} evaluated"
+    if items.total is None:
         return text
     others = [
-        (counts.unlabeled, "without ground truth"),
-        (counts.failed_predictions, "without prediction"),
-        (counts.faulty, "unreadable"),
+        (items.unlabeled, "without ground truth"),
+        (items.failed_predictions, "without prediction"),
+        (items.faulty, "unreadable"),
     ]
     missing = ", ".join(f"{number} {what}" for number, what in others if number)
-    return f"{text} of {counts.items or 0}" + (f" ({missing})" if missing else "")
+    return f"{text} of {items.total}" + (f" ({missing})" if missing else "")
 
 
-def _curve_line(entry: ConfidenceMetricsEntry) -> tuple[str, ...]:
+def _print_curve(curve: Curve) -> None:
+    print_title(curve.title)
+    ranked = ("#PRECISION@1", "#RECALL@1") if curve.is_ranked else ()
+    print_table(
+        (f"#{curve.over.upper()}", "#PRECISION", "#RECALL", "#F1", *ranked),
+        [_curve_line(entry, curve.is_ranked) for entry in spread(curve.entries)],
+        indent=2,
+    )
+
+
+def _curve_line(entry: ConfidenceMetricsEntry, is_ranked: bool) -> tuple[str, ...]:
     threshold = entry.confidence_threshold
+    ranked = (number(entry.precision_at1), number(entry.recall_at1)) if is_ranked else ()
     return (
         "-" if threshold is None else f"{threshold:g}",
         number(entry.precision),
         number(entry.recall),
         number(entry.f1_score),
-        number(entry.precision_at1),
-        number(entry.recall_at1),
+        *ranked,
     )

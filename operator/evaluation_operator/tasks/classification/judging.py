@@ -13,6 +13,7 @@ from evaluation_operator.results.confusion import write_confusion
 from evaluation_operator.results.curves import write_curves
 from evaluation_operator.tasks.classification.count import CountedScores, compute_figures
 from evaluation_operator.tasks.classification.pairs import write_outcomes
+from evaluation_operator.tasks.classification.reader import is_multi_label
 from evaluation_operator.tasks.classification.summary import classification_metrics
 from evaluation_operator.tasks.items import Outcome
 from evaluation_operator.tasks.kind import Judged, Limits
@@ -39,11 +40,6 @@ class JudgedLabels(Judged):
         if figures.confusion is None:
             return [None for _ in figures.labels]
         return [round(float(column)) for column in figures.confusion.cells.sum(axis=0)[:-1]]
-
-
-def is_multi_label(spec: DatasetSpec) -> bool:
-    metadata = spec.input_configs[0].classification_metadata
-    return bool(metadata and metadata.is_multi_label)
 
 
 def judge(spec: DatasetSpec, outcomes: Iterable[Outcome], limits: Limits) -> JudgedLabels:

@@ -10,8 +10,7 @@ from evaluation_operator.api.evaluation import ConfusionMatrix, EvaluationMetric
 from evaluation_operator.api.evaluation_options import ImportKeys
 from evaluation_operator.tasks.answers import Answer
 from evaluation_operator.tasks.classification.agreement import agreement
-from evaluation_operator.tasks.classification.judging import is_multi_label, judge
-from evaluation_operator.tasks.classification.reader import LabelReader
+from evaluation_operator.tasks.classification.reader import LabelReader, is_multi_label
 from evaluation_operator.tasks.classification.votes import vote
 from evaluation_operator.tasks.items import Outcome, RowReader
 from evaluation_operator.tasks.kind import Control, Curve, Judged, Limits, TaskKind, Told
@@ -40,6 +39,9 @@ class Classification(TaskKind):
         return {}
 
     def judge(self, spec: DatasetSpec, outcomes: Iterable[Outcome], limits: Limits) -> Judged:
+        # DuckDB takes long to import, and those who ask people or tell of figures do without it.
+        from evaluation_operator.tasks.classification.judging import judge
+
         return judge(spec, outcomes, limits)
 
     def tell(self, spec: EvaluationSpec) -> Told:

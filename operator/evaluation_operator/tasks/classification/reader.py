@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from evaluation_operator.api.dataset import DatasetSpec
 from evaluation_operator.tasks.items import Predicted, RowReader, Truth
 from evaluation_operator.tasks.row_json import UnreadableError, object_of, shown
+
+
+def is_multi_label(spec: DatasetSpec) -> bool:
+    metadata = spec.input_configs[0].classification_metadata
+    return bool(metadata and metadata.is_multi_label)
 
 
 class LabelReader(RowReader):

@@ -16,7 +16,6 @@ from evaluation_operator.api.evaluation_options import BoundingBoxUnits, ImportK
 from evaluation_operator.tasks.answers import Answer
 from evaluation_operator.tasks.detection.agreement import pairwise_f1
 from evaluation_operator.tasks.detection.boxes import iou_threshold
-from evaluation_operator.tasks.detection.judging import judge
 from evaluation_operator.tasks.detection.reader import BoxReader
 from evaluation_operator.tasks.detection.truth import entry_of
 from evaluation_operator.tasks.detection.votes import vote
@@ -53,6 +52,8 @@ class Detection(TaskKind):
         return {"boundingBoxUnits": str(spec.bounding_box_units or BoundingBoxUnits.PIXELS)}
 
     def judge(self, spec: DatasetSpec, outcomes: Iterable[Outcome], limits: Limits) -> Judged:
+        from evaluation_operator.tasks.detection.judging import judge
+
         return judge(spec, outcomes, limits)
 
     def tell(self, spec: EvaluationSpec) -> Told:
