@@ -15,7 +15,7 @@ CLUSTER := $(PYTHON) tests/cluster/cluster.py
 
 PROGRAMS := operator evaluator sampler labeler
 
-.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds docs bench bench-memory bench-neighbours bench-sampler bench-bombs bench-detection bench-takeover clean
+.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds docs bench bench-memory bench-neighbours bench-sampler bench-bombs bench-detection bench-takeover bench-history clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -120,6 +120,9 @@ bench-bombs: $(INSTALLED) ## Measure what the worst bodies do to the sampler
 
 bench-takeover: $(INSTALLED) ## Measure for how long nobody works when the leading replica ends
 	@$(BIN)/python -m tests.bench.takeover
+
+bench-history: $(INSTALLED) ## Measure a job's 500th run beside its 5th, and a deletion beside many jobs
+	@$(BIN)/python -m tests.bench.history
 
 bench-detection: $(INSTALLED) ## Measure the figures of boxes beside COCO's own evaluator
 	@$(BIN)/python -m tests.bench.detection

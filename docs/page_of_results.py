@@ -16,6 +16,7 @@ from evaluation_operator.results.labels import LABELS_SCHEMA
 from evaluation_operator.results.parquet import about
 from evaluation_operator.results.rows import CUT_SCHEMA
 from evaluation_operator.results.scores import SCORES_SCHEMA
+from evaluation_operator.results.taken import TAKEN_SCHEMA
 from evaluation_operator.results.tasks import TASKS_SCHEMA
 
 MADE_BY = "<!-- Made by docs/generate.py from the schemas in results/. Do not edit. -->"
@@ -70,7 +71,8 @@ OTHER_FILES = (
     (layout.SEEN, "the ids of all rows that lay in the run's windows, drawn or not"),
     (
         layout.CUT,
-        "how many rows and items, when, their digest, and what windows were asked for",
+        "how many rows and items, when, their digest, what windows were asked for, and the runs "
+        "that `taken.parquet` speaks for",
     ),
     (layout.COMMITTED, "is there once the run counts: its Dataset has `Succeeded`"),
     (layout.LABELED, "where people label: how it ended, in numbers"),
@@ -122,6 +124,11 @@ class File(NamedTuple):
 
 FILES = (
     File(layout.ROWS, "the rows of the table that the run evaluates, as they were", CUT_SCHEMA),
+    File(
+        layout.TAKEN,
+        "rows that no later run draws: this run's, and those of many before it",
+        TAKEN_SCHEMA,
+    ),
     File(layout.ITEMS, "what became of every item", ITEMS_SCHEMA),
     File(layout.CURVES, "every curve of every label", CURVES_SCHEMA),
     File(layout.CONFUSION, "single-label classification: the whole matrix", CONFUSION_SCHEMA),

@@ -322,7 +322,8 @@ class System(JobWorld):
             options = RunOptions(Path(scratch), now=lambda: self.now)
             with suppress(NothingUsable):  # nobody has labelled anything
                 evaluate_dataset(dataset, table, folder, options)
-        self.cuts[name] = folder.column(layout.ROWS, "id")
+        batches = folder.batches(layout.ROWS, ["id"])
+        self.cuts[name] = {row for batch in batches for row in batch.column(0).to_pylist()}
 
     def run_folder(self, name: str) -> Folder:
         root = Folder.open(self.results_uri, TableOptions())

@@ -18,6 +18,7 @@ from evaluation_operator.domain.conditions import message_of
 from evaluation_operator.domain.facts import DatasetFacts
 from evaluation_operator.domain.families import families
 from evaluation_operator.domain.labeled import LABELED
+from evaluation_operator.domain.naming import LABEL_JOB
 from evaluation_operator.kube import DATASETS, EVALUATION_JOBS, EVALUATIONS, Kube, NotFound
 from evaluation_operator.labeling.progress import deadline_of
 
@@ -104,7 +105,7 @@ async def read_labeling(kube: Kube, namespace: str, name: str) -> LabelingView:
     """Raises NotFound when there is no such job."""
     job = EvaluationJob.from_dict(await kube.get(EVALUATION_JOBS, namespace, name))
     runs, facts = [], []
-    async for body in kube.list(DATASETS, namespace):
+    async for body in kube.list(DATASETS, namespace, label_selector=f"{LABEL_JOB}={name}"):
         if body["spec"]["evaluationJob"]["uid"] != job.uid:
             continue
         facts.append(DatasetFacts.from_body(body))

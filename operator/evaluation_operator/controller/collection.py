@@ -49,7 +49,11 @@ class Collection(Generic[T]):
         return uid in self._uids
 
     def owned_by(self, uid: str) -> list[T]:
-        return [self._objects[name] for name in sorted(self._index.get(uid, ()))]
+        return [self._objects[name] for name in self.names_by(uid)]
+
+    def names_by(self, key: str) -> list[Name]:
+        """Of those that say this of themselves, by `indexed_by`."""
+        return sorted(self._index.get(key, ()))
 
     def is_news(self, name: Name, resource_version: str) -> bool:
         """False for what is known, or older than that.

@@ -30,7 +30,7 @@ class Store:
 
     def __init__(self, places: Places | None = None) -> None:
         self.places = places or Places()
-        self.jobs: Collection[StoredObject] = Collection()
+        self.jobs: Collection[StoredObject] = Collection(lambda job: (job.waits_in,))
         self.versions: Collection[StoredObject] = Collection()
         self.spec_sets: Collection[StoredObject] = Collection()
         self.instructions: Collection[StoredObject] = Collection()
@@ -154,13 +154,9 @@ class Store:
         if stored is not None and stored.held_by is None:
             return set()
         # A job is gone, or goes: whoever waits for its model version may take it, or say for what
-        # it waits. The index of a gone job is gone too, so every stalled job of the namespace has
-        # a look.
-        return {
-            job_key(*name)
-            for name, other in self.jobs.items()
-            if name[0] == namespace and b'"ModelVersionTaken"' in other.body
-        }
+        # it waits. Which one that is nobody knows of a job that is gone, so every job of the
+        # namespace that waits for a model version has a look.
+        return {job_key(*name) for name in self.jobs.names_by(namespace)}
 
     def _next_version(self, key: Key) -> set[Key]:
         """The version of the same job that is numbered next. All others wait for that one, or have

@@ -27,6 +27,7 @@ from evaluation_operator.domain.naming import (
     FINALIZER,
     FINALIZER_ORPHAN,
 )
+from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.revisions import REQUEST_LENGTH
 from evaluation_operator.domain.tables import table_source
 
@@ -34,6 +35,8 @@ Body = dict[str, Any]
 
 LARGE_BYTES = 16 * 1024
 """What is larger than that is not kept."""
+
+_TAKEN = f'"{Reason.MODEL_VERSION_TAKEN}"'.encode()
 
 METADATA = (
     "name",
@@ -61,7 +64,8 @@ class StoredObject:
 
     A digest has the metadata, what other objects' decisions look at, and what metrics show.
     `number`: that of a version, once it has one. `held_by`: of one that was deleted, whose
-    finalizers keep it; None of all others.
+    finalizers keep it; None of all others. `waits_in`: the namespace of a job that waits for its
+    model version, which another one evaluates.
     """
 
     uid: str
@@ -73,6 +77,7 @@ class StoredObject:
     owner_uid: str = ""
     number: int | None = None
     held_by: tuple[str, ...] | None = None
+    waits_in: str = ""
 
     def parse(self) -> Body:
         parsed: Body = json.loads(self.body)
@@ -85,15 +90,17 @@ class StoredObject:
         if not _is_larger(kept, LARGE_BYTES):
             data = _encode(kept)
         is_whole = 0 < len(data) <= LARGE_BYTES
+        told = data if is_whole else _encode(_digest(kept))
         return cls(
             uid=meta["uid"],
             resource_version=meta["resourceVersion"],
-            body=data if is_whole else _encode(_digest(kept)),
+            body=told,
             is_whole=is_whole,
             refers_to=_references(kind, kept),
             create_time=parse_time(meta["creationTimestamp"]),
             number=kept["status"].get("number") if kind == "EvaluationJobVersion" else None,
             held_by=_held_by(meta) if "deletionTimestamp" in meta else None,
+            waits_in=meta["namespace"] if _TAKEN in told else "",
         )
 
 

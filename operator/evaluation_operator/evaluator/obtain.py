@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.domain.naming import is_version_run
 from evaluation_operator.evaluator.cut import cut_rows, row_query
 from evaluation_operator.evaluator.labels import labeled_cut, read_labels
 from evaluation_operator.evaluator.revision import cut_revision
+from evaluation_operator.evaluator.taken import RUNS, TakenRows
 from evaluation_operator.results import layout
 from evaluation_operator.results.errors import InvalidRun
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.rows import Cut, RowQueryRecord
-from evaluation_operator.tables.protocol import RowQuery, Table, Window
+from evaluation_operator.tables.protocol import RowQuery, Table
 from evaluation_operator.tables.schema import ID_SCHEMA
 
 LATE_RUNS = 30
@@ -55,25 +55,24 @@ def obtain_cut(
     if kept is not None and kept.exists(layout.CUT):
         kept.fetch(layout.ROWS, local)
         return Cut.from_json(kept.read_json(layout.CUT), local)
+    taken: TakenRows | None = None
     if dataset.spec.revision is not None:
         cut = cut_revision(dataset, table, folder, options.scratch, options.now())
     elif dataset.spec.source_dataset is not None:
         cut = _cut_of_source(dataset, folder, local)
     else:
-        taken = _Taken(folder, dataset) if folder is not None else None
-        cut = cut_rows(
-            dataset,
-            table,
-            options.scratch,
-            options.now(),
-            taken=taken.among if taken is not None and not dataset.spec.all_rows else _none_taken,
-        )
+        if folder is not None and not dataset.spec.all_rows:
+            taken = TakenRows(folder, dataset)
+        among = taken.among if taken is not None else _none_taken
+        cut = cut_rows(dataset, table, options.scratch, options.now(), taken=among)
     if folder is not None:
         folder.store(cut.path, layout.ROWS)
         if cut.seen is not None:
             folder.store(cut.seen, layout.SEEN)
-        record = RowQueryRecord.of(row_query(dataset, cut.time))
-        folder.write_json(layout.CUT, cut.to_json() | record.to_json())
+        record = cut.to_json() | RowQueryRecord.of(row_query(dataset, cut.time)).to_json()
+        if taken is not None:
+            record[RUNS] = list(taken.store(cut.path, folder, options.scratch))
+        folder.write_json(layout.CUT, record)
     return cut
 
 
@@ -97,42 +96,6 @@ def _cut_of_source(dataset: Dataset, folder: Folder | None, local: Path) -> Cut:
     if labels is None:
         return cut
     return labeled_cut(cut, labels, local.parent)
-
-
-class _Taken:
-    """The rows that other scheduled runs of the job have, as far as they matter.
-
-    A run that has not committed counts too, since it may still do so: an event that comes again
-    while it works must not be drawn by a later run. Only one that failed does not, and its rows
-    were passed on to a run over the same times.
-    """
-
-    def __init__(self, folder: Folder, dataset: Dataset) -> None:
-        own = tuple(Window(span.start_time, span.end_time) for span in dataset.spec.windows)
-        self._files = [
-            sibling
-            for name in folder.siblings()
-            if name != dataset.metadata.name
-            and not is_version_run(name)
-            and _keeps_its_rows(sibling := folder.sibling(name), own)
-        ]
-        self._ids: set[str] | None = None
-
-    def among(self, ids: Sequence[str]) -> set[str]:
-        if self._ids is None:
-            self._ids = set()
-            for sibling in self._files:
-                self._ids |= sibling.column(layout.ROWS, "id")
-        return self._ids.intersection(ids)
-
-
-def _keeps_its_rows(sibling: Folder, own: Sequence[Window]) -> bool:
-    if sibling.exists(layout.COMMITTED):
-        return True
-    if not sibling.exists(layout.CUT):
-        return False
-    theirs = RowQueryRecord.from_json(sibling.read_json(layout.CUT)).windows
-    return not any(mine.overlaps(other) for mine in own for other in theirs)
 
 
 def count_late(dataset: Dataset, table: Table, folder: Folder) -> int:

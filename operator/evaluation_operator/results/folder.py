@@ -101,10 +101,6 @@ class Folder:
         except (OSError, pa.ArrowException) as error:
             raise self._unavailable(name, error) from error
 
-    def column(self, name: str, column: str) -> set[str]:
-        """The values of a text column of a Parquet file."""
-        return {value for batch in self.batches(name, [column]) for value in batch[0].to_pylist()}
-
     def size(self, name: str) -> int | None:
         """Bytes of a file; None where there is none. Raises Unavailable."""
         try:

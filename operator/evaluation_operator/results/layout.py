@@ -11,6 +11,7 @@ from evaluation_operator.api.evaluation_options import AnnotationType
 
 ROWS: Final = "rows.parquet"
 SEEN: Final = "seen.parquet"
+TAKEN: Final = "taken.parquet"
 CUT: Final = "cut.json"
 TASKS: Final = "tasks.parquet"
 ANSWERS: Final = "answers.parquet"

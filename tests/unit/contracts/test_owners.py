@@ -20,7 +20,7 @@ OWNERS = {
     "who wrote an outcome": (r"^writtenBy$", ("evaluator/publish.py",)),
     "an Evaluation's manifest": (r"^manifest\.json$", ("results/layout.py",)),
     "files of a run": (
-        r"^(rows|seen|tasks|labels|late-labels|items|scores|curves|confusion|boxes|overlaps)"
+        r"^(rows|seen|taken|tasks|labels|late-labels|items|scores|curves|confusion|boxes|overlaps)"
         r"\.parquet$|^(labels|cut|committed)\.json$",
         ("results/layout.py",),
     ),
