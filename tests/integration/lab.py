@@ -234,7 +234,9 @@ class Lab:
 
     async def windows(self, name: str) -> list[tuple[str, str, int]]:
         spec = (await self.dataset(name))["spec"]
-        return [(w["startTime"], w["endTime"], w.get("failures", 0)) for w in spec["windows"]]
+        return [
+            (w["startTime"], w["endTime"], w.get("failures", 0)) for w in spec.get("windows", ())
+        ]
 
     async def names(self, resource: Resource) -> list[str]:
         found = self.kube.list(resource, self.namespace)

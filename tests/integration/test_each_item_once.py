@@ -332,7 +332,9 @@ class System(JobWorld):
     def commit_run(self, name: str) -> None:
         self.final[name] = self.cuts[name]
         spec = self.datasets[name]["spec"]
-        windows = tuple((_time(w["startTime"]), _time(w["endTime"])) for w in spec["windows"])
+        windows = tuple(
+            (_time(w["startTime"]), _time(w["endTime"])) for w in spec.get("windows", ())
+        )
         self.asked[name] = Asked(spec["exampleCount"], spec["exampleSamplePercentage"], windows)
         self.run_folder(name).write_json(layout.COMMITTED, {"dataset": name})
         self.succeed(name)

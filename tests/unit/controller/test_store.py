@@ -222,6 +222,17 @@ def test_a_deleted_job_wakes_those_that_wait_for_its_model_version() -> None:
     assert woken == {JOB, job_key(NAMESPACE, "rival")}
 
 
+def test_a_deletion_looks_at_those_alone_that_wait_for_a_model_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every job's JSON was searched for its reason, twice a deletion: 26 ms beside 10,000 jobs."""
+    others = [at(make_evaluation_job(f"job-{number}"), 10 + number) for number in range(20)]
+    gone = at(make_evaluation_job(), 1)
+    store = store_with(gone, *others)
+    monkeypatch.setattr(store.jobs, "items", lambda: pytest.fail("it goes through all of them"))
+    assert store.apply("EvaluationJob", gone, deleted=True) == {JOB}
+
+
 def test_children_are_found_by_their_owner() -> None:
     owner = [{"uid": "uid-of-ripeness", "controller": True}]
     dataset = at(make_dataset(metadata={"ownerReferences": owner}), 7)
