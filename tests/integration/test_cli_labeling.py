@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from evaluation_operator.domain.naming import LABEL_JOB
 from tests.builders import ABSENT, Manifest, make_dataset, make_evaluation, make_human_job, merged
 from tests.cluster.control_plane import ControlPlane
 from tests.integration.test_cli import Namespace
@@ -38,7 +39,8 @@ def make_run(name: str, uid: str, scheduled: str, **changes: Any) -> Manifest:
         "scheduledTime": scheduled,
         "labeling": labeling,
     }
-    run = make_dataset(name, metadata={"namespace": "vineyard"}, spec=spec)
+    here = {"namespace": "vineyard", "labels": {LABEL_JOB: "ripeness"}}
+    run = make_dataset(name, metadata=here, spec=spec)
     return merged(run, {"spec": changes})
 
 
