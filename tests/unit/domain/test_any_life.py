@@ -270,8 +270,8 @@ class Life(JobWorld):
                 assert all(it.get("request") != told["request"] for it in same), "made twice"
             else:
                 before = [it for it in same if it["number"] < told["number"]]
-                counted = max((it["newLabelCount"] for it in before), default=0)
-                assert told["newLabelCount"] - counted >= LEAST, "too few labels for it"
+                counted = max((it.get("newLabelCount", 0) for it in before), default=0)
+                assert told.get("newLabelCount", 0) - counted >= LEAST, "too few labels for it"
         going_on = [name for name in found if "outcome" not in self.datasets[name]["status"]]
         assert set(going_on) <= set(self.active), "nobody would record how it ends"
         assert len(going_on) <= 5
@@ -288,7 +288,7 @@ class Life(JobWorld):
                 continue
             revisions = [it["spec"].get("revision", {}) for it in self.datasets.values()]
             own = [it for it in revisions if it.get("run") == name]
-            counted = max((it["newLabelCount"] for it in own), default=0)
+            counted = max((it.get("newLabelCount", 0) for it in own), default=0)
             assert dataset["status"].get("newLabelCount", 0) - counted < LEAST
             wish = self.own["metadata"].get("annotations", {}).get(ANNOTATION_REEVALUATE, "")
             if wish.startswith(f"{name} "):
