@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
+# Each test that starts a program would compile again all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -74,7 +77,7 @@ verify: $(INSTALLED) $(SCANNER)/.installed ## Check style, types, imports, gener
 	@echo "==> checkov"; $(SCANNER)/bin/checkov --config-file .checkov.yaml
 	@echo "==> bandit"; $(BIN)/bandit --quiet --configfile pyproject.toml --recursive operator manifests crds
 
-test-unit: $(INSTALLED) ## Run the tests that need no cluster (some minutes)
+test-unit: $(INSTALLED) ## Run the tests that need neither cluster nor process (about a minute)
 	@$(PYTEST) tests/unit
 
 test: $(INSTALLED) cluster images ## Run every test: units, a real control plane, real pods

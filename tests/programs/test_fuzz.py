@@ -13,7 +13,7 @@ SHAPES: Final = 12_000
 def test_twelve_thousand_shapes_are_taken_or_refused_in_half_a_gibibyte() -> None:
     """A tensor of 781 KiB took 736 MiB, one of 3.9 MiB 2.6 GB: here the process would end."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.unit.sampling.fuzz", f"--shapes={SHAPES}"],
+        [sys.executable, "-m", "tests.programs.fuzz", f"--shapes={SHAPES}"],
         capture_output=True,
         text=True,
         check=False,

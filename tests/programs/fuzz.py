@@ -1,6 +1,6 @@
 """Feeds every parser of the sampler with shapes that nobody would send, in half a gibibyte.
 
-    python -m tests.unit.sampling.fuzz [--seed 1] [--shapes 12000]
+    python -m tests.programs.fuzz [--seed 1] [--shapes 12000]
 
 The limit is on what the process may reserve, so whatever asks for much is ended, not only slow.
 Prints how often each parser took a body, and how often it said why not; anything else ends it.

@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.eventually import eventually
 from tests.unit.sampling.served import read_rows
-from tests.unit.serving.programs import FILES, Program, running
+from tests.programs.listening import FILES, Program, running
 
 LISTENERS = (
     ("operator", "health"),
