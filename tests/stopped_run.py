@@ -21,7 +21,7 @@ from typing import Any, Final
 from evaluation_operator.evaluator import main, settings, start
 from evaluation_operator.kube import Kube
 from evaluation_operator.results.ending import ending
-from evaluation_operator.tables.plain_files import PlainFiles
+from evaluation_operator.storage.plain_files import PlainFiles
 
 WRITES: Final = ("create_dir", "open_output_stream", "move", "delete_file", "delete_dir")
 SECONDS: Final = 60.0

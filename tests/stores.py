@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from evaluation_operator.tables.credentials import PostgresLogin, SecretCredentials
+from evaluation_operator.storage.credentials import PostgresLogin, SecretCredentials
 from evaluation_operator.tables.protocol import TableOptions
 from tests.cluster.postgres import USER, PostgreSQL
 

@@ -45,7 +45,7 @@ def _tell(what: str, first: float, last: float) -> None:
 
 def _runs(place: Path, count: int, rows: int) -> tuple[float, float]:
     """Seconds of the whole run but for telling the cluster; those between only cut their rows."""
-    from evaluation_operator.evaluator.obtain import RunOptions, obtain_cut
+    from evaluation_operator.evaluator.run_rows import RunOptions, obtain_cut
     from evaluation_operator.results import layout
     from evaluation_operator.tables.open import open_table
     from tests.unit.evaluator.labeled_site import Site, row

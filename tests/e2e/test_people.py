@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from evaluation_operator.labeling.label_studio.config import IMAGE_KEY
+from evaluation_operator.labeling.backends.label_studio.config import IMAGE_KEY
 from manifests.demo.access import Cluster
 from manifests.demo.installing import ahead_of_time
 from manifests.demo.labeling.models import digit_rows, share_of_right

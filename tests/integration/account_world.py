@@ -14,8 +14,8 @@ from evaluation_operator.controller.act import Actor, Turn
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import job_key
 from evaluation_operator.controller.store import Store
-from evaluation_operator.domain.facts import DatasetFacts, JobFacts
-from evaluation_operator.domain.manifests import build_table_check, lease_for_model_version
+from evaluation_operator.domain.facts.dataset import DatasetFacts, JobFacts
+from evaluation_operator.domain.manifests.dataset import build_table_check, lease_for_model_version
 from evaluation_operator.domain.naming import revision_name, version_run_name
 from evaluation_operator.domain.plan import (
     CreateTableCheck,
@@ -34,7 +34,7 @@ from evaluation_operator.kube import (
     PODS,
     Kube,
 )
-from evaluation_operator.sampling.jobs import JobTable
+from evaluation_operator.sampling.intake.jobs import JobTable
 from evaluation_operator.sampling.lease import LeaseKeeper
 from tests.builders import Manifest, make_evaluation_job, make_instruction, make_version
 from tests.cluster.control_plane import ControlPlane

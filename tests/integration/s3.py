@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 
-from evaluation_operator.tables.credentials import BucketAccess, SecretCredentials
+from evaluation_operator.storage.credentials import BucketAccess, SecretCredentials
 from evaluation_operator.tables.protocol import TableOptions
 from tests.cluster.host import free_ports, wait_until
 

@@ -29,17 +29,17 @@ from hypothesis import strategies as st
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.naming import sampler_lease_name
-from evaluation_operator.evaluator.obtain import RunOptions
 from evaluation_operator.evaluator.run import evaluate_dataset
+from evaluation_operator.evaluator.run_rows import RunOptions
 from evaluation_operator.results import layout
 from evaluation_operator.results.errors import NothingUsable
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.engine import Full, Sampler
-from evaluation_operator.sampling.jobs import read_job
-from evaluation_operator.sampling.options import SamplerOptions
+from evaluation_operator.sampling.intake.jobs import read_job
 from evaluation_operator.sampling.records import Half, SampledJob
-from evaluation_operator.tables.errors import TableUnavailable
+from evaluation_operator.sampling.sample.options import SamplerOptions
+from evaluation_operator.storage.errors import TableUnavailable
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery, Table, TableOptions, Window
 from evaluation_operator.tables.sample import item_priority

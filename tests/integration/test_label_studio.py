@@ -25,7 +25,7 @@ from evaluation_operator.labeling.backend import (
     ProjectSpec,
     Task,
 )
-from evaluation_operator.labeling.label_studio import LabelStudio
+from evaluation_operator.labeling.backends.label_studio import LabelStudio
 from evaluation_operator.tasks.answers import Answer, Sentiment
 from tests.cluster.label_studio import ADMIN
 from tests.cluster.label_studio import LabelStudio as Server

@@ -12,7 +12,7 @@ from playwright.async_api import Page
 
 from evaluation_operator.api.evaluation_options import AnnotationType
 from evaluation_operator.labeling.backend import OnClose, OpenProject, ProjectSpec, Task
-from evaluation_operator.labeling.label_studio import LabelStudio
+from evaluation_operator.labeling.backends.label_studio import LabelStudio
 from evaluation_operator.tasks.answers import Answer, Sentiment
 from tests.cluster.label_studio import LabelStudio as Server
 from tests.cluster.settings import CHECKOUT

@@ -27,7 +27,7 @@ from evaluation_operator.controller.keys import job_key
 from evaluation_operator.controller.labelers import Labelers
 from evaluation_operator.controller.places import Places
 from evaluation_operator.controller.store import Store
-from evaluation_operator.domain.facts import DatasetFacts, Outcome
+from evaluation_operator.domain.facts.dataset import DatasetFacts, Outcome
 from evaluation_operator.domain.naming import LABELER_LEASE, evaluate_job_name
 from evaluation_operator.domain.plan import WriteOutcome
 from evaluation_operator.domain.reasons import Reason

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from evaluation_operator.kube import EVALUATION_JOBS
-from evaluation_operator.labeling.label_studio.config import LABEL
-from evaluation_operator.labeling.label_studio.tasks import ITEM
+from evaluation_operator.labeling.backends.label_studio.config import LABEL
+from evaluation_operator.labeling.backends.label_studio.tasks import ITEM
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.label_studio import LabelStudio
 from tests.integration.eventually import eventually

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from psycopg import sql
 
-from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+from evaluation_operator.storage.errors import TableInvalid, TableUnavailable
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import Table, TableOptions
 from tests.cluster.postgres import DATABASE, USER, PostgreSQL

@@ -12,7 +12,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 
-from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
+from evaluation_operator.storage.errors import TableInvalid, TableUnavailable
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import Table, TableOptions
 from tests.cluster.host import free_ports

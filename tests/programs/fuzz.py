@@ -21,8 +21,8 @@ from typing import Final
 
 import orjson
 
-from evaluation_operator.sampling.cloudevents import NotAnEvent
-from evaluation_operator.sampling.halves import (
+from evaluation_operator.sampling.intake.cloudevents import NotAnEvent
+from evaluation_operator.sampling.intake.halves import (
     events_of,
     half_of,
     plain_halves,
@@ -30,10 +30,9 @@ from evaluation_operator.sampling.halves import (
     sifted_event,
     sifted_plain,
 )
+from evaluation_operator.sampling.intake.plain import BadPrediction
+from evaluation_operator.sampling.intake.protocols import read_event
 from evaluation_operator.sampling.limits import ASIDE, INLINE, is_light
-from evaluation_operator.sampling.options import PAYLOAD_SIZES
-from evaluation_operator.sampling.plain import BadPrediction
-from evaluation_operator.sampling.protocols import read_event
 from evaluation_operator.sampling.records import (
     Event,
     ImportKeys,
@@ -43,7 +42,8 @@ from evaluation_operator.sampling.records import (
     TooMuch,
     Unreadable,
 )
-from evaluation_operator.sampling.sifting import Draw, Sifted, sift
+from evaluation_operator.sampling.sample.options import PAYLOAD_SIZES
+from evaluation_operator.sampling.sample.sifting import Draw, Sifted, sift
 
 MEMORY_BYTES: Final = 512 * 2**20
 DATATYPES: Final = (

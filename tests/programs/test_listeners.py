@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from tests.integration.eventually import eventually
-from tests.unit.sampling.served import read_rows
 from tests.programs.listening import FILES, Program, running
+from tests.unit.sampling.served import read_rows
 
 LISTENERS = (
     ("operator", "health"),

@@ -18,8 +18,8 @@ from typing import Any, Final
 import pytest
 
 from evaluation_operator.api.verdict import LIMIT_BYTES
-from evaluation_operator.domain.manifests import GRACE_SECONDS
-from evaluation_operator.domain.pod_facts import STOPPED_EXIT_CODE
+from evaluation_operator.domain.facts.pod import STOPPED_EXIT_CODE
+from evaluation_operator.domain.manifests.dataset import GRACE_SECONDS
 from evaluation_operator.evaluator.stopping import WRITE_SECONDS
 from evaluation_operator.kube import DATASETS, EVALUATIONS
 from evaluation_operator.results import folder as folders

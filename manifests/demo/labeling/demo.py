@@ -23,7 +23,7 @@ if __name__ == "__main__":
 
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.evaluation import Evaluation
-from evaluation_operator.labeling.label_studio.config import IMAGE_KEY
+from evaluation_operator.labeling.backends.label_studio.config import IMAGE_KEY
 from manifests.demo.access import Cluster, finish
 from manifests.demo.installing import ahead_of_time, install
 from manifests.demo.labeling.models import (

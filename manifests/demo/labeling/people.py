@@ -16,7 +16,7 @@ from zlib import crc32
 import httpx
 import numpy as np
 
-from evaluation_operator.labeling.label_studio.config import BOX, LABEL
+from evaluation_operator.labeling.backends.label_studio.config import BOX, LABEL
 from manifests.demo.labeling.pictures import SCENE_SIZE, Box
 from manifests.demo.model.digits import LABELS
 from tests.cluster.host import ClusterError

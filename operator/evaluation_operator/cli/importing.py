@@ -16,7 +16,7 @@ from evaluation_operator.cli.errors import CliError
 from evaluation_operator.cli.label_scope import Scope
 from evaluation_operator.cli.settings import table_options
 from evaluation_operator.cli.tables import local_path
-from evaluation_operator.tables.errors import ImportInvalid, TableError, TableUnavailable
+from evaluation_operator.storage.errors import ImportInvalid, TableError, TableUnavailable
 from evaluation_operator.tables.importing import read_label_file, read_row_file
 from evaluation_operator.tables.label_scope import MOST_SHOWN
 from evaluation_operator.tables.open import open_table

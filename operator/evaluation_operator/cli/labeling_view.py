@@ -15,8 +15,8 @@ from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.cli.figures import count, number
 from evaluation_operator.cli.output import plural, print_fields, print_table, print_title
 from evaluation_operator.domain.conditions import message_of
-from evaluation_operator.domain.facts import DatasetFacts
-from evaluation_operator.domain.families import families
+from evaluation_operator.domain.facts.dataset import DatasetFacts
+from evaluation_operator.domain.jobs.run_history import families
 from evaluation_operator.domain.labeled import LABELED
 from evaluation_operator.domain.naming import LABEL_JOB
 from evaluation_operator.kube import DATASETS, EVALUATION_JOBS, EVALUATIONS, Kube, NotFound

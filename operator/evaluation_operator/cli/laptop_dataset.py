@@ -23,7 +23,7 @@ from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.api.input_config import TableSource
 from evaluation_operator.api.names import parse_annotation_spec_set_name
 from evaluation_operator.cli.errors import CliError
-from evaluation_operator.domain.manifests import build_dataset, build_version_dataset
+from evaluation_operator.domain.manifests.dataset import build_dataset, build_version_dataset
 from evaluation_operator.domain.tables import table_source
 from evaluation_operator.offline import (
     Manifest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from evaluation_operator.tables.credentials import AmbientCredentials
+from evaluation_operator.storage.credentials import AmbientCredentials
 from evaluation_operator.tables.protocol import TableOptions
 
 

@@ -19,14 +19,17 @@ from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.places import Places
 from evaluation_operator.controller.stored import trimmed_metadata
 from evaluation_operator.domain.conditions import Told
-from evaluation_operator.domain.facts import (
+from evaluation_operator.domain.facts.dataset import (
     DatasetFacts,
     JobFacts,
     Outcome,
     RevisionFacts,
     controller_uid,
 )
-from evaluation_operator.domain.logger_slot import LoggerRefusal
+from evaluation_operator.domain.facts.steps import step_of
+from evaluation_operator.domain.facts.troubles import of_refusal
+from evaluation_operator.domain.jobs.logger import LoggerRefusal
+from evaluation_operator.domain.jobs.revisions import build_revision
 from evaluation_operator.domain.naming import (
     FIELD_MANAGER,
     FINALIZER,
@@ -52,9 +55,6 @@ from evaluation_operator.domain.plan import (
     WriteOutcome,
 )
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.domain.revisions import build_revision
-from evaluation_operator.domain.steps import step_of
-from evaluation_operator.domain.troubles import of_refusal
 from evaluation_operator.kube import (
     DATASETS,
     EVALUATION_JOB_VERSIONS,

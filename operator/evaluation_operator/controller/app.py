@@ -14,10 +14,10 @@ from evaluation_operator.controller.act import Actor
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.clock import Clock, SystemClock
 from evaluation_operator.controller.complaints import Complaints
+from evaluation_operator.controller.events import EventPublisher
 from evaluation_operator.controller.gather import Gatherer
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.places import Places
-from evaluation_operator.controller.publish import EventPublisher
 from evaluation_operator.controller.reconcile import Reconciler
 from evaluation_operator.controller.settings import Settings
 from evaluation_operator.controller.store import Store

@@ -29,9 +29,12 @@ from evaluation_operator.controller.replicas import Replicas
 from evaluation_operator.controller.store import Store
 from evaluation_operator.controller.stored import trimmed
 from evaluation_operator.domain.allowances import is_claim_for_tables
-from evaluation_operator.domain.facts import DatasetFacts, JobFacts
+from evaluation_operator.domain.facts.dataset import DatasetFacts, JobFacts
+from evaluation_operator.domain.facts.pod import PodFacts, run_of
+from evaluation_operator.domain.facts.steps import current_job
 from evaluation_operator.domain.flushing import Replica
-from evaluation_operator.domain.logger_slot import LoggerRefusal, LoggerSlot, logger_target
+from evaluation_operator.domain.jobs.logger import LoggerRefusal, LoggerSlot, logger_target
+from evaluation_operator.domain.jobs.slots import due_slot
 from evaluation_operator.domain.naming import (
     LABEL_DATASET,
     model_version_lease_name,
@@ -39,9 +42,7 @@ from evaluation_operator.domain.naming import (
     version_run_name,
 )
 from evaluation_operator.domain.plan import Claim, Obstacle
-from evaluation_operator.domain.pod_facts import PodFacts, run_of
 from evaluation_operator.domain.policy import Policy
-from evaluation_operator.domain.slots import due_slot
 from evaluation_operator.domain.snapshot import (
     JobSnapshot,
     Run,
@@ -49,7 +50,6 @@ from evaluation_operator.domain.snapshot import (
     TableCheck,
     VersionSnapshot,
 )
-from evaluation_operator.domain.steps import current_job
 from evaluation_operator.domain.tables import table_source
 from evaluation_operator.kube import (
     ANNOTATION_SPEC_SETS,

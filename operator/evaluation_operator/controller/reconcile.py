@@ -16,15 +16,15 @@ from evaluation_operator.controller.act import (
     obstacle_of,
 )
 from evaluation_operator.controller.clock import Clock
+from evaluation_operator.controller.events import EventPublisher
 from evaluation_operator.controller.gather import Gatherer
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.places import Places
-from evaluation_operator.controller.publish import EventPublisher
-from evaluation_operator.domain.decide_job import decide_job
-from evaluation_operator.domain.decide_version import decide_version
-from evaluation_operator.domain.logger_slot import LoggerRefusal
+from evaluation_operator.domain.jobs.decide import decide_job
+from evaluation_operator.domain.jobs.logger import LoggerRefusal
 from evaluation_operator.domain.plan import Action, CreateRun, Obstacle, Plan, WriteOutcome
 from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.versions.decide import decide_version
 from evaluation_operator.kube import ApiError, Forbidden, NotFound, Rejected, Transient
 
 logger = logging.getLogger(__name__)

@@ -20,15 +20,15 @@ from evaluation_operator.api.names import (
     parse_annotation_spec_set_name,
     parse_instruction_name,
 )
-from evaluation_operator.domain.facts import parse_time
-from evaluation_operator.domain.logger_slot import logger_target
+from evaluation_operator.domain.facts.dataset import parse_time
+from evaluation_operator.domain.jobs.logger import logger_target
+from evaluation_operator.domain.jobs.revisions import REQUEST_LENGTH
 from evaluation_operator.domain.naming import (
     ANNOTATION_REEVALUATE,
     FINALIZER,
     FINALIZER_ORPHAN,
 )
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.domain.revisions import REQUEST_LENGTH
 from evaluation_operator.domain.tables import table_source
 
 Body = dict[str, Any]

@@ -10,7 +10,7 @@ from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersionStatus
 from evaluation_operator.api.kubernetes import Logger, NewJob, NewLease
-from evaluation_operator.domain.facts import DatasetFacts, JobFacts, Outcome, RevisionFacts
+from evaluation_operator.domain.facts.dataset import DatasetFacts, JobFacts, Outcome, RevisionFacts
 from evaluation_operator.domain.reasons import Reason
 
 

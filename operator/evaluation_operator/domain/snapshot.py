@@ -9,12 +9,12 @@ from datetime import datetime
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.api.instruction import InstructionSpec
-from evaluation_operator.domain.facts import DatasetFacts, JobFacts
+from evaluation_operator.domain.facts.dataset import DatasetFacts, JobFacts
+from evaluation_operator.domain.facts.pod import PodFacts
+from evaluation_operator.domain.facts.troubles import WarningFacts
 from evaluation_operator.domain.flushing import Replica
-from evaluation_operator.domain.logger_slot import LoggerRefusal, LoggerSlot
+from evaluation_operator.domain.jobs.logger import LoggerRefusal, LoggerSlot
 from evaluation_operator.domain.plan import Claim, Obstacle
-from evaluation_operator.domain.pod_facts import PodFacts
-from evaluation_operator.domain.troubles import WarningFacts
 
 
 @dataclass(frozen=True, slots=True)

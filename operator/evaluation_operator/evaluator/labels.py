@@ -40,7 +40,7 @@ from evaluation_operator.results.labels import (
     write_summary,
 )
 from evaluation_operator.results.rows import CUT_SCHEMA, Cut
-from evaluation_operator.tables.errors import TableError
+from evaluation_operator.storage.errors import TableError
 from evaluation_operator.tables.protocol import Table
 from evaluation_operator.tables.schema import LABEL_SCHEMA
 from evaluation_operator.tasks.row_json import UnreadableError, parsed

@@ -22,7 +22,6 @@ from evaluation_operator.api.table_address import shown_address
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.environment import forget_credentials
 from evaluation_operator.evaluator.late_labels import is_counting, tell_new_labels
-from evaluation_operator.evaluator.obtain import RunOptions
 from evaluation_operator.evaluator.publish import publish, publish_cut, read_dataset
 from evaluation_operator.evaluator.revision import Source, count_new_labels
 from evaluation_operator.evaluator.run import (
@@ -31,6 +30,7 @@ from evaluation_operator.evaluator.run import (
     cut_dataset,
     evaluate_dataset,
 )
+from evaluation_operator.evaluator.run_rows import RunOptions
 from evaluation_operator.evaluator.settings import (
     TERMINATION_LOG,
     RunSettings,
@@ -49,7 +49,7 @@ from evaluation_operator.results.errors import (
     termination_message,
 )
 from evaluation_operator.results.folder import Folder, run_folder
-from evaluation_operator.tables import errors as table_errors
+from evaluation_operator.storage import errors as table_errors
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import Table, TableOptions
 from evaluation_operator.tasks.item_files import ItemCounts

@@ -22,7 +22,7 @@ from evaluation_operator.evaluator.labels import (
     told_of_people,
     write_no_labels,
 )
-from evaluation_operator.evaluator.obtain import RunOptions, count_late, obtain_cut
+from evaluation_operator.evaluator.run_rows import RunOptions, count_late, obtain_cut
 from evaluation_operator.evaluator.summary import Findings, build_evaluation
 from evaluation_operator.metrics import checked_thresholds
 from evaluation_operator.results import layout

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from evaluation_operator.environment import Environment
 from evaluation_operator.results.errors import InvalidRun, TableInvalid
-from evaluation_operator.tables import errors as table_errors
-from evaluation_operator.tables.credentials import SecretCredentials, read_secrets
+from evaluation_operator.storage import errors as table_errors
+from evaluation_operator.storage.credentials import SecretCredentials, read_secrets
 
 TERMINATION_LOG = Path("/dev/termination-log")
 

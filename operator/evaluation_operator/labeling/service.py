@@ -15,8 +15,8 @@ from prometheus_client.registry import Collector
 from evaluation_operator.domain.naming import LABELER_LEASE
 from evaluation_operator.kube import Kube
 from evaluation_operator.kube.leader import CALM, lead_until
-from evaluation_operator.labeling.attending import Desk
-from evaluation_operator.labeling.backends import Backends, make_backend
+from evaluation_operator.labeling.backends.open import Backends, make_backend
+from evaluation_operator.labeling.desk import Desk
 from evaluation_operator.labeling.settings import Settings
 from evaluation_operator.serving.files import share_files
 from evaluation_operator.serving.health import ConnectionMetrics, health_pages

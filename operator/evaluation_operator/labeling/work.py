@@ -26,9 +26,9 @@ from evaluation_operator.labeling.backend import (
     Task,
 )
 from evaluation_operator.labeling.kept_answers import Kept
+from evaluation_operator.labeling.people.verdicts import Verdicts, judge
 from evaluation_operator.labeling.progress import Counts, Told, deadline_of, labeling_of
 from evaluation_operator.labeling.threads import in_thread
-from evaluation_operator.labeling.verdicts import Verdicts, judge
 from evaluation_operator.results import labels
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.labels import LabelFiles, LabelSummary

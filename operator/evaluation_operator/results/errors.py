@@ -12,7 +12,7 @@ from evaluation_operator.api.base import RpcStatus
 from evaluation_operator.api.codes import Code
 from evaluation_operator.api.verdict import Verdict
 from evaluation_operator.domain.conditions import clip
-from evaluation_operator.domain.facts import Failure
+from evaluation_operator.domain.facts.dataset import Failure
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.redaction import redact
 

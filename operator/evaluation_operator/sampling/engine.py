@@ -26,24 +26,24 @@ from datetime import datetime
 
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.counts import Counts
-from evaluation_operator.sampling.entries import Entry, row_of, row_of_two
-from evaluation_operator.sampling.flusher import Flusher
-from evaluation_operator.sampling.holding import Holding
-from evaluation_operator.sampling.intervals import JobState, JobStates
-from evaluation_operator.sampling.journal import Journal
-from evaluation_operator.sampling.kept import Kept, decode
 from evaluation_operator.sampling.limits import ASIDE, Bounds
-from evaluation_operator.sampling.making import make_kept
-from evaluation_operator.sampling.options import Mode, SamplerOptions
-from evaluation_operator.sampling.pairing import Met, Waiting
 from evaluation_operator.sampling.records import Half, Reason, SampledJob
-from evaluation_operator.sampling.sifting import Draw, Drawn, Sifted, sift
-from evaluation_operator.sampling.wal import WriteAhead
-from evaluation_operator.sampling.writing import Writer
+from evaluation_operator.sampling.sample.job_state import JobState, JobStates
+from evaluation_operator.sampling.sample.options import Mode, SamplerOptions
+from evaluation_operator.sampling.sample.pairing import Met, Waiting
+from evaluation_operator.sampling.sample.record import Kept, decode
+from evaluation_operator.sampling.sample.record_building import make_kept
+from evaluation_operator.sampling.sample.sifting import Draw, Drawn, Sifted, sift
+from evaluation_operator.sampling.store.flusher import Flusher
+from evaluation_operator.sampling.store.journal import Journal
+from evaluation_operator.sampling.store.memory_budget import Holding
+from evaluation_operator.sampling.store.table_rows import Entry, row_of, row_of_two
+from evaluation_operator.sampling.store.wal import WriteAhead
+from evaluation_operator.sampling.store.writing import Writer
+from evaluation_operator.storage.storage import Storage
+from evaluation_operator.storage.storage import open_storage as open_any_storage
 from evaluation_operator.tables.open import open_table as open_any_table
 from evaluation_operator.tables.protocol import Table, TableOptions
-from evaluation_operator.tables.storage import Storage
-from evaluation_operator.tables.storage import open_storage as open_any_storage
 
 logger = logging.getLogger(__name__)
 

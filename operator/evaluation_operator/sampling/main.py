@@ -10,7 +10,7 @@ import uvloop
 
 from evaluation_operator.environment import SettingsError, forget_credentials
 from evaluation_operator.redaction import log_to_stderr
-from evaluation_operator.sampling.auth import TokensError
+from evaluation_operator.sampling.intake.auth import TokensError
 from evaluation_operator.sampling.service import Service
 from evaluation_operator.sampling.settings import from_environment
 from evaluation_operator.serving.signals import run_until_signalled

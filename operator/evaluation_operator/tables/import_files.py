@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from evaluation_operator.tables.errors import ImportInvalid
+from evaluation_operator.storage.errors import ImportInvalid
 
 _BATCH_ROWS: Final = 2048
 

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evaluation_operator.tables.errors import ImportInvalid
+from evaluation_operator.storage.errors import ImportInvalid
 from evaluation_operator.tables.import_files import Fault, Line, read_lines
 from evaluation_operator.tables.import_values import Values, parse_label, parse_row
 from evaluation_operator.tables.schema import (

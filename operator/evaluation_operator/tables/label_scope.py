@@ -7,7 +7,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from evaluation_operator.tables.errors import TableInvalid
+from evaluation_operator.storage.errors import TableInvalid
 
 MOST_SHOWN: Final = 5
 

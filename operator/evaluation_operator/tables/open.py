@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from evaluation_operator.api.table_schemes import DATABASES, LATER, OPENED
-from evaluation_operator.tables.errors import BackendUnavailable, TableInvalid
-from evaluation_operator.tables.files import FileTable
-from evaluation_operator.tables.postgres import PostgresTable
+from evaluation_operator.storage.errors import BackendUnavailable, TableInvalid
+from evaluation_operator.tables.files.table import FileTable
+from evaluation_operator.tables.postgres.table import PostgresTable
 from evaluation_operator.tables.protocol import Table, TableOptions
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from evaluation_operator.tables.credentials import NO_CREDENTIALS, Credentials
+from evaluation_operator.storage.credentials import NO_CREDENTIALS, Credentials
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -18,7 +18,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from evaluation_operator.tables.errors import SchemaDifference, TableInvalid
+from evaluation_operator.storage.errors import SchemaDifference, TableInvalid
 
 TIME: Final = pa.timestamp("us", "UTC")
 ID_DIGITS: Final = 32

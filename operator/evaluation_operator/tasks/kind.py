@@ -135,7 +135,7 @@ class TaskKind(Protocol):
         """At least one answer, one of each person."""
 
     def agreement(self, first: Sequence[Sequence[Answer]], rules: Rules) -> float | None:
-        """Of the first answers to each item; see labeling/agreement.py."""
+        """Of the first answers to each item; see labeling/people/agreement.py."""
 
     def entry_of(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evaluation_operator.domain.facts import Failure
+from evaluation_operator.domain.facts.dataset import Failure
 from evaluation_operator.results.errors import NothingUsable
 from evaluation_operator.tasks.item_files import ItemCounts
 

@@ -11,7 +11,7 @@ import yaml
 
 from evaluation_operator.cli.attaching import attach_to, print_attachment
 from evaluation_operator.cli.errors import CliError
-from evaluation_operator.sampling.plain import parse_plain
+from evaluation_operator.sampling.intake.plain import parse_plain
 from tests.builders import make_evaluation_job, stored
 
 URL = "http://evaluation-sampler.fruit.svc/"

@@ -18,7 +18,7 @@ from evaluation_operator.api.base import Model, ObjectMeta
 from evaluation_operator.api.dataset import Dataset, DatasetAlert, DatasetSpec
 from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
 from evaluation_operator.api.kubernetes import JobSpec
-from evaluation_operator.domain.facts import StoredDataset
+from evaluation_operator.domain.facts.dataset import StoredDataset
 from tests.cluster.settings import CHECKOUT
 
 SOURCES = CHECKOUT / "operator" / "evaluation_operator"

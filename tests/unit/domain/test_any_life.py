@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
 from evaluation_operator.domain.cover import Window, merge, subtract
-from evaluation_operator.domain.facts import DatasetFacts
+from evaluation_operator.domain.facts.dataset import DatasetFacts
+from evaluation_operator.domain.facts.steps import Step, step_job, step_of
 from evaluation_operator.domain.naming import ANNOTATION_REEVALUATE, evaluate_job_name
 from evaluation_operator.domain.plan import CreateRun, Plan
 from evaluation_operator.domain.schedule import next_run_time
 from evaluation_operator.domain.sizes import MOST_STATUS_BYTES, json_bytes
-from evaluation_operator.domain.steps import Step, step_job, step_of
 from tests.builders import Manifest
 from tests.unit.domain.fleet import Doing, Fleet
 from tests.unit.domain.world import CREATED, DAY, FIRST_RUN, JobWorld

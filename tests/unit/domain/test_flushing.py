@@ -14,8 +14,8 @@ from evaluation_operator.domain.flushing import (
     Replica,
     judge_flushing,
 )
+from evaluation_operator.domain.jobs.slots import due_slot
 from evaluation_operator.domain.naming import ANNOTATION_FLUSHED_THROUGH, run_name
-from evaluation_operator.domain.slots import due_slot
 from tests.unit.domain.world import DAY, FIRST_RUN, JobWorld
 
 SECOND = timedelta(seconds=1)

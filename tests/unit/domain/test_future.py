@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from evaluation_operator.api.base import format_time
 from evaluation_operator.domain.cover import Window, merge, subtract
-from evaluation_operator.domain.decide_job import decide_job
+from evaluation_operator.domain.jobs.decide import decide_job
 from evaluation_operator.domain.naming import run_name
 from evaluation_operator.domain.reasons import Reason
 from tests.builders import Manifest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evaluation_operator.domain.troubles import TOLD_BYTES, of_refusal
+from evaluation_operator.domain.facts.troubles import TOLD_BYTES, of_refusal
 
 
 @pytest.mark.parametrize(

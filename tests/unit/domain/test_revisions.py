@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from evaluation_operator.domain.due_runs import MAX_ACTIVE_RUNS
+from evaluation_operator.domain.jobs.due_runs import MAX_ACTIVE_RUNS
+from evaluation_operator.domain.jobs.revisions import MAX_ACTIVE_REVISIONS, REQUEST_LENGTH
 from evaluation_operator.domain.naming import LABEL_DATASET, run_name
 from evaluation_operator.domain.plan import CreateRevision, CreateRunJob, WriteOutcome
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.domain.revisions import MAX_ACTIVE_REVISIONS, REQUEST_LENGTH
 from tests.builders import Manifest
 from tests.unit.domain.world import DAY, FIRST_RUN, JobWorld, is_quiet
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.domain.facts import DatasetFacts
+from evaluation_operator.domain.facts.dataset import DatasetFacts
+from evaluation_operator.domain.facts.steps import Step, step_of
 from evaluation_operator.domain.naming import evaluate_job_name, run_name
 from evaluation_operator.domain.plan import CreateRunJob, Obstacle
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.domain.steps import Step, step_of
 from tests.builders import Manifest
 from tests.unit.domain.world import DAY, FIRST_RUN, JobWorld, VersionWorld
 

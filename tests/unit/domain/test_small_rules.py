@@ -10,8 +10,8 @@ import pytest
 
 from evaluation_operator.domain.allowances import Allowances
 from evaluation_operator.domain.conditions import clip, condition
+from evaluation_operator.domain.facts.pod import PodFacts
 from evaluation_operator.domain.naming import model_version_lease_name, run_name, table_digest
-from evaluation_operator.domain.pod_facts import PodFacts
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.stalled import Limits

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from evaluation_operator.api.base import format_time
-from evaluation_operator.domain.facts import JobFacts
-from evaluation_operator.domain.pod_facts import PodFacts
-from evaluation_operator.domain.policy import Policy
-from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.domain.standing import (
+from evaluation_operator.domain.facts.dataset import JobFacts
+from evaluation_operator.domain.facts.pod import PodFacts
+from evaluation_operator.domain.facts.standing import (
     Phase,
     Standing,
     asked_about,
     has_come_to_its_end,
     stand,
 )
-from evaluation_operator.domain.troubles import TOLD_BYTES, WarningFacts, is_same, told_before
+from evaluation_operator.domain.facts.troubles import TOLD_BYTES, WarningFacts, is_same, told_before
+from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.reasons import Reason
 from tests.builders import Manifest, merged
 
 BEGUN = datetime(2026, 3, 2, 10, tzinfo=UTC)

@@ -18,10 +18,12 @@ from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.api.instruction import InstructionSpec
 from evaluation_operator.domain.cover import Window
-from evaluation_operator.domain.decide_job import decide_job
-from evaluation_operator.domain.decide_version import decide_version
-from evaluation_operator.domain.facts import DatasetFacts, JobFacts, parse_time
+from evaluation_operator.domain.facts.dataset import DatasetFacts, JobFacts, parse_time
+from evaluation_operator.domain.facts.pod import PodFacts
+from evaluation_operator.domain.facts.steps import current_job
 from evaluation_operator.domain.flushing import Replica
+from evaluation_operator.domain.jobs.decide import decide_job
+from evaluation_operator.domain.jobs.revisions import build_revision
 from evaluation_operator.domain.naming import (
     ANNOTATION_REEVALUATE,
     FINALIZER,
@@ -46,10 +48,8 @@ from evaluation_operator.domain.plan import (
     TakeClaim,
     WriteOutcome,
 )
-from evaluation_operator.domain.pod_facts import PodFacts
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.domain.revisions import build_revision
 from evaluation_operator.domain.snapshot import (
     JobSnapshot,
     Run,
@@ -57,7 +57,7 @@ from evaluation_operator.domain.snapshot import (
     TableCheck,
     VersionSnapshot,
 )
-from evaluation_operator.domain.steps import current_job
+from evaluation_operator.domain.versions.decide import decide_version
 from tests.builders import (
     Manifest,
     make_evaluation_job,

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import EvaluationSpec
 from evaluation_operator.domain.reasons import Reason
-from evaluation_operator.evaluator.obtain import RunOptions
 from evaluation_operator.evaluator.run import CutResult, cut_dataset, evaluate_dataset
+from evaluation_operator.evaluator.run_rows import RunOptions
 from evaluation_operator.results import layout
 from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.results.labels import (

@@ -14,7 +14,7 @@ import pytest
 from evaluation_operator.evaluator.labels import filled_truth
 from evaluation_operator.results import layout
 from evaluation_operator.results.errors import NothingUsable, Unavailable
-from evaluation_operator.tables.errors import TableUnavailable
+from evaluation_operator.storage.errors import TableUnavailable
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import Table
 from evaluation_operator.tables.sample import hashed_priority

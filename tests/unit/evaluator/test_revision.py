@@ -13,9 +13,9 @@ import pytest
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation import EvaluationSpec
-from evaluation_operator.evaluator.obtain import RunOptions
 from evaluation_operator.evaluator.revision import Source, count_new_labels
 from evaluation_operator.evaluator.run import evaluate_dataset
+from evaluation_operator.evaluator.run_rows import RunOptions
 from evaluation_operator.results import layout
 from evaluation_operator.results.errors import InvalidRun
 from evaluation_operator.results.folder import Folder

@@ -9,7 +9,7 @@ from itertools import permutations
 
 import pytest
 
-from evaluation_operator.labeling.agreement import agreement
+from evaluation_operator.labeling.people.agreement import agreement
 from evaluation_operator.tasks.answers import Box, ItemAnswers
 from evaluation_operator.tasks.votes import Rules
 from tests.unit.labeling.saying import LABELS, box, boxes, draws, images, item, says, votes

@@ -12,7 +12,7 @@ import pytest
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.environment import SettingsError
 from evaluation_operator.labeling.backend import BackendUnavailable, OnClose, OpenProject
-from evaluation_operator.labeling.backends import BackendNotFound, Backends
+from evaluation_operator.labeling.backends.open import BackendNotFound, Backends
 from evaluation_operator.labeling.closing import close_orphans
 from evaluation_operator.labeling.pauses import Backoff
 from evaluation_operator.labeling.progress import Counts, Told, is_open, status_with

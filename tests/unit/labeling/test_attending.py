@@ -18,15 +18,15 @@ from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.domain.labeled import is_labeled
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.kube import DATASETS, News, Resource, Seen, Synced
-from evaluation_operator.labeling import attending, mail
-from evaluation_operator.labeling.attending import TURNS_AT_ONCE, Desk
+from evaluation_operator.labeling import desk, mail
 from evaluation_operator.labeling.backend import (
     Backend,
     BackendUnavailable,
     OpenProject,
     ProjectSpec,
 )
-from evaluation_operator.labeling.backends import Backends
+from evaluation_operator.labeling.backends.open import Backends
+from evaluation_operator.labeling.desk import TURNS_AT_ONCE, Desk
 from evaluation_operator.labeling.progress import Told
 from evaluation_operator.labeling.settings import BackendEntry, BackendType, Settings, Smtp
 from evaluation_operator.labeling.threads import in_thread
@@ -88,8 +88,8 @@ async def attended(
 @pytest.fixture
 def office(monkeypatch: pytest.MonkeyPatch) -> Office:
     made = Office([])
-    monkeypatch.setattr(attending, "follow", made.follow)
-    monkeypatch.setattr(attending, "report", made.report)
+    monkeypatch.setattr(desk, "follow", made.follow)
+    monkeypatch.setattr(desk, "report", made.report)
     return made
 
 

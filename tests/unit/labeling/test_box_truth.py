@@ -16,7 +16,7 @@ from evaluation_operator.api.evaluation_options import (
     BoundingBoxUnits,
     ImportKeys,
 )
-from evaluation_operator.labeling.decision import Decision, decide, groundtruth_of
+from evaluation_operator.labeling.people.decision import Decision, decide, groundtruth_of
 from evaluation_operator.tasks.answers import Answer, Box
 from evaluation_operator.tasks.detection.clusters import clusters, iou
 from tests.unit.labeling.saying import box, boxes, draws, images, item, says

@@ -25,13 +25,13 @@ from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.environment import SettingsError
 from evaluation_operator.labeling import mail
 from evaluation_operator.labeling.backend import BackendError
-from evaluation_operator.labeling.label_studio import LabelStudio
-from evaluation_operator.labeling.label_studio.client import Client, parsed
-from evaluation_operator.labeling.manual import Manual
+from evaluation_operator.labeling.backends.label_studio import LabelStudio
+from evaluation_operator.labeling.backends.label_studio.client import Client, parsed
+from evaluation_operator.labeling.backends.manual import Manual
 from evaluation_operator.labeling.progress import Told, shown_to_all, status_with
 from evaluation_operator.labeling.settings import Smtp, read_backends
 from evaluation_operator.results.folder import Folder
-from evaluation_operator.sampling.auth import Tokens
+from evaluation_operator.sampling.intake.auth import Tokens
 from evaluation_operator.tables.protocol import TableOptions
 from tests.canary import Canaries
 from tests.unit.labeling.desk import CUT_TIME, Bench

@@ -21,7 +21,7 @@ from evaluation_operator.labeling.backend import (
     ProjectSpec,
     Task,
 )
-from evaluation_operator.labeling.manual import Manual
+from evaluation_operator.labeling.backends.manual import Manual
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.tables.protocol import TableOptions
 from evaluation_operator.tasks.answers import Box, Sentiment

@@ -17,14 +17,14 @@ import pytest
 
 from evaluation_operator.api.evaluation_options import AnnotationType
 from evaluation_operator.labeling.backend import ProjectSpec, Task
-from evaluation_operator.labeling.label_studio.annotations import (
+from evaluation_operator.labeling.backends.label_studio.annotations import (
     Annotation,
     Question,
     answers_of,
 )
-from evaluation_operator.labeling.label_studio.config import instruction_html, label_config
-from evaluation_operator.labeling.label_studio.tasks import CannotBeShown, task_data
-from evaluation_operator.labeling.label_studio.web import origin_of
+from evaluation_operator.labeling.backends.label_studio.config import instruction_html, label_config
+from evaluation_operator.labeling.backends.label_studio.tasks import CannotBeShown, task_data
+from evaluation_operator.labeling.backends.label_studio.web import origin_of
 from evaluation_operator.tasks.kind import Control
 from tests.unit.labeling.test_manual import make_spec
 

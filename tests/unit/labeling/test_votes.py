@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from evaluation_operator.api.evaluation_job_config import AnswerAggregationType
 from evaluation_operator.api.evaluation_options import AnnotationType, ImportKeys
-from evaluation_operator.labeling.decision import decide, groundtruth_of
+from evaluation_operator.labeling.people.decision import decide, groundtruth_of
 from evaluation_operator.tasks.answers import ItemAnswers, Sentiment
 from evaluation_operator.tasks.votes import Rules
 from tests.unit.labeling.saying import LABELS, images, item, says, votes

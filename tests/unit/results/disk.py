@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from evaluation_operator.tables import plain_files
+from evaluation_operator.storage import plain_files
 
 Tree = dict[str, bytes]
 """Content by path below the folder."""

@@ -6,7 +6,7 @@ import json
 
 from evaluation_operator.api.codes import Code
 from evaluation_operator.api.verdict import LIMIT_BYTES, read_verdict
-from evaluation_operator.domain.facts import Failure
+from evaluation_operator.domain.facts.dataset import Failure
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.results.errors import NothingUsable, termination_message
 

@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 
 from evaluation_operator.kube import Seen, Synced
-from evaluation_operator.sampling.app import App
-from evaluation_operator.sampling.auth import Tokens
 from evaluation_operator.sampling.engine import Sampler
-from evaluation_operator.sampling.jobs import JobTable
+from evaluation_operator.sampling.intake.app import App
+from evaluation_operator.sampling.intake.auth import Tokens
+from evaluation_operator.sampling.intake.jobs import JobTable
 from evaluation_operator.sampling.service import build_parts, build_sampler
 from evaluation_operator.sampling.settings import Settings
 from evaluation_operator.serving.server import listen

@@ -12,10 +12,17 @@ from contextlib import suppress
 import pytest
 import pytest_asyncio
 
-from evaluation_operator.sampling.aside import Aside, Busy
-from evaluation_operator.sampling.cloudevents import NotAnEvent
-from evaluation_operator.sampling.messages import HEAD, Garbled, Kind, Outcome, packed, unpacked
-from evaluation_operator.sampling.plain import BadPrediction
+from evaluation_operator.sampling.intake.aside import Aside, Busy
+from evaluation_operator.sampling.intake.cloudevents import NotAnEvent
+from evaluation_operator.sampling.intake.messages import (
+    HEAD,
+    Garbled,
+    Kind,
+    Outcome,
+    packed,
+    unpacked,
+)
+from evaluation_operator.sampling.intake.plain import BadPrediction
 from evaluation_operator.sampling.records import (
     Event,
     NoPrediction,
@@ -26,7 +33,7 @@ from evaluation_operator.sampling.records import (
     TooMuch,
     Unreadable,
 )
-from evaluation_operator.sampling.sifting import Drawn, Sifted, Texts
+from evaluation_operator.sampling.sample.sifting import Drawn, Sifted, Texts
 
 
 @pytest_asyncio.fixture

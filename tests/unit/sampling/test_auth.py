@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation_operator.sampling.auth import LOOK_AGAIN_SECONDS, Tokens, TokensError
+from evaluation_operator.sampling.intake.auth import LOOK_AGAIN_SECONDS, Tokens, TokensError
 
 OLD = "old-token-of-a-sender"
 NEW = "new-token-of-a-sender"

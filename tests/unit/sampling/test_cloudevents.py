@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation_operator.sampling.cloudevents import NotAnEvent, parse_events
+from evaluation_operator.sampling.intake.cloudevents import NotAnEvent, parse_events
 from evaluation_operator.sampling.records import Event, Reason, Refused, Side
 
 HEADERS: Final = {

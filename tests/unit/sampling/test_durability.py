@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation_operator.domain.flushing import RESTAMP_AFTER
-from evaluation_operator.sampling.options import Mode
+from evaluation_operator.sampling.sample.options import Mode
 from tests.unit.sampling.virtual import (
     BORDER,
     START,

@@ -10,9 +10,9 @@ from typing import Final
 
 import pytest
 
-from evaluation_operator.sampling.cloudevents import parse_events
-from evaluation_operator.sampling.matching import Matcher
-from evaluation_operator.sampling.protocols import read_request, read_response
+from evaluation_operator.sampling.intake.cloudevents import parse_events
+from evaluation_operator.sampling.intake.matching import Matcher
+from evaluation_operator.sampling.intake.protocols import read_request, read_response
 from evaluation_operator.sampling.records import (
     Event,
     ImportKeys,

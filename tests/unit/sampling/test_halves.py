@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluation_operator.sampling.entries import row_of_two, to_batches
-from evaluation_operator.sampling.kept import Content, Kept
-from evaluation_operator.sampling.threshold import Threshold
+from evaluation_operator.sampling.sample.record import Content, Kept
+from evaluation_operator.sampling.sample.threshold import Threshold
+from evaluation_operator.sampling.store.table_rows import row_of_two, to_batches
 from tests.unit.sampling.virtual import START, make_job
 
 PRIORITIES = (0.01, 0.02, 0.03)

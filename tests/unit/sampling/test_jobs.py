@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from evaluation_operator.kube import Gone, Seen, Synced
-from evaluation_operator.sampling.jobs import JobTable, read_job
+from evaluation_operator.sampling.intake.jobs import JobTable, read_job
 from evaluation_operator.sampling.records import SampledJob
 from tests.builders import ABSENT, MOUNT, Manifest, found_good, make_evaluation_job, merged, stored
 

@@ -11,9 +11,9 @@ from typing import cast
 import pytest
 
 from evaluation_operator.sampling import pacing
-from evaluation_operator.sampling.journal import Journal
-from evaluation_operator.sampling.kept import Kept
-from evaluation_operator.sampling.wal import WriteAhead
+from evaluation_operator.sampling.sample.record import Kept
+from evaluation_operator.sampling.store.journal import Journal
+from evaluation_operator.sampling.store.wal import WriteAhead
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

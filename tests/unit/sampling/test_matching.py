@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from evaluation_operator.sampling.matching import Matcher
+from evaluation_operator.sampling.intake.matching import Matcher
 from evaluation_operator.sampling.records import (
     Event,
     ImportKeys,

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from evaluation_operator.sampling.payloads import (
+from evaluation_operator.sampling.records import Json, Reason
+from evaluation_operator.sampling.sample.payloads import (
     PayloadFile,
     PayloadTooLarge,
     Sizes,
     sniff,
     take_payloads,
 )
-from evaluation_operator.sampling.records import Json, Reason
-from evaluation_operator.sampling.writing import write_payload
+from evaluation_operator.sampling.store.writing import write_payload
+from evaluation_operator.storage.storage import Storage, open_storage
 from evaluation_operator.tables.protocol import TableOptions
-from evaluation_operator.tables.storage import Storage, open_storage
 from tests.unit.sampling.virtual import ids_of, make_job, rows_of, running, text_of, whole
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)

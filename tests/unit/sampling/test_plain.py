@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation_operator.sampling.intake.plain import BadPrediction, PlainPrediction, parse_plain
 from evaluation_operator.sampling.limits import MOST_ITEMS
-from evaluation_operator.sampling.plain import BadPrediction, PlainPrediction, parse_plain
 from evaluation_operator.sampling.records import TooMuch
 
 

@@ -15,11 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation_operator.sampling.intake.protocols import read_request, read_response
 from evaluation_operator.sampling.limits import MOST_ITEMS
-from evaluation_operator.sampling.protocols import (
-    read_request,
-    read_response,
-)
 from evaluation_operator.sampling.records import (
     Event,
     Json,
@@ -29,7 +26,7 @@ from evaluation_operator.sampling.records import (
     TooMuch,
     Unreadable,
 )
-from evaluation_operator.sampling.shaping import row_texts
+from evaluation_operator.sampling.sample.shaping import row_texts
 
 READERS: Final = (read_request, read_response)
 

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from evaluation_operator.sampling.records import ImportKeys, Json
-from evaluation_operator.sampling.shaping import (
+from evaluation_operator.sampling.sample.shaping import (
     data_bytes,
     prediction_bytes,
     row_texts,

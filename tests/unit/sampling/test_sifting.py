@@ -8,10 +8,9 @@ from typing import Final
 
 import pytest
 
-from evaluation_operator.sampling.halves import half_of, sift_all
+from evaluation_operator.sampling.intake.halves import half_of, sift_all
+from evaluation_operator.sampling.intake.protocols import read_request
 from evaluation_operator.sampling.limits import ASIDE
-from evaluation_operator.sampling.options import PAYLOAD_SIZES
-from evaluation_operator.sampling.protocols import read_request
 from evaluation_operator.sampling.records import (
     Event,
     Half,
@@ -21,7 +20,8 @@ from evaluation_operator.sampling.records import (
     Side,
     TooMuch,
 )
-from evaluation_operator.sampling.sifting import Draw, Texts, sift
+from evaluation_operator.sampling.sample.options import PAYLOAD_SIZES
+from evaluation_operator.sampling.sample.sifting import Draw, Texts, sift
 from evaluation_operator.tables.sample import item_priority
 
 KEYS: Final = ImportKeys(data=None, reference=None, label="labels", score="scores")

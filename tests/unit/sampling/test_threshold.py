@@ -8,7 +8,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation_operator.sampling.threshold import LARGEST_HEAP, Threshold
+from evaluation_operator.sampling.sample.threshold import LARGEST_HEAP, Threshold
 
 priorities = st.lists(st.floats(0, 1, exclude_max=True), max_size=60)
 

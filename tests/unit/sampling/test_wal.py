@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation_operator.sampling.wal import WriteAhead
+from evaluation_operator.sampling.store.wal import WriteAhead
 
 RECORDS = [b"one", b"", b"three" * 100]
 

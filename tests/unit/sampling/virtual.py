@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.engine import Sampler
-from evaluation_operator.sampling.options import SamplerOptions
 from evaluation_operator.sampling.records import Half, ImportKeys, Json, SampledJob
-from evaluation_operator.tables.errors import AccessRefused, TableInvalid, TableUnavailable
+from evaluation_operator.sampling.sample.options import SamplerOptions
+from evaluation_operator.storage.errors import AccessRefused, TableInvalid, TableUnavailable
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery, Table, TableState, Window
 from evaluation_operator.tables.sample import item_priority

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pytest
 
-from evaluation_operator.tables.errors import TableInvalid
+from evaluation_operator.storage.errors import TableInvalid
 from evaluation_operator.tables.protocol import RowQuery, Table
 from evaluation_operator.tables.schema import ID_SCHEMA, READ_SCHEMA, TRUTH_SCHEMA, row_ids
 from tests.unit.tables.making import (

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from evaluation_operator.evaluator.main import execute
-from evaluation_operator.tables.credentials import read_secrets
-from evaluation_operator.tables.errors import TableError
+from evaluation_operator.storage.credentials import read_secrets
+from evaluation_operator.storage.errors import TableError
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import TableOptions
 from tests.canary import Canaries

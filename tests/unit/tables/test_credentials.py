@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from evaluation_operator.tables.credentials import (
+from evaluation_operator.storage.credentials import (
     AmbientCredentials,
     SecretCredentials,
     read_secrets,
 )
-from evaluation_operator.tables.errors import AccessRefused
-from evaluation_operator.tables.postgres_address import parse_postgres_uri
+from evaluation_operator.storage.errors import AccessRefused
+from evaluation_operator.storage.postgres_address import parse_postgres_uri
 from tests.stores import write_secret
 
 DATABASE = {

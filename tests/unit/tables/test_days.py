@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation_operator.tables.days import by_day, is_wanted
+from evaluation_operator.tables.files.days import by_day, is_wanted
 from evaluation_operator.tables.protocol import Window
 from tests.unit.tables.making import at, make_row, row_batch
 

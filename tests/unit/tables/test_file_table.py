@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evaluation_operator.tables.errors import TableInvalid, TableUnavailable
-from evaluation_operator.tables.files import FileTable
+from evaluation_operator.storage.errors import TableInvalid, TableUnavailable
+from evaluation_operator.tables.files.table import FileTable
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import Table, TableOptions
 from tests.unit.tables.contract import SIDES, Fill, TableContract

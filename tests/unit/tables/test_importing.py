@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evaluation_operator.tables.errors import ImportInvalid
+from evaluation_operator.storage.errors import ImportInvalid
 from evaluation_operator.tables.importing import read_label_file, read_row_file
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.schema import LABEL_SCHEMA, ROW_SCHEMA, row_ids

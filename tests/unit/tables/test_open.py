@@ -7,10 +7,10 @@ from contextlib import closing
 import pytest
 
 from evaluation_operator.api.table_address import shown_address
-from evaluation_operator.tables.credentials import PostgresLogin, SecretCredentials
-from evaluation_operator.tables.errors import BackendUnavailable, TableError, TableInvalid
+from evaluation_operator.storage.credentials import PostgresLogin, SecretCredentials
+from evaluation_operator.storage.errors import BackendUnavailable, TableError, TableInvalid
+from evaluation_operator.storage.postgres_address import TableName, parse_postgres_uri
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.postgres_address import TableName, parse_postgres_uri
 from evaluation_operator.tables.protocol import TableOptions
 
 BAD_URIS = {

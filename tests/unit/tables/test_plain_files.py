@@ -16,13 +16,14 @@ import pytest
 
 from evaluation_operator.results.errors import Unavailable
 from evaluation_operator.results.folder import Folder
-from evaluation_operator.tables import files, parquet
-from evaluation_operator.tables.errors import TableError, TableInvalid, TableUnavailable
+from evaluation_operator.storage.errors import TableError, TableInvalid, TableUnavailable
+from evaluation_operator.storage.plain_files import NotPlainError
+from evaluation_operator.storage.storage import LocalStorage, list_parquet, local_files
+from evaluation_operator.tables.files import parquet
+from evaluation_operator.tables.files import table as file_table
+from evaluation_operator.tables.files.parquet import Footer, read_footers
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.parquet import Footer, read_footers
-from evaluation_operator.tables.plain_files import NotPlainError
 from evaluation_operator.tables.protocol import Table, TableOptions
-from evaluation_operator.tables.storage import LocalStorage, list_parquet, local_files
 from tests.unit.tables.making import (
     foreign_table,
     half_batch,
@@ -210,14 +211,14 @@ def test_a_file_swapped_for_a_link_while_it_is_read_is_not_followed(
     outside = private(size)
     own = root / "x.parquet"
     own.write_bytes(outside.read_bytes())
-    step = getattr(files, moment)
+    step = getattr(file_table, moment)
 
     def swapped_before(*arguments: object, **how: bool) -> object:
         own.unlink(missing_ok=True)
         own.symlink_to(outside)
         return step(*arguments, **how)
 
-    monkeypatch.setattr(files, moment, swapped_before)
+    monkeypatch.setattr(file_table, moment, swapped_before)
     with pytest.raises((TableInvalid, TableUnavailable), match="symbolic link"):
         read(table)
 
@@ -231,7 +232,7 @@ def test_a_file_that_vanishes_while_it_is_read_is_named(
         path.unlink()
         return read_footers(filesystem, paths, **how)
 
-    monkeypatch.setattr(files, "read_footers", gone_before)
+    monkeypatch.setattr(file_table, "read_footers", gone_before)
     with pytest.raises(TableUnavailable, match=r'own\.parquet" was there and is gone'):
         read(table)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from evaluation_operator.tables.files.wide import Part, open_spool, sliced
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery, Table, TableOptions
 from evaluation_operator.tables.schema import row_ids
-from evaluation_operator.tables.wide import Part, open_spool, sliced
 from tests.unit.tables.contract import SIDES
 from tests.unit.tables.making import (
     FLOWERS,

@@ -1,0 +1,331 @@
+"""KServe's one slot for a request logger, for jobs with `spec.manageLogger`.
+
+An InferenceService has room for one logger, so the operator takes the slot only while it is free,
+by server-side apply without force, and gives it back when no job wants it any more. It takes it
+only where the service's owner says so by an annotation: who may write a job may not be one who may
+change that service, and the operator is nobody's deputy. Whatever stands in the way is a condition
+of the job and nothing else: sampling by other means goes on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import cast
+from urllib.parse import urlsplit
+
+from evaluation_operator.api.evaluation_job import EvaluationJob
+from evaluation_operator.api.kubernetes import (
+    Body,
+    Logger,
+    ManagedFields,
+    StoredInferenceService,
+)
+from evaluation_operator.api.names import ResourceNameError, parse_model_version
+from evaluation_operator.domain.conditions import Told
+from evaluation_operator.domain.jobs.draft import JobDraft
+from evaluation_operator.domain.naming import (
+    ANNOTATION_LOGGER_FOR,
+    ANNOTATION_MODEL_VERSION,
+    FIELD_MANAGER,
+)
+from evaluation_operator.domain.plan import ApplyLogger, EventRecord
+from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.reasons import Reason
+
+LOGGER_MANAGED = "LoggerManaged"
+LOOK_AGAIN = timedelta(hours=1)
+"""A service that is made anew has no logger, and nobody tells."""
+MODE = "all"
+_SERVICE_KEY = "inferenceservicename"
+_ANNOTATION_KEYS = "annotations."
+_ANY_JOB = "*"
+_JOB_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class LoggerSlot:
+    """`spec.predictor.logger` of an InferenceService; `problem` says why it could not be read.
+
+    `managers` are the field managers that have a hand in it. `welcome`: the jobs for which the
+    service's owner lets it be set. `wanted_by_others`: another job of the namespace manages it
+    too, rightly, and needs `others_annotations` passed on.
+    """
+
+    service: str
+    uid: str = ""
+    problem: Told | None = None
+    is_set: bool = False
+    url: str = ""
+    mode: str = ""
+    annotations: tuple[str, ...] = ()
+    managers: tuple[str, ...] = ()
+    version: str | None = None
+    welcome: tuple[str, ...] = ()
+    wanted_by_others: bool = False
+    others_annotations: tuple[str, ...] = ()
+
+    @classmethod
+    def from_body(cls, body: Body, others: Iterable[EvaluationJob]) -> LoggerSlot:
+        service = cast(StoredInferenceService, body)
+        meta = service["metadata"]
+        annotations = meta.get("annotations") or {}
+        welcome = parse_logger_for(annotations.get(ANNOTATION_LOGGER_FOR) or "")
+        logger = ((service.get("spec") or {}).get("predictor") or {}).get("logger")
+        found: Logger = logger if isinstance(logger, dict) else {}
+        slot = cls(
+            service=str(meta["name"]),
+            uid=str(meta["uid"]),
+            is_set=bool(logger),
+            url=str(found.get("url") or ""),
+            mode=str(found.get("mode") or ""),
+            annotations=tuple(found.get("metadataAnnotations") or ()),
+            managers=tuple(_managers(meta.get("managedFields") or ())),
+            version=annotations.get(ANNOTATION_MODEL_VERSION),
+            welcome=welcome,
+        )
+        rightful = [job for job in others if slot.welcomes(job) or slot.is_held_from_before(job)]
+        return replace(
+            slot,
+            wanted_by_others=bool(rightful),
+            others_annotations=tuple(key for job in rightful for key in needed_annotations(job)),
+        )
+
+    def welcomes(self, job: EvaluationJob) -> bool:
+        """Whether the service's owner lets the logger be set for that job."""
+        return _ANY_JOB in self.welcome or job.name in self.welcome
+
+    def is_held_from_before(self, job: EvaluationJob) -> bool:
+        """Whether it was set for that job when owners were not asked yet. Such a one stays."""
+        status = job.status
+        return (
+            self.is_ours
+            and status.managed_logger == self.service
+            and not status.managed_logger_opted_in
+        )
+
+    @property
+    def is_ours(self) -> bool:
+        return self.is_set and FIELD_MANAGER in self.managers
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        return tuple(name for name in self.managers if name != FIELD_MANAGER)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggerRefusal:
+    """The API server did not let the operator write that service's logger."""
+
+    service: str
+    reason: Reason
+    message: str
+
+
+def logger_target(job: EvaluationJob) -> str | None:
+    """The InferenceService whose logger the job wants to be managed; None: it wants none."""
+    if not job.spec.manage_logger:
+        return None
+    if (named := job.spec.model_selector.get(_SERVICE_KEY)) is not None:
+        return named
+    try:
+        return parse_model_version(job.spec.model_version, namespace=job.namespace).model
+    except ResourceNameError:
+        return None
+
+
+def parse_logger_for(text: str) -> tuple[str, ...]:
+    """The jobs that the annotation names, or `*` among them; what is no name is left out."""
+    parts = (part.strip() for part in text.split(","))
+    return tuple(part for part in parts if part == _ANY_JOB or _JOB_NAME.fullmatch(part))
+
+
+def opt_in_command(namespace: str, service: str, jobs: Iterable[str]) -> str:
+    """How the service's owner lets the operator set its logger for these jobs."""
+    return (
+        f"kubectl annotate inferenceservice {service} -n {namespace} --overwrite "
+        f"{ANNOTATION_LOGGER_FOR}={','.join(jobs)}"
+    )
+
+
+def needed_annotations(job: EvaluationJob) -> tuple[str, ...]:
+    """Annotations that events must carry for the sampler to tell the job's from others'."""
+    keys = (
+        key[len(_ANNOTATION_KEYS) :]
+        for key in job.spec.model_selector
+        if key.startswith(_ANNOTATION_KEYS)
+    )
+    return tuple(sorted({ANNOTATION_MODEL_VERSION, *keys}))
+
+
+def follow_logger(
+    draft: JobDraft,
+    job: EvaluationJob,
+    slots: Mapping[str, LoggerSlot],
+    refusals: Iterable[LoggerRefusal],
+    now: datetime,
+    policy: Policy,
+) -> None:
+    """Take the slot, keep it, or give it back."""
+    refused = {refusal.service: refusal for refusal in refusals}
+    wanted, held = logger_target(job), job.status.managed_logger
+    opted_in = job.status.managed_logger_opted_in
+    stuck = None
+    if held is not None and held != wanted:
+        stuck = _release(draft, slots[held], refused.get(held))
+        held = held if stuck is not None else None
+    told = stuck
+    if wanted is not None:
+        slot = slots[wanted]
+        told, holds = _follow_wanted(draft, job, slot, refused.get(wanted), policy)
+        if stuck is None:
+            held = wanted if holds else None
+            # What cannot be read says nothing: the last word stands.
+            opted_in = opted_in if slot.problem is not None else slot.welcomes(job) or opted_in
+    draft.told[LOGGER_MANAGED] = told
+    draft.status = draft.status.changed(
+        managed_logger=held, managed_logger_opted_in=opted_in if held else None
+    )
+    if told is not None:
+        is_well = told.reason is Reason.LOGGER_SET and stuck is None
+        draft.wake_times.append(now + (LOOK_AGAIN if is_well else policy.logger_retry))
+
+
+def release_logger(
+    draft: JobDraft,
+    job: EvaluationJob,
+    slots: Mapping[str, LoggerSlot],
+    refusals: Iterable[LoggerRefusal],
+) -> None:
+    """For a job that is being deleted, which does not wait for what cannot be written."""
+    refused = {refusal.service: refusal for refusal in refusals}
+    for name, slot in slots.items():
+        stuck = _release(draft, slot, refused.get(name))
+        if stuck is not None and (name in refused or name == job.status.managed_logger):
+            draft.events.append(EventRecord(stuck.reason, stuck.message, warning=True))
+
+
+def _release(draft: JobDraft, slot: LoggerSlot, refusal: LoggerRefusal | None) -> Told | None:
+    """Give it back, if it is the operator's and nobody else's wish; tells why that cannot be."""
+    fault = refusal or slot.problem
+    if fault is None:
+        if slot.is_ours and not slot.wanted_by_others:
+            draft.actions.append(ApplyLogger(slot.service, slot.uid, None))
+        return None
+    if fault.reason in (Reason.INFERENCE_SERVICE_NOT_FOUND, Reason.KSERVE_NOT_FOUND):
+        return None
+    message = (
+        f"the logger of InferenceService {slot.service!r} could not be removed: {fault.message}; "
+        "or take spec.predictor.logger out of it by hand"
+    )
+    return Told(False, fault.reason, message)
+
+
+def _follow_wanted(
+    draft: JobDraft,
+    job: EvaluationJob,
+    slot: LoggerSlot,
+    refusal: LoggerRefusal | None,
+    policy: Policy,
+) -> tuple[Told, bool]:
+    """What to tell of the slot that the job wants, and whether the job holds it."""
+    was_held = job.status.managed_logger == slot.service
+    if slot.problem is not None:
+        return slot.problem, was_held
+    url = policy.sampler_url.replace("{namespace}", job.namespace)
+    annotations = {*needed_annotations(job), *slot.others_annotations}
+    fits = slot.url == url and slot.mode == MODE and annotations <= set(slot.annotations)
+    if slot.is_set and not fits and (slot.strangers or not slot.is_ours):
+        return _taken(job, slot), was_held
+    if fits and not slot.is_ours:
+        return _set(job, slot, url), False
+    if not slot.welcomes(job):
+        return _without_welcome(draft, job, slot, refusal, fits)
+    if refusal is not None:
+        message = f"the logger of InferenceService {slot.service!r} is not set: {refusal.message}"
+        return Told(False, refusal.reason, message), was_held
+    if not fits:
+        logger: Logger = {"mode": MODE, "url": url, "metadataAnnotations": sorted(annotations)}
+        draft.actions.append(ApplyLogger(slot.service, slot.uid, logger))
+    return _set(job, slot, url), True
+
+
+def _set(job: EvaluationJob, slot: LoggerSlot, url: str) -> Told:
+    by = "" if slot.is_ours or not slot.is_set else f", as {', '.join(slot.strangers)} has set"
+    message = f"InferenceService {slot.service!r} sends its predictions to {_host(url)}{by}"
+    if fault := _version_fault(job, slot):
+        return Told(True, Reason.VERSION_UNKNOWN, f"{message}; {fault}")
+    return Told(True, Reason.LOGGER_SET, message)
+
+
+def _without_welcome(
+    draft: JobDraft,
+    job: EvaluationJob,
+    slot: LoggerSlot,
+    refusal: LoggerRefusal | None,
+    fits: bool,
+) -> tuple[Told, bool]:
+    """Nothing is written for the job but what takes back what the owner does not want any more."""
+    names = [*slot.welcome, job.name]
+    cure = f"its owner asks for it with: {opt_in_command(job.namespace, slot.service, names)}"
+    if slot.is_held_from_before(job):
+        is_what = "stays as it is" if fits else "is out of date and stays so"
+        message = (
+            f"the logger of InferenceService {slot.service!r}, set before owners were asked, "
+            f"{is_what} until {cure}"
+        )
+        return Told(fits, Reason.NOT_OPTED_IN, message), True
+    stuck = _release(draft, slot, refusal)
+    if stuck is not None:
+        return stuck, True
+    message = (
+        f"the logger of InferenceService {slot.service!r} is not set, since the service does not "
+        f"ask for it; {cure}"
+    )
+    return Told(False, Reason.NOT_OPTED_IN, message), False
+
+
+def _taken(job: EvaluationJob, slot: LoggerSlot) -> Told:
+    message = (
+        f"the logger of InferenceService {slot.service!r} is set by "
+        f"{', '.join(slot.strangers) or 'somebody else'} and sends to {_host(slot.url)}: "
+        "take spec.predictor.logger out of it, or let it send to a Knative Broker, which hands "
+        f"every event to both (`kubectl evaluations attach {job.name} --to knative`)"
+    )
+    return Told(False, Reason.LOGGER_SLOT_TAKEN, message)
+
+
+def _host(url: str) -> str:
+    """Not the whole address: it may hold a password."""
+    try:
+        return urlsplit(url).hostname or "a store"
+    except ValueError:  # its owner may have written anything
+        return "a store"
+
+
+def _version_fault(job: EvaluationJob, slot: LoggerSlot) -> str:
+    """Why its events will not be taken for this model version, and what would help."""
+    if job.spec.model_selector:
+        return ""
+    version = parse_model_version(job.spec.model_version, namespace=job.namespace).version
+    if slot.version == version:
+        return ""
+    is_what = "is missing" if slot.version is None else f"is {slot.version!r}"
+    return (
+        f"its annotation {ANNOTATION_MODEL_VERSION} {is_what}, so they do not count for version "
+        f"{version!r}: kubectl annotate inferenceservice {slot.service} -n {job.namespace} "
+        f"--overwrite {ANNOTATION_MODEL_VERSION}={version}"
+    )
+
+
+def _managers(entries: Iterable[ManagedFields]) -> list[str]:
+    found = set()
+    for entry in entries:
+        fields: object = entry.get("fieldsV1")
+        for key in ("f:spec", "f:predictor", "f:logger"):
+            fields = fields.get(key) if isinstance(fields, dict) else None
+        if fields is not None:
+            found.add(str(entry.get("manager", "")))
+    return sorted(found)

@@ -1,5 +1,0 @@
-"""Label Studio as the tool that people label with, over its REST API."""
-
-from evaluation_operator.labeling.label_studio.backend import LabelStudio
-
-__all__ = ["LabelStudio"]

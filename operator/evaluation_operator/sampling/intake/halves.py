@@ -1,0 +1,85 @@
+"""From bodies to halves that are sifted: what one process, or another, does with what was sent.
+
+The functions that take a body and no bounds are for the processes of `aside`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from evaluation_operator.sampling.intake.cloudevents import NotAnEvent, parse_events
+from evaluation_operator.sampling.intake.plain import parse_plain
+from evaluation_operator.sampling.intake.protocols import read_event
+from evaluation_operator.sampling.limits import ASIDE, Bounds, check_cost
+from evaluation_operator.sampling.records import Event, Half, Payload, Refused, Side, TooMuch
+from evaluation_operator.sampling.sample.sifting import Draw, Sifted, sift
+
+_PLAIN_KEY: Final = "plain"
+
+
+def half_of(event: Event, payload: Payload) -> Half:
+    is_request = event.side is Side.REQUEST
+    return Half(
+        key=_key(event),
+        event_id=event.id,
+        instances=payload.items if is_request else None,
+        predictions=None if is_request else payload.items,
+        time=event.time,
+        source_fraction=event.source_fraction,
+    )
+
+
+def plain_halves(body: bytes, bounds: Bounds) -> list[Half]:
+    """Whole predictions; those without an id get one. Raises BadPrediction and TooMuch."""
+    return [
+        Half(
+            key=_PLAIN_KEY,
+            event_id=prediction.id or uuid.uuid4().hex,
+            instances=prediction.instances,
+            predictions=prediction.predictions,
+            time=prediction.time,
+        )
+        for prediction in parse_plain(body, bounds)
+    ]
+
+
+def sift_all(halves: Iterable[Half], draws: Sequence[Draw], bounds: Bounds) -> Iterator[Sifted]:
+    """Halves of one body, which share the bound on their texts."""
+    left = bounds.text_bytes
+    for half in halves:
+        sifted = sift(half, draws, replace(bounds, text_bytes=left))
+        left -= sum(len(drawn.texts.body) for drawn in sifted.drawn.values())
+        yield sifted
+
+
+def events_of(body: bytes, headers: Mapping[str, str]) -> list[Event | Refused]:
+    """See parse_events."""
+    try:
+        check_cost(body)
+    except TooMuch as error:
+        raise NotAnEvent(413, str(error)) from None
+    return parse_events(headers, body)
+
+
+def sifted_event(body: bytes, event: Event, draws: Sequence[Draw]) -> tuple[Payload, Sifted]:
+    """`event`: without its data, which is the body. The payload that is returned has no items."""
+    check_cost(body)
+    payload = read_event(event._replace(data=body))
+    return payload._replace(items=()), sift(half_of(event, payload), draws, ASIDE)
+
+
+def sifted_plain(body: bytes, draws: Sequence[Draw]) -> list[Sifted]:
+    check_cost(body)
+    return list(sift_all(plain_halves(body, ASIDE), draws, ASIDE))
+
+
+def _key(event: Event) -> str:
+    """The same for both halves of one prediction, and another for the same id of another server:
+    every agent of KServe calls itself localhost."""
+    told = event.attributes.get
+    return "\n".join(
+        (told("source", ""), told("inferenceservicename", ""), told("endpoint", ""), event.id)
+    )

@@ -1,0 +1,180 @@
+"""From what was sent to what the sampler keeps: whose it is, what it says, and what is counted.
+
+What is light is done at once. The rest is sifted in another process, and only what is kept of it
+comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Protocol
+
+from evaluation_operator.sampling.engine import Full, Stale
+from evaluation_operator.sampling.intake.aside import Aside
+from evaluation_operator.sampling.intake.cloudevents import NotAnEvent, is_document, parse_events
+from evaluation_operator.sampling.intake.halves import (
+    events_of,
+    half_of,
+    plain_halves,
+    sift_all,
+    sifted_event,
+    sifted_plain,
+)
+from evaluation_operator.sampling.intake.matching import Match, Matcher
+from evaluation_operator.sampling.intake.protocols import read_event
+from evaluation_operator.sampling.limits import INLINE, Bounds, is_light
+from evaluation_operator.sampling.pacing import Pace
+from evaluation_operator.sampling.records import (
+    Event,
+    Half,
+    NoPrediction,
+    Reason,
+    Refused,
+    SampledJob,
+    TooMuch,
+    Unreadable,
+)
+from evaluation_operator.sampling.sample.sifting import Draw, Sifted
+
+_MOST_SIFTINGS: Final = 3
+"""Of one half. A second one is needed only where an interval ends meanwhile."""
+
+Durable = asyncio.Future[None]
+"""Done when what was taken is on the disk."""
+
+
+class Counts(Protocol):
+    """What is counted of that which gives no row."""
+
+    def refuse(self, reason: Reason, message: str = "", *, jobs: Iterable[SampledJob] = ()) -> None:
+        """Something that was sent is not taken, perhaps by certain jobs."""
+
+    def unmatched(self, reason: Reason, model: str | None, version: str | None) -> None:
+        """An event belongs to no job."""
+
+
+class Engine(Protocol):
+    """What keeps the sample."""
+
+    def offer(self, half: Half, jobs: Sequence[SampledJob], bounds: Bounds) -> Durable | None:
+        """None, or what to wait for before the sender is told. Raises Full and TooMuch."""
+
+    def draws(self, jobs: Sequence[SampledJob], *, is_whole: bool) -> list[Draw]:
+        """What to sift a half for."""
+
+    def take(self, sifted: Sifted, jobs: Sequence[SampledJob]) -> Durable | None:
+        """As `offer`. Raises Full and Stale."""
+
+
+class Intake:
+    """Raises Full and Busy where there is no room: what was taken until then stays, and comes to
+    nothing new when it is sent again."""
+
+    def __init__(
+        self, engine: Engine, counts: Counts, namespace: str, aside: Aside | None = None
+    ) -> None:
+        self._engine = engine
+        self._counts = counts
+        self._namespace = namespace
+        self._aside = aside or Aside()
+        self._matcher = Matcher((), namespace)
+
+    def set_jobs(self, jobs: Iterable[SampledJob]) -> None:
+        self._matcher = Matcher(jobs, self._namespace)
+
+    async def close(self) -> None:
+        await self._aside.close()
+
+    async def events(self, headers: Mapping[str, str], body: bytes) -> list[Event | Refused]:
+        """The events of a request. Raises NotAnEvent, which is counted."""
+        try:
+            if not is_document(headers) or is_light(body):
+                return parse_events(headers, body)
+            return await self._aside.run(events_of, body, headers)
+        except NotAnEvent as error:
+            self._counts.refuse(Reason.NOT_AN_EVENT, str(error))
+            raise
+
+    async def take_all(self, events: Sequence[Event | Refused]) -> list[Durable]:
+        """What to wait for before the sender is told."""
+        pace = Pace()
+        waiting: list[Durable] = []
+        for event in events:
+            future = await self.take(event)
+            if future is not None:
+                waiting.append(future)
+            await pace.breathe()
+        return waiting
+
+    async def take(self, event: Event | Refused) -> Durable | None:
+        """What to wait for, if anything."""
+        if isinstance(event, Refused):
+            self._counts.refuse(event.reason, event.message)
+            return None
+        match = self._matcher.match(event)
+        if match.reason is not None:
+            self._counts.unmatched(match.reason, match.model, match.version)
+            return None
+        try:
+            if is_light(event.data, len(match.jobs)):
+                try:
+                    return self._take_here(event, match)
+                except TooMuch:
+                    pass  # for here
+            return await self._take_aside(event, match)
+        except NoPrediction as error:
+            self._counts.refuse(Reason.NO_PREDICTION, str(error))
+        except Unreadable as error:
+            self._counts.refuse(Reason.UNREADABLE, str(error), jobs=match.jobs)
+        return None
+
+    async def take_plain(self, job: SampledJob, body: bytes) -> tuple[list[str], list[Durable]]:
+        """The ids of the predictions of a body, and what to wait for. Raises BadPrediction and
+        TooMuch too: then none of the body is taken."""
+        sifted = await self._sift_plain(job, body)
+        pace = Pace()
+        waiting: list[Durable] = []
+        for one in sifted:
+            try:
+                future = self._engine.take(one, (job,))
+            except Stale:
+                raise Full(1.0) from None
+            if future is not None:
+                waiting.append(future)
+            await pace.breathe()
+        return [one.event_id for one in sifted], waiting
+
+    async def _sift_plain(self, job: SampledJob, body: bytes) -> list[Sifted]:
+        draws = self._engine.draws((job,), is_whole=True)
+        if is_light(body):
+            try:
+                return list(sift_all(plain_halves(body, INLINE), draws, INLINE))
+            except TooMuch:
+                pass  # for here
+        return await self._aside.run(sifted_plain, body, draws)
+
+    def _take_here(self, event: Event, match: Match) -> Durable | None:
+        payload = read_event(event, INLINE)
+        if not match.is_final:
+            match = self._matcher.match(event, payload)
+            if match.reason is not None:
+                self._counts.unmatched(match.reason, match.model, match.version)
+                return None
+        return self._engine.offer(half_of(event, payload), match.jobs, INLINE)
+
+    async def _take_aside(self, event: Event, match: Match) -> Durable | None:
+        bare = event._replace(data=b"", attributes=dict(event.attributes))
+        for _ in range(_MOST_SIFTINGS):
+            draws = self._engine.draws(match.jobs, is_whole=False)
+            payload, sifted = await self._aside.run(sifted_event, event.data, bare, draws)
+            # The jobs may have changed meanwhile.
+            match = self._matcher.match(event, payload)
+            if match.reason is not None:
+                self._counts.unmatched(match.reason, match.model, match.version)
+                return None
+            try:
+                return self._engine.take(sifted, match.jobs)
+            except Stale:
+                continue
+        raise Full(1.0)
