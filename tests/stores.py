@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evaluation_operator.storage.credentials import PostgresLogin, SecretCredentials
-from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.storage.options import TableOptions
 from tests.cluster.postgres import USER, PostgreSQL
 
 

@@ -27,7 +27,8 @@ from typing import Any
 import aiohttp
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.domain.manifests.dataset import build_dataset, build_run_job, first_job
+from evaluation_operator.domain.manifests.dataset import build_dataset
+from evaluation_operator.domain.manifests.run_job import build_run_job, first_job
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.schedule import next_run_time
 from evaluation_operator.kube import (

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import orjson
 
-from evaluation_operator.sampling.intake.jobs import read_job
+from evaluation_operator.domain.sampled_job import read_job
 from evaluation_operator.sampling.records import Half
 from evaluation_operator.sampling.service import build_sampler
 from evaluation_operator.sampling.settings import Settings
 from evaluation_operator.storage.credentials import read_secrets
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import RowQuery, TableOptions
+from evaluation_operator.tables.protocol import RowQuery
 from tests.bench.load import event_id, request_body, response_body
 from tests.bench.serving import NAMESPACE, make_job
 

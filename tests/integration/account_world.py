@@ -14,8 +14,10 @@ from evaluation_operator.controller.act import Actor, Turn
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import job_key
 from evaluation_operator.controller.store import Store
-from evaluation_operator.domain.facts.dataset import DatasetFacts, JobFacts
-from evaluation_operator.domain.manifests.dataset import build_table_check, lease_for_model_version
+from evaluation_operator.domain.facts.dataset import DatasetFacts
+from evaluation_operator.domain.facts.job import JobFacts
+from evaluation_operator.domain.manifests.lease import lease_for_model_version
+from evaluation_operator.domain.manifests.table_check import build_table_check
 from evaluation_operator.domain.naming import revision_name, version_run_name
 from evaluation_operator.domain.plan import (
     CreateTableCheck,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.domain.manifests.dataset import build_table_check
+from evaluation_operator.domain.manifests.table_check import build_table_check
 from evaluation_operator.domain.naming import FINALIZER
 from evaluation_operator.kube import (
     DATASETS,

@@ -15,7 +15,7 @@ from evaluation_operator.controller.app import Operator
 from evaluation_operator.controller.clock import SystemClock
 from evaluation_operator.controller.settings import Settings
 from evaluation_operator.controller.telemetry import Telemetry
-from evaluation_operator.domain.facts.dataset import parse_time
+from evaluation_operator.domain.facts.reading import parse_time
 from evaluation_operator.domain.naming import LABEL_TABLE, run_name
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.schedule import first_run_time

@@ -22,7 +22,7 @@ from evaluation_operator.api.base import format_time
 from evaluation_operator.kube import DATASETS, EVALUATION_JOBS
 from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.results.tasks import TASKS_SCHEMA
-from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.storage.options import TableOptions
 from tests.builders import ABSENT, Manifest, make_dataset, make_human_job
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.host import free_ports

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.fs as pafs
 
 from evaluation_operator.storage.credentials import BucketAccess, SecretCredentials
-from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.storage.options import TableOptions
 from tests.cluster.host import free_ports, wait_until
 
 BUCKET = "tables"

@@ -17,8 +17,8 @@ from evaluation_operator.domain.naming import (
     LABEL_COMPONENT,
     sampler_lease_name,
 )
+from evaluation_operator.domain.sampled_job import read_job
 from evaluation_operator.sampling.counts import Counts
-from evaluation_operator.sampling.intake.jobs import read_job
 from evaluation_operator.sampling.lease import format_mark
 from evaluation_operator.sampling.records import Reason
 from tests.builders import CREATE_TIME, Manifest, found_good, make_evaluation_job, stored

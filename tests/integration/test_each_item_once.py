@@ -27,8 +27,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.domain.flushing import Replica
+from evaluation_operator.domain.facts.replica import Replica
 from evaluation_operator.domain.naming import sampler_lease_name
+from evaluation_operator.domain.sampled_job import SampledJob, read_job
 from evaluation_operator.evaluator.run import evaluate_dataset
 from evaluation_operator.evaluator.run_rows import RunOptions
 from evaluation_operator.results import layout
@@ -36,12 +37,12 @@ from evaluation_operator.results.errors import NothingUsable
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.engine import Full, Sampler
-from evaluation_operator.sampling.intake.jobs import read_job
-from evaluation_operator.sampling.records import Half, SampledJob
+from evaluation_operator.sampling.records import Half
 from evaluation_operator.sampling.sample.options import SamplerOptions
 from evaluation_operator.storage.errors import TableUnavailable
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import RowQuery, Table, TableOptions, Window
+from evaluation_operator.tables.protocol import RowQuery, Table, Window
 from evaluation_operator.tables.sample import item_priority
 from evaluation_operator.tables.schema import READ_SCHEMA
 from tests.builders import Manifest, merged

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from evaluation_operator.controller.labelers import Labelers
-from evaluation_operator.domain.facts.dataset import parse_time
+from evaluation_operator.domain.facts.reading import parse_time
 from evaluation_operator.domain.naming import LABELER_LEASE
 from evaluation_operator.kube import (
     DATASETS,

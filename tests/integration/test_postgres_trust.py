@@ -13,9 +13,10 @@ from evaluation_operator.evaluator.main import execute
 from evaluation_operator.sampling.store.writing import Writer
 from evaluation_operator.storage.credentials import read_secrets
 from evaluation_operator.storage.errors import AccessRefused, TableUnavailable
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.storage.storage import open_storage
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import Table, TableOptions
+from evaluation_operator.tables.protocol import Table
 from tests.cluster.pki import Authority
 from tests.cluster.postgres import DATABASE, USER, PostgreSQL
 from tests.servers.impostor import Impostor, postgres_impostor

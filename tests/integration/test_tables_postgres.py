@@ -14,8 +14,9 @@ import pytest
 from psycopg import sql
 
 from evaluation_operator.storage.errors import TableInvalid, TableUnavailable
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import Table, TableOptions
+from evaluation_operator.tables.protocol import Table
 from tests.cluster.postgres import DATABASE, USER, PostgreSQL
 from tests.stores import plain_options
 from tests.unit.tables.contract import Fill, TableContract

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from evaluation_operator.storage.errors import TableInvalid, TableUnavailable
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import Table, TableOptions
+from evaluation_operator.tables.protocol import Table
 from tests.cluster.host import free_ports
 from tests.integration.s3 import BUCKET, bucket_options, own_filesystem, s3_server
 from tests.unit.tables.contract import Fill, TableContract

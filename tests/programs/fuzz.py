@@ -21,6 +21,7 @@ from typing import Final
 
 import orjson
 
+from evaluation_operator.domain.sampled_job import ImportKeys
 from evaluation_operator.sampling.intake.cloudevents import NotAnEvent
 from evaluation_operator.sampling.intake.halves import (
     events_of,
@@ -35,7 +36,6 @@ from evaluation_operator.sampling.intake.protocols import read_event
 from evaluation_operator.sampling.limits import ASIDE, INLINE, is_light
 from evaluation_operator.sampling.records import (
     Event,
-    ImportKeys,
     NoPrediction,
     Refused,
     Side,

@@ -19,7 +19,7 @@ import pytest
 
 from evaluation_operator.api.verdict import LIMIT_BYTES
 from evaluation_operator.domain.facts.pod import STOPPED_EXIT_CODE
-from evaluation_operator.domain.manifests.dataset import GRACE_SECONDS
+from evaluation_operator.domain.manifests.pod import GRACE_SECONDS
 from evaluation_operator.evaluator.stopping import WRITE_SECONDS
 from evaluation_operator.kube import DATASETS, EVALUATIONS
 from evaluation_operator.results import folder as folders
@@ -27,7 +27,7 @@ from evaluation_operator.results import layout
 from evaluation_operator.results.ending import Ending
 from evaluation_operator.results.errors import Stopped, termination_message
 from evaluation_operator.results.folder import Folder, run_folder
-from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.storage.options import TableOptions
 from tests.builders import merged
 from tests.cluster.host import wait_until
 from tests.cluster.settings import CHECKOUT

@@ -13,7 +13,8 @@ from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.names import ResourceNameError, parse_model_version
 from evaluation_operator.cli.errors import CliError
 from evaluation_operator.cli.output import tell, write_manifests
-from evaluation_operator.domain.jobs.logger import needed_annotations, opt_in_command
+from evaluation_operator.domain.facts.logger import needed_annotations
+from evaluation_operator.domain.jobs.logger import opt_in_command
 from evaluation_operator.domain.naming import ANNOTATION_MODEL_VERSION, SAMPLER_URL
 
 BINARY_HEADER = "Inference-Header-Content-Length"

@@ -25,8 +25,9 @@ from evaluation_operator.cli.ages import age_of
 from evaluation_operator.domain.conditions import is_true
 from evaluation_operator.domain.explanations import EXPLANATIONS
 from evaluation_operator.domain.explanations.explanation import OPERATOR_LOGS
+from evaluation_operator.domain.facts.logger import logger_target
 from evaluation_operator.domain.flushing import LOST_AFTER, SAMPLER_BEHIND
-from evaluation_operator.domain.jobs.logger import LOGGER_MANAGED, logger_target
+from evaluation_operator.domain.jobs.logger import LOGGER_MANAGED
 from evaluation_operator.domain.reasons import Reason
 
 PATIENCE = timedelta(minutes=1)

@@ -20,15 +20,16 @@ from evaluation_operator.api.sampling_report import (
 from evaluation_operator.cli.ages import age_of
 from evaluation_operator.cli.output import plural, print_fields, print_table, print_title
 from evaluation_operator.domain.conditions import is_true, message_of
-from evaluation_operator.domain.flushing import LOST_AFTER, Replica, judge_flushing
+from evaluation_operator.domain.facts.replica import Replica
+from evaluation_operator.domain.flushing import LOST_AFTER, judge_flushing
 from evaluation_operator.domain.jobs.slots import due_slot
 from evaluation_operator.domain.naming import (
     ANNOTATION_SAMPLING,
     COMPONENT_SAMPLER,
     LABEL_COMPONENT,
 )
+from evaluation_operator.domain.sampled_job import read_job
 from evaluation_operator.kube import EVALUATION_JOBS, LEASES, Kube
-from evaluation_operator.sampling.intake.jobs import read_job
 
 SELECTOR = f"{LABEL_COMPONENT}={COMPONENT_SAMPLER}"
 SILENT_AFTER_SECONDS = 60

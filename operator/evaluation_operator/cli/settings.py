@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from evaluation_operator.storage.credentials import AmbientCredentials
-from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.storage.options import TableOptions
 
 
 def table_options(scratch: Path | None = None) -> TableOptions:

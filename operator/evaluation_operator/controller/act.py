@@ -19,16 +19,13 @@ from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.places import Places
 from evaluation_operator.controller.stored import trimmed_metadata
 from evaluation_operator.domain.conditions import Told
-from evaluation_operator.domain.facts.dataset import (
-    DatasetFacts,
-    JobFacts,
-    Outcome,
-    RevisionFacts,
-    controller_uid,
-)
+from evaluation_operator.domain.facts.dataset import DatasetFacts, Outcome, RevisionFacts
+from evaluation_operator.domain.facts.job import JobFacts
+from evaluation_operator.domain.facts.logger import LoggerRefusal
+from evaluation_operator.domain.facts.obstacle import Obstacle
+from evaluation_operator.domain.facts.reading import controller_uid
 from evaluation_operator.domain.facts.steps import step_of
 from evaluation_operator.domain.facts.troubles import of_refusal
-from evaluation_operator.domain.jobs.logger import LoggerRefusal
 from evaluation_operator.domain.jobs.revisions import build_revision
 from evaluation_operator.domain.naming import (
     FIELD_MANAGER,
@@ -47,7 +44,6 @@ from evaluation_operator.domain.plan import (
     DeleteDataset,
     DeleteJob,
     EventRecord,
-    Obstacle,
     OwnVersion,
     RemoveFinalizer,
     StopRun,

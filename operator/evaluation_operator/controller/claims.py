@@ -7,8 +7,8 @@ from typing import Any
 
 from evaluation_operator.controller.keys import Key, job_key
 from evaluation_operator.controller.store import Store
+from evaluation_operator.domain.facts.claim import Claim
 from evaluation_operator.domain.naming import COMPONENT_MODEL_VERSION, LABEL_COMPONENT
-from evaluation_operator.domain.plan import Claim
 from evaluation_operator.kube import EVALUATION_JOBS, LEASES, ApiServer, NotFound
 
 

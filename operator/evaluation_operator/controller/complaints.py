@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from evaluation_operator.controller.clock import Clock
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.store import Store
-from evaluation_operator.domain.facts.dataset import JobFacts
+from evaluation_operator.domain.facts.job import JobFacts
 from evaluation_operator.domain.facts.pod import PodFacts
 from evaluation_operator.domain.facts.standing import asked_about
 from evaluation_operator.domain.facts.troubles import OF_WARNINGS, WarningFacts, is_same

@@ -29,11 +29,14 @@ from evaluation_operator.controller.replicas import Replicas
 from evaluation_operator.controller.store import Store
 from evaluation_operator.controller.stored import trimmed
 from evaluation_operator.domain.allowances import is_claim_for_tables
-from evaluation_operator.domain.facts.dataset import DatasetFacts, JobFacts
+from evaluation_operator.domain.facts.claim import Claim
+from evaluation_operator.domain.facts.dataset import DatasetFacts
+from evaluation_operator.domain.facts.job import JobFacts
+from evaluation_operator.domain.facts.logger import LoggerRefusal, LoggerSlot, logger_target
+from evaluation_operator.domain.facts.obstacle import Obstacle
 from evaluation_operator.domain.facts.pod import PodFacts, run_of
+from evaluation_operator.domain.facts.replica import Replica
 from evaluation_operator.domain.facts.steps import current_job
-from evaluation_operator.domain.flushing import Replica
-from evaluation_operator.domain.jobs.logger import LoggerRefusal, LoggerSlot, logger_target
 from evaluation_operator.domain.jobs.slots import due_slot
 from evaluation_operator.domain.naming import (
     LABEL_DATASET,
@@ -41,7 +44,6 @@ from evaluation_operator.domain.naming import (
     table_check_name,
     version_run_name,
 )
-from evaluation_operator.domain.plan import Claim, Obstacle
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.snapshot import (
     JobSnapshot,

@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from evaluation_operator.domain.facts.dataset import parse_time
+from evaluation_operator.domain.facts.reading import parse_time
 from evaluation_operator.domain.naming import LABELER_LEASE
 from evaluation_operator.kube import LEASES, ApiServer, NotFound
 

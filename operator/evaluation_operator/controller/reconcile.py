@@ -20,9 +20,10 @@ from evaluation_operator.controller.events import EventPublisher
 from evaluation_operator.controller.gather import Gatherer
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.places import Places
+from evaluation_operator.domain.facts.logger import LoggerRefusal
+from evaluation_operator.domain.facts.obstacle import Obstacle
 from evaluation_operator.domain.jobs.decide import decide_job
-from evaluation_operator.domain.jobs.logger import LoggerRefusal
-from evaluation_operator.domain.plan import Action, CreateRun, Obstacle, Plan, WriteOutcome
+from evaluation_operator.domain.plan import Action, CreateRun, Plan, WriteOutcome
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.versions.decide import decide_version
 from evaluation_operator.kube import ApiError, Forbidden, NotFound, Rejected, Transient

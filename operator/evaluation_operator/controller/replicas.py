@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from evaluation_operator.domain.flushing import Replica
+from evaluation_operator.domain.facts.replica import Replica
 from evaluation_operator.domain.naming import COMPONENT_SAMPLER, LABEL_COMPONENT
 from evaluation_operator.kube import LEASES, ApiServer
 

@@ -17,7 +17,8 @@ from evaluation_operator.controller.keys import Key, job_key, version_key
 from evaluation_operator.controller.places import Places
 from evaluation_operator.controller.siblings import Siblings
 from evaluation_operator.controller.stored import StoredObject
-from evaluation_operator.domain.facts.dataset import DatasetFacts, JobFacts
+from evaluation_operator.domain.facts.dataset import DatasetFacts
+from evaluation_operator.domain.facts.job import JobFacts
 from evaluation_operator.domain.facts.pod import PodFacts
 from evaluation_operator.domain.naming import LABEL_JOB, LABEL_TABLE, LABEL_VERSION
 from evaluation_operator.domain.snapshot import Sibling

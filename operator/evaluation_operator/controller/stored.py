@@ -20,8 +20,8 @@ from evaluation_operator.api.names import (
     parse_annotation_spec_set_name,
     parse_instruction_name,
 )
-from evaluation_operator.domain.facts.dataset import parse_time
-from evaluation_operator.domain.jobs.logger import logger_target
+from evaluation_operator.domain.facts.logger import logger_target
+from evaluation_operator.domain.facts.reading import parse_time
 from evaluation_operator.domain.jobs.revisions import REQUEST_LENGTH
 from evaluation_operator.domain.naming import (
     ANNOTATION_REEVALUATE,

@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from evaluation_operator.controller.store import Store
-from evaluation_operator.domain.facts.dataset import parse_time
+from evaluation_operator.domain.facts.reading import parse_time
 from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.kube.resources import Resource

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import cast
+from datetime import datetime, timedelta
 
-from evaluation_operator.api.kubernetes import Body, StoredLease
 from evaluation_operator.domain.conditions import Told
-from evaluation_operator.domain.naming import ANNOTATION_FLUSHED_THROUGH
+from evaluation_operator.domain.facts.replica import Replica
 from evaluation_operator.domain.reasons import Reason
 
 LOST_AFTER = timedelta(hours=1)
@@ -38,34 +36,6 @@ MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Replica:
-    """One replica of the sampler as its Lease shows it; None where that says nothing usable."""
-
-    name: str
-    lease: str
-    flushed_through: datetime | None
-    renew_time: datetime | None
-
-    @classmethod
-    def from_lease(cls, body: Body) -> Replica:
-        stored = cast(StoredLease, body)
-        meta, spec = stored["metadata"], stored.get("spec") or {}
-        lease = str(meta["name"])
-        return cls(
-            name=str(spec.get("holderIdentity") or lease),
-            lease=lease,
-            flushed_through=_time((meta.get("annotations") or {}).get(ANNOTATION_FLUSHED_THROUGH)),
-            renew_time=_time(spec.get("renewTime")),
-        )
-
-    def has_flushed(self, until: datetime) -> bool:
-        return self.flushed_through is not None and self.flushed_through >= until
-
-    def is_lost(self, now: datetime) -> bool:
-        return self.renew_time is not None and self.renew_time + LOST_AFTER <= now
-
-
-@dataclass(frozen=True, slots=True)
 class Flushing:
     """Whom the runs of a slot wait for; when for nobody, whose rows they go on without."""
 
@@ -80,9 +50,13 @@ def judge_flushing(replicas: Iterable[Replica], slot: datetime, now: datetime) -
     if now >= slot + LOST_AFTER:
         return Flushing(goes_without=late)
     may_come_back = now < slot + CLOCKS_APART
-    if waits_for := tuple(it for it in late if may_come_back or not it.is_lost(now)):
+    if waits_for := tuple(it for it in late if may_come_back or not _is_lost(it, now)):
         return Flushing(waits_for=waits_for)
     return Flushing(goes_without=late)
+
+
+def _is_lost(replica: Replica, now: datetime) -> bool:
+    return replica.renew_time is not None and replica.renew_time + LOST_AFTER <= now
 
 
 def sampler_behind(replicas: Sequence[Replica]) -> Told:
@@ -100,8 +74,6 @@ def sampler_behind(replicas: Sequence[Replica]) -> Told:
     return Told(True, Reason.REPLICAS_BEHIND, message)
 
 
-def _time(text: object) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(text)).astimezone(UTC) if text else None
-    except ValueError:
-        return None
+def is_ahead(time: datetime, now: datetime) -> bool:
+    """By more than clocks may differ."""
+    return time > now + CLOCKS_APART

@@ -10,22 +10,9 @@ from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersionStatus
 from evaluation_operator.api.kubernetes import Logger, NewJob, NewLease
-from evaluation_operator.domain.facts.dataset import DatasetFacts, JobFacts, Outcome, RevisionFacts
+from evaluation_operator.domain.facts.dataset import DatasetFacts, Outcome, RevisionFacts
+from evaluation_operator.domain.facts.job import JobFacts
 from evaluation_operator.domain.reasons import Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The Lease that says which EvaluationJob evaluates a model version. `holder_goes`: that job
-    was deleted, and is held by `holder_finalizers`."""
-
-    name: str
-    holder_uid: str
-    holder_name: str
-    holder_exists: bool
-    resource_version: str
-    holder_goes: bool = False
-    holder_finalizers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +145,3 @@ class Plan:
     events: tuple[EventRecord, ...] = ()
     wake_at: datetime | None = None
     waits_since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """Why the last attempt to act failed, so that the next decision can say so."""
-
-    reason: Reason
-    message: str
-    permanent: bool = False

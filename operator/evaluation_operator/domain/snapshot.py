@@ -9,12 +9,14 @@ from datetime import datetime
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.api.instruction import InstructionSpec
-from evaluation_operator.domain.facts.dataset import DatasetFacts, JobFacts
+from evaluation_operator.domain.facts.claim import Claim
+from evaluation_operator.domain.facts.dataset import DatasetFacts
+from evaluation_operator.domain.facts.job import JobFacts
+from evaluation_operator.domain.facts.logger import LoggerRefusal, LoggerSlot
+from evaluation_operator.domain.facts.obstacle import Obstacle
 from evaluation_operator.domain.facts.pod import PodFacts
+from evaluation_operator.domain.facts.replica import Replica
 from evaluation_operator.domain.facts.troubles import WarningFacts
-from evaluation_operator.domain.flushing import Replica
-from evaluation_operator.domain.jobs.logger import LoggerRefusal, LoggerSlot
-from evaluation_operator.domain.plan import Claim, Obstacle
 
 
 @dataclass(frozen=True, slots=True)

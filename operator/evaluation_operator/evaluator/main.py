@@ -50,8 +50,9 @@ from evaluation_operator.results.errors import (
 )
 from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.storage import errors as table_errors
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import Table, TableOptions
+from evaluation_operator.tables.protocol import Table
 from evaluation_operator.tasks.item_files import ItemCounts
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 from evaluation_operator.environment import SECRETS_FOLDER, Environment, SettingsError
 from evaluation_operator.serving.settings import Listening, read_listening
 from evaluation_operator.storage.credentials import read_secrets
-from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.visible import is_visible
 
 BACKENDS_FILE = "/etc/evaluation-labeler/backends.yaml"

@@ -21,8 +21,8 @@ from evaluation_operator.api.table_schemes import RESULTS_OPENED
 from evaluation_operator.results.ending import ending
 from evaluation_operator.results.errors import InvalidRun, TableInvalid, Unavailable
 from evaluation_operator.storage import errors as table_errors
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.storage.storage import open_storage
-from evaluation_operator.tables.protocol import TableOptions
 
 _CHUNK = 1 << 20
 

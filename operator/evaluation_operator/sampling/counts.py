@@ -16,7 +16,8 @@ from evaluation_operator.api.sampling_report import (
     SamplingReport,
     UnmatchedReport,
 )
-from evaluation_operator.sampling.records import Reason, SampledJob
+from evaluation_operator.domain.sampled_job import SampledJob
+from evaluation_operator.sampling.records import Reason
 
 REPORT_BYTES: Final = 32 * 2**10
 _PREFIX: Final = "evaluation_sampler"

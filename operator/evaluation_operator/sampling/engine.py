@@ -24,10 +24,11 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
+from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.counts import Counts
 from evaluation_operator.sampling.limits import ASIDE, Bounds
-from evaluation_operator.sampling.records import Half, Reason, SampledJob
+from evaluation_operator.sampling.records import Half, Reason
 from evaluation_operator.sampling.sample.job_state import JobState, JobStates
 from evaluation_operator.sampling.sample.options import Mode, SamplerOptions
 from evaluation_operator.sampling.sample.pairing import Met, Waiting
@@ -40,10 +41,11 @@ from evaluation_operator.sampling.store.memory_budget import Holding
 from evaluation_operator.sampling.store.table_rows import Entry, row_of, row_of_two
 from evaluation_operator.sampling.store.wal import WriteAhead
 from evaluation_operator.sampling.store.writing import Writer
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.storage.storage import Storage
 from evaluation_operator.storage.storage import open_storage as open_any_storage
 from evaluation_operator.tables.open import open_table as open_any_table
-from evaluation_operator.tables.protocol import Table, TableOptions
+from evaluation_operator.tables.protocol import Table
 
 logger = logging.getLogger(__name__)
 

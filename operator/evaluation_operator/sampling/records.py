@@ -119,40 +119,6 @@ class Payload(NamedTuple):
     is_v2: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ImportKeys:
-    """The job's bigqueryImportKeys, as far as the sampler needs them."""
-
-    data: str | None
-    reference: str | None
-    label: str
-    score: str
-
-
-@dataclass(frozen=True, slots=True)
-class SampledJob:
-    """What the sampler knows of an EvaluationJob. `is_sampling`: SCHEDULED or RUNNING.
-
-    `created` and `interval_days` give the grid of its intervals. `table_uri` is opened as it is;
-    `payload_uri` is the folder for large payloads.
-    """
-
-    namespace: str
-    name: str
-    uid: str
-    model: str
-    version: str
-    selector: Mapping[str, str]
-    fraction: float
-    cap: int
-    created: datetime
-    interval_days: int
-    keys: ImportKeys
-    table_uri: str
-    payload_uri: str
-    is_sampling: bool
-
-
 class Half(NamedTuple):
     """One half of a prediction as the engine takes it in, for one job or several.
 
@@ -181,3 +147,11 @@ class Half(NamedTuple):
         return (
             f"{len(self.instances)} instances and {len(self.predictions)} predictions; send as many"
         )
+
+
+class Place(NamedTuple):
+    """Where a record's bytes lie."""
+
+    segment: int
+    offset: int
+    length: int

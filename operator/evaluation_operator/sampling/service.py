@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.kube import ApiError, Kube
 from evaluation_operator.sampling.clock import Clock, utc_now
 from evaluation_operator.sampling.engine import Sampler
@@ -19,7 +20,6 @@ from evaluation_operator.sampling.intake.jobs import JobTable
 from evaluation_operator.sampling.intake.receiving import Intake
 from evaluation_operator.sampling.lease import Earlier, LeaseKeeper
 from evaluation_operator.sampling.limits import Budget
-from evaluation_operator.sampling.records import SampledJob
 from evaluation_operator.sampling.sample.options import Mode, SamplerOptions
 from evaluation_operator.sampling.settings import Settings
 from evaluation_operator.sampling.telemetry import PREFIX, Gauges, Telemetry
@@ -27,9 +27,9 @@ from evaluation_operator.serving.files import share_files
 from evaluation_operator.serving.health import ConnectionMetrics, health_pages
 from evaluation_operator.serving.server import ANSWER_SECONDS, Server, listen
 from evaluation_operator.storage.credentials import read_secrets
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.storage.storage import open_storage
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import TableOptions
 
 logger = logging.getLogger(__name__)
 

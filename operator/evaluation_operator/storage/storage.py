@@ -22,8 +22,8 @@ import pyarrow.fs as pafs
 from evaluation_operator.api.table_address import BUCKET, IP_LIKE_BUCKET, shown_address
 from evaluation_operator.storage.errors import TableInvalid, TableUnavailable
 from evaluation_operator.storage.hosts import resolve
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.storage.plain_files import NotPlainError, PlainFiles, create_plain
-from evaluation_operator.tables.protocol import TableOptions
 
 _S3_CONNECT_SECONDS = 10
 _S3_REQUEST_SECONDS = 60

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from evaluation_operator.api.table_schemes import DATABASES, LATER, OPENED
 from evaluation_operator.storage.errors import BackendUnavailable, TableInvalid
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.tables.files.table import FileTable
 from evaluation_operator.tables.postgres.table import PostgresTable
-from evaluation_operator.tables.protocol import Table, TableOptions
+from evaluation_operator.tables.protocol import Table
 
 
 def open_table(uri: str, *, options: TableOptions | None = None) -> Table:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
-
-from evaluation_operator.storage.credentials import NO_CREDENTIALS, Credentials
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -66,21 +63,6 @@ class TableState:
     is_created: bool
     has_labels: bool
     keeps_versions: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class TableOptions:
-    """Bounds on what a table takes in this process, and what its URI does not say.
-
-    `temp_directory` is where sorting spills to, for as long as a call lasts; None is the system's.
-    `credentials` are asked who may enter the store that the URI names; by default nobody is known.
-    """
-
-    memory_limit_bytes: int = 512 * 2**20
-    threads: int = 2
-    temp_directory: Path | None = None
-    batch_rows: int = 2048
-    credentials: Credentials = NO_CREDENTIALS
 
 
 class Table(Protocol):

@@ -14,7 +14,7 @@ from evaluation_operator.controller.clock import SystemClock
 from evaluation_operator.controller.complaints import Complaints
 from evaluation_operator.controller.keys import Key, job_key
 from evaluation_operator.controller.store import Store
-from evaluation_operator.domain.facts.dataset import JobFacts
+from evaluation_operator.domain.facts.job import JobFacts
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.kube import Transient
 from tests.builders import Manifest

@@ -11,7 +11,7 @@ from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.controller.keys import Key, job_key, version_key
 from evaluation_operator.controller.store import Store
 from evaluation_operator.controller.stored import trimmed_metadata
-from evaluation_operator.domain.manifests.dataset import build_table_check
+from evaluation_operator.domain.manifests.table_check import build_table_check
 from evaluation_operator.domain.naming import FINALIZER
 from evaluation_operator.domain.policy import Policy
 from tests.builders import (

@@ -20,11 +20,12 @@ from evaluation_operator.api.crd import KINDS, build_schema
 from evaluation_operator.cli.main import app
 from evaluation_operator.domain.conditions import Told, condition
 from evaluation_operator.domain.explanations import CODES, EXPLANATIONS, OF_TROUBLES, PLACEHOLDERS
+from evaluation_operator.domain.facts.logger import LoggerRefusal
+from evaluation_operator.domain.facts.obstacle import Obstacle
 from evaluation_operator.domain.facts.troubles import Trouble
-from evaluation_operator.domain.jobs.logger import LoggerRefusal
 from evaluation_operator.domain.jobs.quality import Quality
 from evaluation_operator.domain.jobs.readiness import Readiness
-from evaluation_operator.domain.plan import EventRecord, Obstacle
+from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.runs.phase import Progress
 from evaluation_operator.labeling.progress import Told as ToldOfLabeling

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from evaluation_operator.domain.flushing import RESTAMP_AFTER, Replica
+from evaluation_operator.domain.facts.replica import Replica
+from evaluation_operator.domain.flushing import RESTAMP_AFTER
 
 
 class Doing(StrEnum):

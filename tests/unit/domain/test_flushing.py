@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from evaluation_operator.domain.facts.replica import Replica
 from evaluation_operator.domain.flushing import (
     CLOCKS_APART,
     LOST_AFTER,
     RESTAMP_AFTER,
-    Replica,
     judge_flushing,
 )
 from evaluation_operator.domain.jobs.slots import due_slot

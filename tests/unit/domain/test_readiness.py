@@ -10,7 +10,8 @@ import pytest
 
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.domain.plan import CreateTableCheck, DeleteJob, Obstacle
+from evaluation_operator.domain.facts.obstacle import Obstacle
+from evaluation_operator.domain.plan import CreateTableCheck, DeleteJob
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.tables import is_found_good
 from tests.builders import ABSENT, make_detection_job, merged

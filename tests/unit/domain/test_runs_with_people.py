@@ -9,9 +9,10 @@ import pytest
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.domain.facts.dataset import DatasetFacts
+from evaluation_operator.domain.facts.obstacle import Obstacle
 from evaluation_operator.domain.facts.steps import Step, step_of
 from evaluation_operator.domain.naming import evaluate_job_name, run_name
-from evaluation_operator.domain.plan import CreateRunJob, Obstacle
+from evaluation_operator.domain.plan import CreateRunJob
 from evaluation_operator.domain.reasons import Reason
 from tests.builders import Manifest
 from tests.unit.domain.world import DAY, FIRST_RUN, JobWorld, VersionWorld

@@ -10,8 +10,9 @@ import pytest
 
 from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
 from evaluation_operator.domain.cover import Window
+from evaluation_operator.domain.facts.obstacle import Obstacle
 from evaluation_operator.domain.naming import FINALIZER, run_name
-from evaluation_operator.domain.plan import CreateRun, CreateRunJob, DeleteDataset, Obstacle
+from evaluation_operator.domain.plan import CreateRun, CreateRunJob, DeleteDataset
 from evaluation_operator.domain.reasons import Reason
 from tests.builders import ABSENT
 from tests.unit.domain.world import CREATED, DAY, FIRST_RUN, JobWorld, is_quiet

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from evaluation_operator.api.base import format_time
-from evaluation_operator.domain.facts.dataset import JobFacts
+from evaluation_operator.domain.facts.job import JobFacts
 from evaluation_operator.domain.facts.pod import PodFacts
 from evaluation_operator.domain.facts.standing import (
     Phase,

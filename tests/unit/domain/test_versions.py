@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from evaluation_operator.api.base import format_time
+from evaluation_operator.domain.facts.obstacle import Obstacle
 from evaluation_operator.domain.naming import LABEL_QUEUE
-from evaluation_operator.domain.plan import Obstacle
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Sibling

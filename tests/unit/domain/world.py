@@ -18,10 +18,14 @@ from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.api.instruction import InstructionSpec
 from evaluation_operator.domain.cover import Window
-from evaluation_operator.domain.facts.dataset import DatasetFacts, JobFacts, parse_time
+from evaluation_operator.domain.facts.claim import Claim
+from evaluation_operator.domain.facts.dataset import DatasetFacts
+from evaluation_operator.domain.facts.job import JobFacts
+from evaluation_operator.domain.facts.obstacle import Obstacle
 from evaluation_operator.domain.facts.pod import PodFacts
+from evaluation_operator.domain.facts.reading import parse_time
+from evaluation_operator.domain.facts.replica import Replica
 from evaluation_operator.domain.facts.steps import current_job
-from evaluation_operator.domain.flushing import Replica
 from evaluation_operator.domain.jobs.decide import decide_job
 from evaluation_operator.domain.jobs.revisions import build_revision
 from evaluation_operator.domain.naming import (
@@ -32,7 +36,6 @@ from evaluation_operator.domain.naming import (
 from evaluation_operator.domain.plan import (
     Action,
     AddFinalizer,
-    Claim,
     CreateRevision,
     CreateRun,
     CreateRunJob,
@@ -40,7 +43,6 @@ from evaluation_operator.domain.plan import (
     DeleteDataset,
     DeleteJob,
     EventRecord,
-    Obstacle,
     OwnVersion,
     Plan,
     RemoveFinalizer,

@@ -26,8 +26,9 @@ from evaluation_operator.results.labels import (
     LabelSummary,
     write_labels,
 )
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import RowQuery, Table, TableOptions
+from evaluation_operator.tables.protocol import RowQuery, Table
 from evaluation_operator.tables.schema import LABEL_SCHEMA, ROW_SCHEMA
 from tests.builders import make_dataset, merged
 

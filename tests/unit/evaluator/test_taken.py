@@ -23,7 +23,8 @@ from evaluation_operator.results import layout
 from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.results.rows import RowQueryRecord
 from evaluation_operator.results.taken import hashed
-from evaluation_operator.tables.protocol import TableOptions, Window
+from evaluation_operator.storage.options import TableOptions
+from evaluation_operator.tables.protocol import Window
 from tests.builders import make_dataset
 
 FIRST = datetime(2026, 3, 2, 10, tzinfo=UTC)

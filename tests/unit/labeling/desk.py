@@ -24,7 +24,7 @@ from evaluation_operator.labeling.backend import (
 from evaluation_operator.labeling.progress import Told
 from evaluation_operator.labeling.work import TaskSet
 from evaluation_operator.results.folder import Folder, run_folder
-from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.tasks.answers import Answer, BadAnswer, ItemAnswers
 from tests.builders import make_dataset, stored
 

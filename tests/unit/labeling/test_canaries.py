@@ -32,7 +32,7 @@ from evaluation_operator.labeling.progress import Told, shown_to_all, status_wit
 from evaluation_operator.labeling.settings import Smtp, read_backends
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.sampling.intake.auth import Tokens
-from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.storage.options import TableOptions
 from tests.canary import Canaries
 from tests.unit.labeling.desk import CUT_TIME, Bench
 from tests.unit.labeling.test_manual import make_spec

@@ -23,7 +23,7 @@ from evaluation_operator.labeling.backend import (
 )
 from evaluation_operator.labeling.backends.manual import Manual
 from evaluation_operator.results.folder import Folder
-from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.tasks.answers import Box, Sentiment
 
 TASKS = [Task("a", 0.1, '{"image": "a.png"}'), Task("b", 0.2, '{"image": "b.png"}')]

@@ -12,7 +12,7 @@ from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.layout import Manifest
 from evaluation_operator.results.run import Run, write_run
-from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.storage.options import TableOptions
 from tests.builders import make_evaluation
 from tests.unit.results.disk import Disk, Tree, write_tree
 from tests.unit.results.run_site import boxed, classified

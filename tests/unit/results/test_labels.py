@@ -29,7 +29,7 @@ from evaluation_operator.results.tasks import (
     read_asked,
     read_tasks,
 )
-from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.storage.options import TableOptions
 from tests.unit.evaluator.labeled_site import answered
 
 SUMMARY = LabelSummary(

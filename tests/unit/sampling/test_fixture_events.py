@@ -10,17 +10,11 @@ from typing import Final
 
 import pytest
 
+from evaluation_operator.domain.sampled_job import ImportKeys, SampledJob
 from evaluation_operator.sampling.intake.cloudevents import parse_events
 from evaluation_operator.sampling.intake.matching import Matcher
 from evaluation_operator.sampling.intake.protocols import read_request, read_response
-from evaluation_operator.sampling.records import (
-    Event,
-    ImportKeys,
-    Json,
-    NoPrediction,
-    SampledJob,
-    Side,
-)
+from evaluation_operator.sampling.records import Event, Json, NoPrediction, Side
 
 FILE: Final = Path(__file__).parents[2] / "fixtures" / "kserve-agent-events.json"
 JOB: Final = SampledJob(

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from evaluation_operator.domain.sampled_job import SampledJob, read_job
 from evaluation_operator.kube import Gone, Seen, Synced
-from evaluation_operator.sampling.intake.jobs import JobTable, read_job
-from evaluation_operator.sampling.records import SampledJob
+from evaluation_operator.sampling.intake.jobs import JobTable
 from tests.builders import ABSENT, MOUNT, Manifest, found_good, make_evaluation_job, merged, stored
 
 

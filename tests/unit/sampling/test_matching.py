@@ -10,15 +10,9 @@ from typing import Final
 
 import pytest
 
+from evaluation_operator.domain.sampled_job import ImportKeys, SampledJob
 from evaluation_operator.sampling.intake.matching import Matcher
-from evaluation_operator.sampling.records import (
-    Event,
-    ImportKeys,
-    Payload,
-    Reason,
-    SampledJob,
-    Side,
-)
+from evaluation_operator.sampling.records import Event, Payload, Reason, Side
 
 VERSION: Final = "evaluations.dev/model-version"
 V1: Final = Payload((1,))

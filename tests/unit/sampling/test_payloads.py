@@ -17,8 +17,8 @@ from evaluation_operator.sampling.sample.payloads import (
     take_payloads,
 )
 from evaluation_operator.sampling.store.writing import write_payload
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.storage.storage import Storage, open_storage
-from evaluation_operator.tables.protocol import TableOptions
 from tests.unit.sampling.virtual import ids_of, make_job, rows_of, running, text_of, whole
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)

@@ -8,7 +8,8 @@ from typing import Final
 
 import pytest
 
-from evaluation_operator.sampling.records import ImportKeys, Json
+from evaluation_operator.domain.sampled_job import ImportKeys
+from evaluation_operator.sampling.records import Json
 from evaluation_operator.sampling.sample.shaping import (
     data_bytes,
     prediction_bytes,

@@ -8,18 +8,11 @@ from typing import Final
 
 import pytest
 
+from evaluation_operator.domain.sampled_job import ImportKeys
 from evaluation_operator.sampling.intake.halves import half_of, sift_all
 from evaluation_operator.sampling.intake.protocols import read_request
 from evaluation_operator.sampling.limits import ASIDE
-from evaluation_operator.sampling.records import (
-    Event,
-    Half,
-    ImportKeys,
-    Json,
-    Reason,
-    Side,
-    TooMuch,
-)
+from evaluation_operator.sampling.records import Event, Half, Json, Reason, Side, TooMuch
 from evaluation_operator.sampling.sample.options import PAYLOAD_SIZES
 from evaluation_operator.sampling.sample.sifting import Draw, Texts, sift
 from evaluation_operator.tables.sample import item_priority

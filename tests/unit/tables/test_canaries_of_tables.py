@@ -11,8 +11,8 @@ import pytest
 from evaluation_operator.evaluator.main import execute
 from evaluation_operator.storage.credentials import read_secrets
 from evaluation_operator.storage.errors import TableError
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import TableOptions
 from tests.canary import Canaries
 from tests.servers.impostor import bucket_impostor, postgres_impostor
 from tests.stores import write_secret

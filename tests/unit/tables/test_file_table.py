@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from evaluation_operator.storage.errors import TableInvalid, TableUnavailable
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.tables.files.table import FileTable
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import Table, TableOptions
+from evaluation_operator.tables.protocol import Table
 from tests.unit.tables.contract import SIDES, Fill, TableContract
 from tests.unit.tables.making import (
     Row,

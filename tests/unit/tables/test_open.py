@@ -9,9 +9,9 @@ import pytest
 from evaluation_operator.api.table_address import shown_address
 from evaluation_operator.storage.credentials import PostgresLogin, SecretCredentials
 from evaluation_operator.storage.errors import BackendUnavailable, TableError, TableInvalid
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.storage.postgres_address import TableName, parse_postgres_uri
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import TableOptions
 
 BAD_URIS = {
     "": 'scheme "" is unknown; give one of file://, s3://, postgresql://',

@@ -17,13 +17,14 @@ import pytest
 from evaluation_operator.results.errors import Unavailable
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.storage.errors import TableError, TableInvalid, TableUnavailable
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.storage.plain_files import NotPlainError
 from evaluation_operator.storage.storage import LocalStorage, list_parquet, local_files
 from evaluation_operator.tables.files import parquet
 from evaluation_operator.tables.files import table as file_table
 from evaluation_operator.tables.files.parquet import Footer, read_footers
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import Table, TableOptions
+from evaluation_operator.tables.protocol import Table
 from tests.unit.tables.making import (
     foreign_table,
     half_batch,

@@ -11,9 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.tables.files.wide import Part, open_spool, sliced
 from evaluation_operator.tables.open import open_table
-from evaluation_operator.tables.protocol import RowQuery, Table, TableOptions
+from evaluation_operator.tables.protocol import RowQuery, Table
 from evaluation_operator.tables.schema import row_ids
 from tests.unit.tables.contract import SIDES
 from tests.unit.tables.making import (

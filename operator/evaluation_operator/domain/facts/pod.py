@@ -21,7 +21,8 @@ from evaluation_operator.api.kubernetes import (
     Terminated,
 )
 from evaluation_operator.api.verdict import read_verdict
-from evaluation_operator.domain.facts.dataset import Failure, controller_uid, parse_time
+from evaluation_operator.domain.facts.dataset import Failure
+from evaluation_operator.domain.facts.reading import controller_uid, parse_time
 from evaluation_operator.domain.naming import LABEL_DATASET, RUN_CONTAINER
 
 STOPPED_EXIT_CODE = 143

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from evaluation_operator.domain.facts.dataset import JobFacts
+from evaluation_operator.domain.facts.job import JobFacts
 from evaluation_operator.domain.facts.pod import PodFacts
 from evaluation_operator.domain.facts.troubles import (
     OF_WARNINGS,

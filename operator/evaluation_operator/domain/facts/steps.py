@@ -13,7 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from evaluation_operator.domain import naming
-from evaluation_operator.domain.facts.dataset import DatasetFacts, JobFacts
+from evaluation_operator.domain.facts.dataset import DatasetFacts
+from evaluation_operator.domain.facts.job import JobFacts
 
 
 class Step(StrEnum):

@@ -15,8 +15,10 @@ from typing import cast
 from evaluation_operator.api.codes import Code
 from evaluation_operator.api.kubernetes import Body, StoredEvent
 from evaluation_operator.domain.conditions import clip
-from evaluation_operator.domain.facts.dataset import Failure, JobFacts, parse_time
+from evaluation_operator.domain.facts.dataset import Failure
+from evaluation_operator.domain.facts.job import JobFacts
 from evaluation_operator.domain.facts.pod import PodFacts, Word
+from evaluation_operator.domain.facts.reading import parse_time
 from evaluation_operator.domain.naming import LABEL_MANAGED_BY, MANAGED_BY
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason

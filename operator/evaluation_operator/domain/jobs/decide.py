@@ -22,6 +22,7 @@ from evaluation_operator.domain.jobs.draft import JobDraft
 from evaluation_operator.domain.jobs.due_runs import MAX_ACTIVE_RUNS, follow_schedule
 from evaluation_operator.domain.jobs.future import believed_runs, believed_status
 from evaluation_operator.domain.jobs.logger import follow_logger, release_logger
+from evaluation_operator.domain.jobs.pruning import prune
 from evaluation_operator.domain.jobs.readiness import Readiness, judge
 from evaluation_operator.domain.jobs.recording import (
     deleted_under,
@@ -31,9 +32,10 @@ from evaluation_operator.domain.jobs.recording import (
     windows_of,
 )
 from evaluation_operator.domain.jobs.revisions import MAX_ACTIVE_REVISIONS, due_revisions
-from evaluation_operator.domain.jobs.run_history import families, prune
+from evaluation_operator.domain.jobs.run_history import families
 from evaluation_operator.domain.jobs.status import report
-from evaluation_operator.domain.manifests.dataset import build_run_job, run_metadata
+from evaluation_operator.domain.manifests.metadata import run_metadata
+from evaluation_operator.domain.manifests.run_job import build_run_job
 from evaluation_operator.domain.plan import (
     AddFinalizer,
     CreateRunJob,

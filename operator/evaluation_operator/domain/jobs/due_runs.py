@@ -20,7 +20,8 @@ from evaluation_operator.domain.jobs.draft import JobDraft
 from evaluation_operator.domain.jobs.readiness import Readiness
 from evaluation_operator.domain.jobs.recording import retry_windows, windows_of
 from evaluation_operator.domain.jobs.slots import due_slot, promised_time
-from evaluation_operator.domain.manifests.dataset import build_dataset, build_run_job, first_job
+from evaluation_operator.domain.manifests.dataset import build_dataset
+from evaluation_operator.domain.manifests.run_job import build_run_job, first_job
 from evaluation_operator.domain.plan import CreateRun, EventRecord
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason

@@ -26,7 +26,7 @@ from evaluation_operator.api.evaluation_job_status import (
 from evaluation_operator.domain import naming
 from evaluation_operator.domain.cover import Window, after_failure, merge, subtract
 from evaluation_operator.domain.facts.dataset import DatasetFacts
-from evaluation_operator.domain.flushing import CLOCKS_APART
+from evaluation_operator.domain.flushing import is_ahead
 from evaluation_operator.domain.jobs.recording import (
     latest_of,
     retry_windows,
@@ -40,11 +40,6 @@ from evaluation_operator.domain.schedule import ScheduleError, next_run_time, pa
 from evaluation_operator.domain.snapshot import Run
 
 JUMP = timedelta(days=2)
-
-
-def is_ahead(time: datetime, now: datetime) -> bool:
-    """By more than clocks may differ."""
-    return time > now + CLOCKS_APART
 
 
 def horizon(job: EvaluationJob, now: datetime) -> datetime:

@@ -11,6 +11,7 @@ from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_
 from evaluation_operator.api.table_address import shown_address
 from evaluation_operator.api.table_schemes import OPENED
 from evaluation_operator.domain.allowances import claim_breach, job_breaches
+from evaluation_operator.domain.facts.claim import Claim
 from evaluation_operator.domain.facts.standing import (
     Phase,
     has_come_to_its_end,
@@ -20,15 +21,10 @@ from evaluation_operator.domain.facts.standing import (
 )
 from evaluation_operator.domain.facts.troubles import is_same, of_end
 from evaluation_operator.domain.faults import Fault, listed
-from evaluation_operator.domain.manifests.dataset import build_table_check, lease_for_model_version
+from evaluation_operator.domain.manifests.lease import lease_for_model_version
+from evaluation_operator.domain.manifests.table_check import build_table_check
 from evaluation_operator.domain.naming import LABELER_LEASE
-from evaluation_operator.domain.plan import (
-    Action,
-    Claim,
-    CreateTableCheck,
-    DeleteJob,
-    TakeClaim,
-)
+from evaluation_operator.domain.plan import Action, CreateTableCheck, DeleteJob, TakeClaim
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import JobSnapshot, TableCheck

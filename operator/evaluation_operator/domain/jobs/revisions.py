@@ -15,7 +15,7 @@ from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.domain import naming
 from evaluation_operator.domain.facts.dataset import DatasetFacts, RevisionFacts
 from evaluation_operator.domain.jobs.run_history import Family, number_of
-from evaluation_operator.domain.manifests.dataset import run_labels
+from evaluation_operator.domain.manifests.metadata import run_labels
 from evaluation_operator.domain.plan import CreateRevision
 
 MAX_ACTIVE_REVISIONS = 5

@@ -8,9 +8,6 @@ from datetime import datetime
 
 from evaluation_operator.api.dataset import RunResult
 from evaluation_operator.domain.facts.dataset import DatasetFacts
-from evaluation_operator.domain.jobs.draft import JobDraft
-from evaluation_operator.domain.plan import CreateRevision, DeleteDataset
-from evaluation_operator.domain.snapshot import JobSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +56,3 @@ def families(datasets: Iterable[DatasetFacts]) -> list[Family]:
 def number_of(dataset: DatasetFacts) -> int:
     """0 for a run, then counting up."""
     return dataset.revision.number if dataset.revision is not None else 0
-
-
-def prune(draft: JobDraft, snapshot: JobSnapshot) -> None:
-    """Keep the newest finished runs; what they found stays at resultsUri."""
-    active = {run.name for run in draft.status.active}
-    active |= {item.root.name for item in draft.actions if isinstance(item, CreateRevision)}
-    finished = [
-        family
-        for family in families(run.dataset for run in snapshot.runs if not run.dataset.deleting)
-        if not any(item.name in active for item in family.members)
-    ]
-    surplus = len(finished) - snapshot.job.spec.history_limit
-    for family in finished[: max(surplus, 0)]:
-        draft.final_actions.extend(DeleteDataset(dataset) for dataset in family.members)

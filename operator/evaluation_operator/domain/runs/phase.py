@@ -9,7 +9,9 @@ from datetime import datetime
 from evaluation_operator.api.codes import Code
 from evaluation_operator.api.dataset import RunResult
 from evaluation_operator.domain.conditions import clip
-from evaluation_operator.domain.facts.dataset import DatasetFacts, Failure, JobFacts, Outcome
+from evaluation_operator.domain.facts.dataset import DatasetFacts, Failure, Outcome
+from evaluation_operator.domain.facts.job import JobFacts
+from evaluation_operator.domain.facts.obstacle import Obstacle
 from evaluation_operator.domain.facts.pod import PodFacts, Verdict
 from evaluation_operator.domain.facts.standing import (
     Phase,
@@ -23,7 +25,6 @@ from evaluation_operator.domain.facts.standing import (
 )
 from evaluation_operator.domain.facts.steps import Step, begun_at, step_of
 from evaluation_operator.domain.facts.troubles import Trouble, of_deletion, of_end, told_before
-from evaluation_operator.domain.plan import Obstacle
 from evaluation_operator.domain.policy import Policy
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Run

@@ -17,7 +17,7 @@ from evaluation_operator.api.evaluation_job_version import (
     EvaluationJobVersionStatus,
     VersionState,
 )
-from evaluation_operator.domain.jobs.future import is_ahead
+from evaluation_operator.domain.flushing import is_ahead
 from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import Run

@@ -22,13 +22,9 @@ from evaluation_operator.domain.facts.standing import Phase, later
 from evaluation_operator.domain.facts.steps import Step, begun_at, step_job
 from evaluation_operator.domain.facts.troubles import is_same
 from evaluation_operator.domain.faults import listed
-from evaluation_operator.domain.manifests.dataset import (
-    build_run_job,
-    build_version_dataset,
-    first_job,
-    owner_reference,
-    run_metadata,
-)
+from evaluation_operator.domain.manifests.dataset import build_version_dataset
+from evaluation_operator.domain.manifests.metadata import owner_reference, run_metadata
+from evaluation_operator.domain.manifests.run_job import build_run_job, first_job
 from evaluation_operator.domain.naming import FINALIZER_ORPHAN
 from evaluation_operator.domain.plan import (
     Action,

@@ -11,7 +11,7 @@ from evaluation_operator.labeling.backends.label_studio import LabelStudio
 from evaluation_operator.labeling.backends.manual import Manual
 from evaluation_operator.labeling.settings import BackendEntry, BackendType
 from evaluation_operator.results.folder import Folder
-from evaluation_operator.tables.protocol import TableOptions
+from evaluation_operator.storage.options import TableOptions
 
 CONFIG = "the ConfigMap labeling-backends (backends.yaml)"
 

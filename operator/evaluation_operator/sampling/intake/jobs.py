@@ -2,127 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
 
-from pydantic import ValidationError
-
-from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.api.evaluation_job_status import JobState
-from evaluation_operator.api.names import ResourceNameError, parse_model_version
-from evaluation_operator.api.table_address import shown_address
-from evaluation_operator.api.table_schemes import OPENED, RESULTS_OPENED
-from evaluation_operator.domain.conditions import message_of
-from evaluation_operator.domain.tables import TableSource, is_found_good, table_source
+from evaluation_operator.domain.sampled_job import KnownJob, SampledJob, read_job
 from evaluation_operator.kube import EVALUATION_JOBS, Gone, Kube, News, Seen, Synced, follow
-from evaluation_operator.sampling.records import ImportKeys, SampledJob
-
-PAYLOAD_FOLDER = "_payloads"
-_SAMPLING = (JobState.SCHEDULED, JobState.RUNNING)
-
-
-@dataclass(frozen=True, slots=True)
-class KnownJob:
-    """A job of the namespace. `job` is None where nothing can be sampled for it as it is.
-
-    `why_not`: in a sentence, why nothing is sampled now; empty when it is.
-    """
-
-    uid: str
-    name: str
-    job: SampledJob | None
-    why_not: str = ""
-
-
-class CannotSample(ValueError):
-    """Why nothing can be sampled for a job: names the field, the value and the cure."""
-
-
-def read_job(body: Mapping[str, Any]) -> KnownJob:
-    """What the sampler needs of an EvaluationJob as the API server gives it. Raises nothing."""
-    meta = body["metadata"]
-    try:
-        job = EvaluationJob.from_dict(body)
-        sampled = _sampled(job)
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        why = f"{place}: {fault['msg']}: write it as `kubectl explain evaluationjob` says"
-        return KnownJob(meta["uid"], meta["name"], None, why)
-    except (CannotSample, ResourceNameError) as error:
-        return KnownJob(meta["uid"], meta["name"], None, str(error))
-    return KnownJob(job.uid, job.name, sampled, "" if sampled.is_sampling else _why_not(job))
-
-
-def _sampled(job: EvaluationJob) -> SampledJob:
-    spec, days = job.spec, job.status.interval_days
-    config = spec.evaluation_job_config
-    version = parse_model_version(spec.model_version, namespace=job.namespace)
-    if days is None:
-        raise CannotSample(
-            "status.intervalDays: not set: the operator has not accepted the job yet; see its "
-            "condition Stalled, and whether the operator runs"
-        )
-    source, keys = table_source(job), config.bigquery_import_keys
-    return SampledJob(
-        namespace=job.namespace,
-        name=job.name,
-        uid=job.uid,
-        model=version.model,
-        version=version.version,
-        selector=dict(spec.model_selector),
-        fraction=config.example_sample_percentage,
-        cap=config.example_count,
-        created=job.created,
-        interval_days=days,
-        keys=ImportKeys(
-            data=keys.data_json_key,
-            reference=keys.reference_json_key,
-            label=keys.label_json_key,
-            score=keys.label_score_json_key,
-        ),
-        table_uri=_writable(source.uri, "inputUri", OPENED),
-        payload_uri=_payload_uri(source),
-        is_sampling=not _why_not(job),
-    )
-
-
-def _payload_uri(source: TableSource) -> str:
-    if source.scheme in RESULTS_OPENED:
-        return f"{source.uri.rstrip('/')}/{PAYLOAD_FOLDER}"
-    return f"{_writable(source.results_uri, 'spec.resultsUri', RESULTS_OPENED)}/{PAYLOAD_FOLDER}"
-
-
-def _writable(uri: str, name: str, schemes: tuple[str, ...]) -> str:
-    if uri.partition("://")[0] not in schemes:
-        known = ", ".join(f"{scheme}://" for scheme in schemes)
-        raise CannotSample(
-            f"{name}: {shown_address(uri)}: the sampler cannot write there; use one of {known}, "
-            "or let somebody else fill the table"
-        )
-    return uri
-
-
-def _why_not(job: EvaluationJob) -> str:
-    if job.metadata.deletion_timestamp is not None:
-        return "metadata.deletionTimestamp: the job is being deleted"
-    if job.spec.is_paused:
-        return "spec.paused: true: set it to false to go on"
-    state = job.status.state
-    if state not in _SAMPLING:
-        return (
-            f"status.state: {state or 'not set'}: nothing is sampled until it is SCHEDULED or "
-            "RUNNING; the job's conditions say what is missing"
-        )
-    if not is_found_good(job):
-        said = message_of(job.status.conditions, "Ready") or "the operator has not said yet"
-        return (
-            "status.sampledTableDigest: not that of the spec's table: nothing is sampled before a "
-            f"check has found it good; condition Ready says: {said}"
-        )
-    return ""
 
 
 @dataclass

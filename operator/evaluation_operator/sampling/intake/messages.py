@@ -40,6 +40,7 @@ MOST_ANSWER_BYTES: Final = 2**27
 PART: Final = 250
 """Members of a list that come in one part."""
 _PAGE: Final = 4096
+_OURS: Final = f"{__package__.partition('.')[0]}."
 
 
 class Kind(Enum):
@@ -71,7 +72,7 @@ _ANSWERS: Final[dict[tuple[str, str], type[Any]]] = {
 
 def _shared() -> list[Any]:
     """What answers are made with and other answers share: classes, and members of enumerations."""
-    classes = [it for it in _ANSWERS.values() if it.__module__.startswith(__package__)]
+    classes = [it for it in _ANSWERS.values() if it.__module__.startswith(_OURS)]
     for it in classes:
         copyreg._slotnames(it)  # type: ignore[attr-defined]  # or pickling notes them there, later
     return classes + [member for it in classes if issubclass(it, Enum) for member in it]

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
+from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.engine import Full, Stale
 from evaluation_operator.sampling.intake.aside import Aside
 from evaluation_operator.sampling.intake.cloudevents import NotAnEvent, is_document, parse_events
@@ -31,7 +32,6 @@ from evaluation_operator.sampling.records import (
     NoPrediction,
     Reason,
     Refused,
-    SampledJob,
     TooMuch,
     Unreadable,
 )

@@ -9,8 +9,8 @@ from weakref import WeakValueDictionary
 
 import orjson
 
+from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.domain.schedule.grid import next_run_time
-from evaluation_operator.sampling.records import SampledJob
 from evaluation_operator.sampling.sample.options import SamplerOptions
 from evaluation_operator.sampling.sample.record import encode_job, interval_start
 from evaluation_operator.sampling.sample.sifting import Draw

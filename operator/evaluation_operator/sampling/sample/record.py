@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import orjson
 
+from evaluation_operator.domain.sampled_job import ImportKeys, SampledJob
 from evaluation_operator.domain.schedule.grid import latest_run_time
-from evaluation_operator.sampling.records import ImportKeys, SampledJob
+from evaluation_operator.sampling.records import Place
 from evaluation_operator.sampling.sample.payloads import PayloadFile
 from evaluation_operator.sampling.sample.sifting import Item, Texts
 from evaluation_operator.sampling.sample.threshold import Threshold
-from evaluation_operator.sampling.store.wal import Place
 from evaluation_operator.tables.schema import to_microseconds
 
 OVERHEAD_BYTES = 1024

@@ -6,7 +6,8 @@ from typing import Final
 
 import orjson
 
-from evaluation_operator.sampling.records import ImportKeys, Json
+from evaluation_operator.domain.sampled_job import ImportKeys
+from evaluation_operator.sampling.records import Json
 
 _EXACT: Final = 2**53  # below it a float holds every whole number
 

@@ -11,15 +11,9 @@ from datetime import datetime
 from itertools import accumulate
 from typing import NamedTuple
 
+from evaluation_operator.domain.sampled_job import ImportKeys
 from evaluation_operator.sampling.limits import Bounds, check_items
-from evaluation_operator.sampling.records import (
-    Half,
-    ImportKeys,
-    Json,
-    Reason,
-    Refused,
-    TooMuch,
-)
+from evaluation_operator.sampling.records import Half, Json, Reason, Refused, TooMuch
 from evaluation_operator.sampling.sample.payloads import (
     PayloadFile,
     PayloadTooLarge,

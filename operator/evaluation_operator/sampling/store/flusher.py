@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from evaluation_operator.domain.flushing import RESTAMP_AFTER
+from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.counts import Counts
-from evaluation_operator.sampling.records import Reason, SampledJob
+from evaluation_operator.sampling.records import Reason
 from evaluation_operator.sampling.sample.options import SamplerOptions
 from evaluation_operator.sampling.sample.threshold import Threshold
 from evaluation_operator.sampling.store.table_queue import TableQueue

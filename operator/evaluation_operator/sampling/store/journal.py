@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evaluation_operator.sampling.pacing import Pace
+from evaluation_operator.sampling.records import Place
 from evaluation_operator.sampling.sample.record import Kept
-from evaluation_operator.sampling.store.wal import Place, WriteAhead, record_size
+from evaluation_operator.sampling.store.wal import WriteAhead, record_size
 
 logger = logging.getLogger(__name__)
 

@@ -14,19 +14,12 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+
+from evaluation_operator.sampling.records import Place
 
 _HEADER = struct.Struct("<II")
 _SUFFIX = ".wal"
 _SEED = 0x6576616C
-
-
-class Place(NamedTuple):
-    """Where a record's bytes lie."""
-
-    segment: int
-    offset: int
-    length: int
 
 
 def record_size(record: bytes) -> int:

@@ -19,6 +19,7 @@ import ibis
 import pyarrow as pa
 
 from evaluation_operator.storage.errors import TableInvalid, TableUnavailable
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.storage.storage import list_parquet, open_storage, storage_errors
 from evaluation_operator.tables.files.days import is_wanted
 from evaluation_operator.tables.files.engine_files import EngineFiles, engine_address
@@ -31,7 +32,7 @@ from evaluation_operator.tables.files.parquet import (
 )
 from evaluation_operator.tables.files.wide import Part, check_widths, open_spool, sliced
 from evaluation_operator.tables.label_scope import with_versions
-from evaluation_operator.tables.protocol import RowQuery, TableOptions, TableState, Window
+from evaluation_operator.tables.protocol import RowQuery, TableState, Window
 from evaluation_operator.tables.query import (
     IBIS_TYPES,
     Dialect,

@@ -19,6 +19,7 @@ from psycopg import errors as pg_errors
 from psycopg import sql
 
 from evaluation_operator.storage.errors import TableInvalid
+from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.storage.postgres_address import TableName, parse_postgres_uri
 from evaluation_operator.tables.label_scope import with_versions
 from evaluation_operator.tables.postgres.columns import (
@@ -34,7 +35,7 @@ from evaluation_operator.tables.postgres.columns import (
 )
 from evaluation_operator.tables.postgres.connection import connect
 from evaluation_operator.tables.postgres.versions import found_model_versions
-from evaluation_operator.tables.protocol import RowQuery, TableOptions, TableState, Window
+from evaluation_operator.tables.protocol import RowQuery, TableState, Window
 from evaluation_operator.tables.query import (
     IBIS_TYPES,
     Dialect,
