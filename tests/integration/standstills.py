@@ -17,8 +17,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from evaluation_operator.cli import ages, jobs, output
+from evaluation_operator.cli import ages, output, showing_jobs
 from evaluation_operator.domain.naming import run_name
+from evaluation_operator.views import reading
+from evaluation_operator.views.job import JobView
 from tests.builders import NAMESPACE
 from tests.cluster.settings import CHECKOUT
 from tests.conftest import Tell
@@ -241,20 +243,20 @@ def read_sections() -> dict[str, str]:
 
 
 def _tell_as(story: Story, patch: pytest.MonkeyPatch) -> None:
-    read = jobs.read_job
+    read = reading.read_job
 
-    async def read_job(*arguments: Any) -> jobs.JobView:
+    async def read_job(*arguments: Any) -> JobView:
         view = await read(*arguments)
-        return jobs.JobView(*map(story.retell, (view.job, [*view.versions], view.evaluation)))
+        return JobView(*map(story.retell, (view.job, [*view.versions], view.evaluation)))
 
     class Then(datetime):
         @classmethod
         def now(cls, _: Any = None) -> Then:
             return cls.fromtimestamp(story.now.timestamp(), UTC)
 
-    patch.setattr(jobs, "read_job", read_job)
+    patch.setattr(reading, "read_job", read_job)
     patch.setattr(output, "terminal_width", lambda: WIDTH)
-    for module in (jobs, ages):
+    for module in (showing_jobs, ages):
         patch.setattr(module, "datetime", Then)
 
 

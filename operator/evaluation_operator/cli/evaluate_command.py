@@ -50,7 +50,7 @@ def evaluate(
     """
     from evaluation_operator.cli.laptop_dataset import Wishes, build_laptop_dataset
     from evaluation_operator.cli.laptop_run import evaluate_here
-    from evaluation_operator.cli.summary import print_evaluation
+    from evaluation_operator.cli.showing_evaluations import print_evaluation
     from evaluation_operator.cli.tables import as_uri
 
     now = datetime.now(UTC)

@@ -27,15 +27,16 @@ def list_jobs(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List EvaluationJobs with their state, next run and last figure."""
-    from evaluation_operator.cli import jobs
     from evaluation_operator.cli.cluster import Target, in_cluster
+    from evaluation_operator.cli.showing_jobs import print_jobs
+    from evaluation_operator.views.reading import read_jobs
 
     target = Target(namespace, kubeconfig, context)
     found, where = in_cluster(
-        target, lambda kube, home: jobs.read_jobs(kube, None if all_namespaces else home)
+        target, lambda kube, home: read_jobs(kube, None if all_namespaces else home)
     )
     if output is Output.TABLE:
-        jobs.print_jobs(found, where)
+        print_jobs(found, where)
     else:
         write({"apiVersion": "v1", "kind": "List", "items": found}, output)
 
@@ -52,13 +53,14 @@ def describe(
 
     As JSON or YAML: the objects evaluationJob, evaluationJobVersions and latestEvaluation.
     """
-    from evaluation_operator.cli import jobs
     from evaluation_operator.cli.cluster import Target, in_cluster
+    from evaluation_operator.cli.showing_jobs import print_job
+    from evaluation_operator.views.reading import read_job
 
     target = Target(namespace, kubeconfig, context)
-    view = in_cluster(target, lambda kube, home: jobs.read_job(kube, home, job))
+    view = in_cluster(target, lambda kube, home: read_job(kube, home, job))
     if output is Output.TABLE:
-        jobs.print_job(view)
+        print_job(view)
     else:
         write(view.to_dict(), output)
 
@@ -104,11 +106,11 @@ def _set_paused(
     output: Output,
     message: str,
 ) -> None:
-    from evaluation_operator.cli import jobs
     from evaluation_operator.cli.cluster import Target, in_cluster
+    from evaluation_operator.cli.pausing import set_paused
 
     body = in_cluster(
-        Target(*target), lambda kube, home: jobs.set_paused(kube, home, job, paused=paused)
+        Target(*target), lambda kube, home: set_paused(kube, home, job, paused=paused)
     )
     if output is Output.TABLE:
         tell(f"evaluationjob.evaluations.dev/{job} {message}")

@@ -9,8 +9,8 @@ from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.names import ResourceNameError, parse_model_version
 from evaluation_operator.cli.cluster import Target, in_cluster
 from evaluation_operator.cli.errors import CliError
-from evaluation_operator.cli.jobs import read_job
 from evaluation_operator.tables.label_scope import shown_versions
+from evaluation_operator.views.reading import read_job
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,13 @@ def labeling(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show how far people are with a job's runs, where they label, and what is in their way."""
-    from evaluation_operator.cli import labeling_view
     from evaluation_operator.cli.cluster import Target, in_cluster
+    from evaluation_operator.cli.showing_labeling import print_labeling
+    from evaluation_operator.views.reading import read_labeling
 
     target = Target(namespace, kubeconfig, context)
-    view = in_cluster(target, lambda kube, home: labeling_view.read_labeling(kube, home, job))
+    view = in_cluster(target, lambda kube, home: read_labeling(kube, home, job))
     if output is Output.TABLE:
-        labeling_view.print_labeling(view)
+        print_labeling(view)
     else:
         write(view.to_dict(), output)

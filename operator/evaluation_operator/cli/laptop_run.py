@@ -14,10 +14,9 @@ from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.cli.errors import CliError
 from evaluation_operator.cli.settings import table_options
 from evaluation_operator.cli.tables import local_path
-from evaluation_operator.evaluator.main import table_problems
 from evaluation_operator.evaluator.run import RunResult, evaluate_dataset
 from evaluation_operator.evaluator.run_rows import RunOptions
-from evaluation_operator.results.errors import RunError
+from evaluation_operator.results.errors import RunError, table_problems
 from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.tables.open import open_table
 

@@ -45,7 +45,7 @@ def reevaluate(
     from evaluation_operator.api.evaluation import Evaluation
     from evaluation_operator.cli import revisions
     from evaluation_operator.cli.cluster import Target, in_cluster
-    from evaluation_operator.cli.summary import print_evaluation
+    from evaluation_operator.cli.showing_evaluations import print_evaluation
 
     seconds = parse_timeout(timeout)
     target = Target(namespace, kubeconfig, context)

@@ -103,7 +103,7 @@ def _show_created(standing: Standing, output: Output) -> None:
 def _show_ended(standing: Standing, output: Output) -> None:
     """Raises the CliError of a version that did not succeed."""
     from evaluation_operator.api.evaluation import Evaluation
-    from evaluation_operator.cli.summary import print_evaluation
+    from evaluation_operator.cli.showing_evaluations import print_evaluation
     from evaluation_operator.cli.versions import failure_of
 
     if failure := failure_of(standing.version):

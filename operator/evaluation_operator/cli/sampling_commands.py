@@ -38,13 +38,14 @@ def sampling(
 
     Counts are of each replica since it started, at most some ten seconds old.
     """
-    from evaluation_operator.cli import sampling_view
     from evaluation_operator.cli.cluster import Target, in_cluster
+    from evaluation_operator.cli.showing_sampling import print_sampling
+    from evaluation_operator.views.reading import read_sampling
 
     target = Target(namespace, kubeconfig, context)
-    view = in_cluster(target, lambda kube, home: sampling_view.read_sampling(kube, home, job))
+    view = in_cluster(target, lambda kube, home: read_sampling(kube, home, job))
     if output is Output.TABLE:
-        sampling_view.print_sampling(view)
+        print_sampling(view)
     else:
         write(view.to_dict(), output)
 

@@ -6,10 +6,11 @@ command line read it.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypedDict, cast
 
-from evaluation_operator.api.base import Condition, ConditionStatus
+from evaluation_operator.api.base import Condition, ConditionStatus, parse_duration
+from evaluation_operator.api.dataset import Dataset, DatasetLabeling
 from evaluation_operator.api.kubernetes import Body
 from evaluation_operator.domain.conditions import condition
 from evaluation_operator.domain.reasons import Reason
@@ -57,3 +58,16 @@ def with_labeled(
     else:
         conditions.append(entry)
     return {**status, "conditions": conditions}
+
+
+def deadline_of(dataset: Dataset) -> datetime | None:
+    """None: people have all the time that they need."""
+    text, cut = labeling_of(dataset).deadline, dataset.status.cut
+    if text is None or cut is None or cut.time is None:
+        return None
+    return cut.time + timedelta(seconds=parse_duration(text))
+
+
+def labeling_of(dataset: Dataset) -> DatasetLabeling:
+    assert dataset.spec.labeling is not None, "only such Datasets are worked on"
+    return dataset.spec.labeling

@@ -44,12 +44,11 @@ from evaluation_operator.results.ending import ending
 from evaluation_operator.results.errors import (
     InvalidRun,
     RunError,
-    TableInvalid,
     Unavailable,
+    table_problems,
     termination_message,
 )
 from evaluation_operator.results.folder import Folder, run_folder
-from evaluation_operator.storage import errors as table_errors
 from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import Table
@@ -233,21 +232,6 @@ def check(environment: Mapping[str, str]) -> None:
     logger.info(
         "table %s: %s", shown_address(settings.table_uri), "created" if state.is_created else "fits"
     )
-
-
-@contextlib.contextmanager
-def table_problems() -> Iterator[None]:
-    """Errors of tables, as runs speak of them."""
-    try:
-        yield
-    except (
-        table_errors.TableInvalid,
-        table_errors.AccessRefused,
-        table_errors.BackendUnavailable,
-    ) as error:
-        raise TableInvalid(str(error)) from error
-    except table_errors.TableError as error:
-        raise Unavailable(str(error)) from error
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from evaluation_operator.api.dataset import Dataset
-from evaluation_operator.domain.labeled import is_labeled
+from evaluation_operator.domain.labeled import is_labeled, labeling_of
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.kube import (
     DATASETS,
@@ -36,13 +36,7 @@ from evaluation_operator.labeling.backend import (
 from evaluation_operator.labeling.backends.open import BackendNotFound, Backends
 from evaluation_operator.labeling.closing import close_orphans
 from evaluation_operator.labeling.pauses import Backoff
-from evaluation_operator.labeling.progress import (
-    Told,
-    is_open,
-    labeling_of,
-    report,
-    shown_to_all,
-)
+from evaluation_operator.labeling.progress import Told, is_open, report, shown_to_all
 from evaluation_operator.labeling.settings import Settings
 from evaluation_operator.labeling.threads import Threads, in_thread
 from evaluation_operator.labeling.work import TaskSet

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeAlias
 
-from evaluation_operator.api.base import RpcStatus, parse_duration
+from evaluation_operator.api.base import RpcStatus
 from evaluation_operator.api.codes import Code
-from evaluation_operator.api.dataset import Dataset, DatasetLabeling, RunResult
+from evaluation_operator.api.dataset import RunResult
 from evaluation_operator.domain.conditions import MESSAGE_LIMIT, clip
 from evaluation_operator.domain.labeled import ENDS, is_labeled, labeled_of, with_labeled
 from evaluation_operator.domain.reasons import Reason
@@ -120,19 +120,6 @@ def _takes_late_labels(spec: Mapping[str, Any], status: Mapping[str, Any]) -> bo
         and outcome.get("result") != RunResult.FAILED
         and (status.get("completedCount") or 0) < (status.get("totalCount") or 0)
     )
-
-
-def deadline_of(dataset: Dataset) -> datetime | None:
-    """None: people have all the time that they need."""
-    text, cut = labeling_of(dataset).deadline, dataset.status.cut
-    if text is None or cut is None or cut.time is None:
-        return None
-    return cut.time + timedelta(seconds=parse_duration(text))
-
-
-def labeling_of(dataset: Dataset) -> DatasetLabeling:
-    assert dataset.spec.labeling is not None, "only such Datasets are worked on"
-    return dataset.spec.labeling
 
 
 async def report(

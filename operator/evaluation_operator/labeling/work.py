@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from evaluation_operator.api.base import format_time
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_options import BoundingBoxUnits
-from evaluation_operator.domain.labeled import ENDS
+from evaluation_operator.domain.labeled import ENDS, deadline_of, labeling_of
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.labeling import kept_answers as files
 from evaluation_operator.labeling.backend import (
@@ -27,7 +27,7 @@ from evaluation_operator.labeling.backend import (
 )
 from evaluation_operator.labeling.kept_answers import Kept
 from evaluation_operator.labeling.people.verdicts import Verdicts, judge
-from evaluation_operator.labeling.progress import Counts, Told, deadline_of, labeling_of
+from evaluation_operator.labeling.progress import Counts, Told
 from evaluation_operator.labeling.threads import in_thread
 from evaluation_operator.results import labels
 from evaluation_operator.results.folder import Folder

@@ -6,7 +6,8 @@ into the attempt that the operator records.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 from evaluation_operator.api.base import RpcStatus
 from evaluation_operator.api.codes import Code
@@ -15,6 +16,7 @@ from evaluation_operator.domain.conditions import clip
 from evaluation_operator.domain.facts.dataset import Failure
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.redaction import redact
+from evaluation_operator.storage import errors as table_errors
 
 _FAILURES_KEPT = 5
 
@@ -96,3 +98,18 @@ def termination_message(error: RunError) -> str:
         ],
     )
     return verdict.to_text()
+
+
+@contextlib.contextmanager
+def table_problems() -> Iterator[None]:
+    """Errors of tables, as runs speak of them."""
+    try:
+        yield
+    except (
+        table_errors.TableInvalid,
+        table_errors.AccessRefused,
+        table_errors.BackendUnavailable,
+    ) as error:
+        raise TableInvalid(str(error)) from error
+    except table_errors.TableError as error:
+        raise Unavailable(str(error)) from error

@@ -10,7 +10,8 @@ import pytest
 
 from evaluation_operator.api.base import format_time
 from evaluation_operator.cli import output
-from evaluation_operator.cli.jobs import JobView, print_job
+from evaluation_operator.cli.showing_jobs import print_job
+from evaluation_operator.views.job import JobView
 from tests.builders import Manifest, make_evaluation_job, make_version, stored
 
 RUN = "evj-ripeness-29541240"

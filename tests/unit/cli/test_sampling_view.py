@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.cli.sampling_view import ReplicaView, SamplingView, print_sampling
+from evaluation_operator.cli.showing_sampling import print_sampling
 from evaluation_operator.domain.facts.replica import Replica
 from evaluation_operator.domain.flushing import LOST_AFTER
+from evaluation_operator.views.sampling import ReplicaView, SamplingView
 from tests.builders import make_evaluation_job, stored
 
 DUE = datetime(2026, 3, 3, 10, tzinfo=UTC)

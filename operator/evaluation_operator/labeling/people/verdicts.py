@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_options import BoundingBoxUnits, ImportKeys
+from evaluation_operator.domain.labeled import labeling_of
 from evaluation_operator.labeling.kept_answers import Kept, format_answers
 from evaluation_operator.labeling.people.agreement import agreement
 from evaluation_operator.labeling.people.decision import Decision, decide, groundtruth_of
-from evaluation_operator.labeling.progress import FAILURES_KEPT, labeling_of
+from evaluation_operator.labeling.progress import FAILURES_KEPT
 from evaluation_operator.results.labels import LabelLine
 from evaluation_operator.results.tasks import AskedItem
 from evaluation_operator.tasks.answers import NOBODY, ItemAnswers

@@ -1,11 +1,9 @@
-"""EvaluationJobs as the cluster has them, read and shown."""
+"""EvaluationJobs as the cluster has them, shown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from evaluation_operator.api.base import Condition, RpcStatus
 from evaluation_operator.api.evaluation import Evaluation
@@ -15,77 +13,17 @@ from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
 from evaluation_operator.cli.ages import age_of, due, past, shown_time
 from evaluation_operator.cli.errors import one_line
 from evaluation_operator.cli.figures import count, number
-from evaluation_operator.cli.needs import Need, edit_time, needs_of
 from evaluation_operator.cli.output import (
-    PROGRAM,
     plural,
     print_fields,
     print_table,
     print_title,
     tell,
 )
-from evaluation_operator.cli.summary import print_evaluation
+from evaluation_operator.cli.showing_evaluations import print_evaluation
 from evaluation_operator.domain.explanations import EXPLANATIONS
-from evaluation_operator.kube import (
-    EVALUATION_JOB_VERSIONS,
-    EVALUATION_JOBS,
-    EVALUATIONS,
-    Kube,
-    NotFound,
-)
-
-Body = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class JobView:
-    """A job with what belongs to it; versions by their number."""
-
-    job: Body
-    versions: Sequence[Body]
-    evaluation: Body | None
-
-    def to_dict(self) -> dict[str, object]:
-        return {
-            "evaluationJob": self.job,
-            "evaluationJobVersions": list(self.versions),
-            "latestEvaluation": self.evaluation,
-        }
-
-
-async def read_jobs(kube: Kube, namespace: str | None) -> tuple[list[Body], str | None]:
-    """All jobs of a namespace, or of all of them, by namespace and name; and where it looked."""
-    found = [body async for body in kube.list(EVALUATION_JOBS, namespace)]
-    found.sort(key=lambda body: (body["metadata"]["namespace"], body["metadata"]["name"]))
-    return found, namespace
-
-
-async def read_job(kube: Kube, namespace: str, name: str) -> JobView:
-    """Raises NotFound when there is no such job."""
-    body = await kube.get(EVALUATION_JOBS, namespace, name)
-    versions = [
-        version
-        async for version in kube.list(EVALUATION_JOB_VERSIONS, namespace)
-        if version["spec"]["evaluationJob"] == name
-    ]
-    versions.sort(key=lambda version: version["metadata"]["creationTimestamp"])
-    latest = EvaluationJob.from_dict(body).status.latest_evaluation
-    evaluation = await _evaluation(kube, namespace, latest.name) if latest is not None else None
-    return JobView(body, versions, evaluation)
-
-
-async def _evaluation(kube: Kube, namespace: str, name: str) -> Body | None:
-    """None when it has been deleted: the job's status remembers it for longer."""
-    try:
-        return await kube.get(EVALUATIONS, namespace, name)
-    except NotFound:
-        return None
-
-
-async def set_paused(kube: Kube, namespace: str, name: str, *, paused: bool) -> Body:
-    """Touches spec.paused alone, always as the same field manager, so that its owner is plain."""
-    patch = {"spec": {"paused": paused}}
-    return await kube.patch(EVALUATION_JOBS, namespace, name, patch, field_manager=PROGRAM)
+from evaluation_operator.views.job import Body, JobView, state_of
+from evaluation_operator.views.needs import Need
 
 
 def print_jobs(bodies: Sequence[Body], namespace: str | None) -> None:
@@ -104,9 +42,8 @@ def print_jobs(bodies: Sequence[Body], namespace: str | None) -> None:
 
 
 def print_job(view: JobView) -> None:
-    job = EvaluationJob.from_dict(view.job)
-    versions = [EvaluationJobVersion.from_dict(body) for body in view.versions]
-    _print_needs(needs_of(job, versions, edit_time(view.job), datetime.now(UTC)))
+    job, versions = view.of_job, view.of_versions
+    _print_needs(view.needs(datetime.now(UTC)))
     print_fields(_fields(job))
     _print_conditions(job.status.conditions)
     _print_runs(job.status)
@@ -122,7 +59,7 @@ def _print_needs(needs: Sequence[Need]) -> None:
     if not needs:
         return
     first, *others = needs
-    print_fields([("Needs you", first.sentence), *(("And", it.sentence) for it in others)])
+    print_fields([("Needs you", _sentence(first)), *(("And", _sentence(it)) for it in others)])
     explained = [it.reason for it in needs if it.reason in EXPLANATIONS]
     print_title("What to type")
     for command in first.commands:
@@ -132,10 +69,12 @@ def _print_needs(needs: Sequence[Need]) -> None:
     tell("")
 
 
-def state_of(job: EvaluationJob) -> str:
-    """The state; a stalled job has none."""
-    stalled = any(it.type == "Stalled" and it.status == "True" for it in job.status.conditions)
-    return "Stalled" if stalled else str(job.status.state or "-")
+def _sentence(need: Need) -> str:
+    age = age_of(need.since) if need.since is not None else ""
+    about = need.about
+    if age:
+        about = f"{about} {age} ago" if need.has_happened else f"{about} for {age}".lstrip()
+    return f"{need.reason} ({about}): {need.message}"
 
 
 def _job_line(job: EvaluationJob) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,6 @@ from evaluation_operator.api.evaluation_job_version import (
     EvaluationJobVersion,
 )
 from evaluation_operator.api.names import ResourceNameError, parse_model_version
-from evaluation_operator.cli.ages import age_of
 from evaluation_operator.domain.conditions import is_true
 from evaluation_operator.domain.explanations import EXPLANATIONS
 from evaluation_operator.domain.explanations.explanation import OPERATOR_LOGS
@@ -48,16 +47,14 @@ _UNATTENDED = (
 @dataclass(frozen=True, slots=True)
 class Need:
     """`reason` is one of the enum, or what stands for it where nobody could give one; `about` says
-    of what, and for how long."""
+    of what. `since`: it has been so from then on, or happened then, as `has_happened` says."""
 
     reason: str
     about: str
     message: str
     commands: tuple[str, ...]
-
-    @property
-    def sentence(self) -> str:
-        return f"{self.reason} ({self.about}): {self.message}"
+    since: datetime | None = None
+    has_happened: bool = False
 
 
 def needs_of(
@@ -97,14 +94,14 @@ def _unattended(job: EvaluationJob, edited: datetime | None, now: datetime) -> I
     if deleted is not None:
         if now - deleted > PATIENCE:
             message = "it is to go, and the operator has not let it: see whether it runs"
-            yield Need(NO_NEWS, f"deleted {age_of(deleted)} ago", message, _UNATTENDED)
+            yield Need(NO_NEWS, "deleted", message, _UNATTENDED, deleted, has_happened=True)
     elif (status.observed_generation or 0) < job.metadata.generation and now - changed > PATIENCE:
         message = "the operator has not looked at the job since: see whether it runs"
-        yield Need(NO_NEWS, f"changed {age_of(changed)} ago", message, _UNATTENDED)
+        yield Need(NO_NEWS, "changed", message, _UNATTENDED, changed, has_happened=True)
     elif (due := status.next_run_time) is not None and _is_overdue(job, due, now):
         message = "the run has not been started: see whether the operator and the sampler run"
         commands = (*_UNATTENDED, f"kubectl evaluations sampling {job.name} -n {job.namespace}")
-        yield Need(NO_NEWS, f"due for {age_of(due)}", message, commands)
+        yield Need(NO_NEWS, "due", message, commands, due)
 
 
 def _is_overdue(job: EvaluationJob, due: datetime, now: datetime) -> bool:
@@ -122,7 +119,7 @@ def _of_condition(
         return
     if it.reason == Reason.STALE and job.spec.is_paused:
         return
-    yield _need(job, it.reason, f"for {age_of(it.last_transition_time)}", it.message)
+    yield _need(job, it.reason, "", it.message, since=it.last_transition_time)
 
 
 def _of_run(job: EvaluationJob, run: ActiveRun) -> Iterator[Need]:
@@ -137,10 +134,16 @@ def _of_version(job: EvaluationJob, version: EvaluationJobVersion) -> Iterator[N
     if ready is None or version.status.state in FINAL_VERSION_STATES or _passes(ready.reason):
         return
     _, message = _split(ready.message)
-    about = f"version {version.name}, for {age_of(ready.last_transition_time)}"
     run = version.status.dataset
     names = {"VERSION": version.name} | ({"RUN": run} if run else {})
-    yield _need(job, ready.reason, about, message, **names)
+    yield _need(
+        job,
+        ready.reason,
+        f"version {version.name}",
+        message,
+        since=ready.last_transition_time,
+        **names,
+    )
 
 
 def _of_last_attempt(job: EvaluationJob) -> Iterator[Need]:
@@ -156,8 +159,15 @@ def _of_last_attempt(job: EvaluationJob) -> Iterator[Need]:
         reason = Reason.RUN_MISSING if was_ended else Reason.RUN_FAILED
     if _passes(reason):
         return
-    about = f"run {last.dataset or ''} failed {age_of(last.attempt_time)} ago"
-    yield _need(job, reason, about, message, **({"RUN": last.dataset} if last.dataset else {}))
+    need = _need(
+        job,
+        reason,
+        f"run {last.dataset or ''} failed",
+        message,
+        since=last.attempt_time,
+        **({"RUN": last.dataset} if last.dataset else {}),
+    )
+    yield replace(need, has_happened=True)
 
 
 def _telling(attempt: Attempt) -> RpcStatus | None:
@@ -168,7 +178,15 @@ def _telling(attempt: Attempt) -> RpcStatus | None:
     return attempt.partial_failures[0] if attempt.partial_failures else None
 
 
-def _need(job: EvaluationJob, reason: str, about: str, message: str, **names: str) -> Need:
+def _need(
+    job: EvaluationJob,
+    reason: str,
+    about: str,
+    message: str,
+    *,
+    since: datetime | None = None,
+    **names: str,
+) -> Need:
     """With the commands of the reason, filled in as far as names are known."""
     known = {"NAMESPACE": job.namespace, "JOB": job.name} | _names_of_model(job) | names
     found = EXPLANATIONS[Reason(reason)].commands if reason in EXPLANATIONS else ()
@@ -177,7 +195,7 @@ def _need(job: EvaluationJob, reason: str, about: str, message: str, **names: st
         for command in found
         if not command.startswith("kubectl evaluations describe")
     )
-    return Need(reason or "Held up", about, message, commands)
+    return Need(reason or "Held up", about, message, commands, since)
 
 
 def _names_of_model(job: EvaluationJob) -> dict[str, str]:
