@@ -190,7 +190,7 @@ def test_a_version_that_waits_is_told_and_one_that_has_ended_is_not(
 
     lines = first_lines(described(capsys, {}, [waits, ended]))
 
-    assert lines[0] == f"Needs you:  OOMKilled (version {name}, for 3h): 1Gi"
+    assert lines[0] == f"Needs you:  OOMKilled (version {name} for 3h): 1Gi"
     assert f"  kubectl delete job evjv-{name} -n fruit" in lines
     assert "no such host" not in "\n".join(lines)
 
