@@ -18,7 +18,7 @@ CLUSTER := $(PYTHON) tests/cluster/cluster.py
 
 PROGRAMS := operator evaluator sampler labeler
 
-.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds docs bench bench-memory bench-neighbours bench-sampler bench-bombs bench-detection bench-takeover bench-history clean
+.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds docs bench bench-memory bench-neighbours bench-sampler bench-bombs bench-detection bench-takeover bench-history mutants clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -117,6 +117,9 @@ bench-neighbours: $(INSTALLED) ## Measure an honest job's turns beside hostile j
 
 bench-sampler: $(INSTALLED) ## Measure the sampler beside a server that does nothing
 	@$(BIN)/python -m tests.bench.sampler
+
+mutants: $(INSTALLED) ## Count the seeded mutants of four packages that tests and mypy notice (an hour)
+	@$(BIN)/python -m tests.bench.mutants
 
 bench-bombs: $(INSTALLED) ## Measure what the worst bodies do to the sampler
 	@$(BIN)/python -m tests.bench.bombs

@@ -1,9 +1,9 @@
 """Would the tests notice? Mutates a package by mutmut, 300 seeded mutants of it, and counts.
 
-python -m tests.bench.mutants [--package domain] [--mutants 300] [--seed 12] [--survivors]
+python -m tests.bench.mutants [--package domain] [--mutants 300] [--seed 12]
 
-A mutant is killed when a test fails, or mypy, or when it never ends. Those that live, and those that
-no test of the selection runs at all, are written to build/mutants/PACKAGE.txt as differences.
+A mutant is noticed when a test fails, or mypy, or when it never ends. Those that live, and those
+that no test of the selection runs at all, are written to build/mutants/PACKAGE.txt.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ PACKAGES: Final = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--package", choices=PACKAGES, action="append")
     parser.add_argument("--mutants", type=int, default=300)
     parser.add_argument("--seed", type=int, default=12)
@@ -67,7 +69,10 @@ def measure(name: str, most: int, seed: int) -> str:
     codes = {it: code for it, code in _exit_codes(folder).items() if it in set(drawn)}
     missed = sorted(it for it, code in codes.items() if code not in KILLED)
     _write_missed(folder, missed, codes)
-    how = Counter(KILLED.get(code or 0, "untested" if code == UNTESTED else "lived") for code in codes.values())
+    how = Counter(
+        KILLED.get(code or 0, "untested" if code == UNTESTED else "lived")
+        for code in codes.values()
+    )
     killed = len(drawn) - len(missed)
     told = ", ".join(f"{count} {what}" for what, count in sorted(how.items()))
     return f"{name}: {killed} of {len(drawn)} noticed ({killed / len(drawn):.1%}; {told})"
@@ -89,7 +94,14 @@ def _lay_out(folder: Path, package: Package) -> None:
     settings = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
     settings = settings.replace('pythonpath = ["operator", "."]', 'pythonpath = ["src", "."]')
     settings = settings.replace('mypy_path = "operator:."', 'mypy_path = "src:."')
-    mypy = ["mypy", "src/evaluation_operator", "--output", "json", "--disable-error-code", "unused-ignore"]
+    mypy = [
+        "mypy",
+        "src/evaluation_operator",
+        "--output",
+        "json",
+        "--disable-error-code",
+        "unused-ignore",
+    ]
     config = {
         "source_paths": ["src/"],
         "only_mutate": [f"src/evaluation_operator/{it}" for it in package.sources],
@@ -108,7 +120,12 @@ def _mutmut(folder: Path, *names: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [Path(sys.executable).parent / "mutmut", "run", *names]
     done = subprocess.run(
-        command, cwd=folder, env=environment | {"CI": "true"}, capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env=environment | {"CI": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode and names != (NOBODYS,):
         sys.exit(f"mutmut: {done.stdout[-3000:]}{done.stderr[-3000:]}")

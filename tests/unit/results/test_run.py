@@ -14,7 +14,7 @@ from evaluation_operator.results.errors import InvalidRun, NotWhole
 from evaluation_operator.results.items import ADDED_IN_2, ItemFilter
 from evaluation_operator.results.run import Run
 from evaluation_operator.tasks.items import Origin
-from tests.unit.evaluator.labeled_site import Site
+from tests.unit.evaluator.labeled_site import Site, row
 from tests.unit.results.run_site import LABEL_SET, boxed, classified
 
 
@@ -73,6 +73,10 @@ def test_curves_have_the_points_of_the_evaluation(run: Run) -> None:
     assert {point.label for point in run.curve("ripe")} == {"ripe"}
     assert run.curve(weighted=True)[0].true_positives > every[0].true_positives
     assert run.curve("rotten") == ()
+    for points in (every, best, run.curve("ripe"), run.curve(weighted=True)):
+        thresholds = [point.threshold for point in points]
+        assert thresholds == sorted(thresholds)
+    assert None not in {point.area_under_curve for point in run.curve("ripe", weighted=True)}
 
 
 def summary_curve(evaluation: Evaluation) -> Any:
@@ -92,6 +96,16 @@ def test_the_matrix_is_whole_and_counts_what_was_not_predicted(run: Run) -> None
     assert weighted.cells.tolist() == [[3, 0, 1], [2, 1, 0]]
 
 
+def test_there_is_no_weighted_matrix_where_every_item_stands_for_itself(tmp_path: Path) -> None:
+    site = Site(tmp_path, labeling=None)
+    site.fill(row("e1/0", "ripe"), row("e2/0", "unripe"))
+    site.evaluate()
+    run = Run(site.folder)
+    assert run.confusion() is not None
+    assert run.confusion(weighted=True) is None
+    assert run.curve(weighted=True) == ()
+
+
 def test_pages_give_every_item_once_and_in_order(run: Run) -> None:
     seen, after = [], None
     while True:
@@ -106,6 +120,7 @@ def test_pages_give_every_item_once_and_in_order(run: Run) -> None:
 def test_a_page_that_ends_with_the_last_item_has_no_next(run: Run) -> None:
     assert run.items(limit=8).after is None
     assert run.items(limit=7).after == 6
+    assert [line.item for line in run.items(limit=1, after=2).lines] == [3]
     with pytest.raises(ValueError, match="at least one item"):
         run.items(limit=0)
 
@@ -122,6 +137,11 @@ def test_a_page_that_ends_with_the_last_item_has_no_next(run: Run) -> None:
         ({"state": "unlabeled"}, ["e5/0"]),
         ({"state": "failed_prediction"}, ["e6/0"]),
         ({"state": "faulty"}, ["e7/0"]),
+        ({"label": "ripe", "state": "unlabeled"}, []),
+        ({"label": "ripe", "state": "evaluated"}, ["e1/0", "e1/1", "e3/0", "e4/0"]),
+        ({"label": "ripe", "cell": ("unripe", "ripe")}, ["e1/1"]),
+        ({"cell": ("ripe", "ripe"), "state": "faulty"}, []),
+        ({"cell": ("ripe", None), "state": "failed_prediction"}, []),
     ],
 )
 def test_items_are_found_by_what_became_of_them(
@@ -182,6 +202,7 @@ def test_boxes_and_overlaps_are_read(tmp_path: Path) -> None:
         [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
     )
     assert {point.cut for point in run.curve()} == {"every"}
+    assert [point.iou for point in run.overlaps(weighted=True)] == []
 
 
 def test_a_classification_has_no_boxes(run: Run) -> None:

@@ -1,0 +1,91 @@
+"""What is told of a cut beside it comes back as it was written, and as its readers spell it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from evaluation_operator.results.folder import Folder
+from evaluation_operator.results.parquet import about, column, write_lines
+from evaluation_operator.results.rows import Cut, RowQueryRecord
+from evaluation_operator.results.taken import (
+    TAKEN_SCHEMA,
+    Taken,
+    hashed,
+    read_hashes,
+    taken_of,
+    write_taken,
+)
+from evaluation_operator.storage.options import TableOptions
+from evaluation_operator.tables.protocol import RowQuery, Window
+
+TIME = datetime(2026, 3, 2, 9, tzinfo=UTC)
+LATER = datetime(2026, 3, 3, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_a_cut(tmp_path: Path, shares: bool) -> None:
+    cut = Cut(tmp_path, 7, 9, "abc", TIME, shares_labels=shares)
+    assert cut.to_json() == {
+        "rowCount": 7,
+        "itemCount": 9,
+        "digest": "abc",
+        "time": "2026-03-02T09:00:00Z",
+        "sharesLabels": shares,
+    }
+    assert Cut.from_json(cut.to_json(), tmp_path) == cut
+
+
+def test_a_cut_from_before_labels_were_shared(tmp_path: Path) -> None:
+    content = {"rowCount": 7, "itemCount": 9, "digest": "abc", "time": "2026-03-02T09:00:00Z"}
+    assert Cut.from_json(content, tmp_path).shares_labels is False
+
+
+def test_the_times_that_a_run_asked_for() -> None:
+    query = RowQuery("m", "v", (Window(TIME),), (Window(TIME, LATER),))
+    record = RowQueryRecord.of(query)
+    assert record.to_json() == {
+        "windows": [{"startTime": "2026-03-02T09:00:00Z"}],
+        "pausedSpans": [{"startTime": "2026-03-02T09:00:00Z", "endTime": "2026-03-03T09:00:00Z"}],
+    }
+    assert RowQueryRecord.from_json(record.to_json()) == record
+
+
+def test_a_column_says_what_it_means_and_whether_it_may_be_empty(tmp_path: Path) -> None:
+    schema = pa.schema(
+        [
+            column("n", pa.int32(), "How many.", is_nullable=False),
+            column("why", pa.string(), "Why, if it is known."),
+        ]
+    )
+    write_lines(tmp_path / "x.parquet", schema, [(1, None), (2, "b")])
+    stored = pq.read_schema(tmp_path / "x.parquet")
+    assert [about(field) for field in stored] == ["How many.", "Why, if it is known."]
+    assert [field.nullable for field in stored] == [False, True]
+    assert [field.type for field in stored] == [pa.int32(), pa.string()]
+    assert about(pa.field("x", pa.int32())) == ""
+    assert pq.read_table(tmp_path / "x.parquet").to_pylist() == [
+        {"n": 1, "why": None},
+        {"n": 2, "why": "b"},
+    ]
+
+
+def test_of_no_rows_none_is_taken(tmp_path: Path) -> None:
+    assert taken_of(["run-1"], []).hashes.tolist() == []
+
+
+def test_taken_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
+    batch = pa.record_batch({"id": ["b", "a", "b"]})
+    taken = taken_of(["run-1"], [batch, batch])
+    assert taken.runs == ("run-1",)
+    assert taken.hashes.tolist() == sorted(hashed(["a", "b"]).tolist())
+    write_taken(taken.with_others([Taken(("run-0",), hashed(["c"]))]), tmp_path / "taken.parquet")
+    found = read_hashes(Folder.open(tmp_path.as_uri(), TableOptions()))
+    assert found.dtype == np.uint64
+    assert found.tolist() == sorted(hashed(["a", "b", "c"]).tolist())
+    assert pq.read_schema(tmp_path / "taken.parquet") == TAKEN_SCHEMA
