@@ -118,7 +118,7 @@ def _lay_out(folder: Path, package: Package) -> None:
 def _mutmut(folder: Path, *names: str) -> None:
     # With CI, hypothesis draws the same examples each time.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [Path(sys.executable).parent / "mutmut", "run", *names]
+    command = [str(Path(sys.executable).parent / "mutmut"), "run", *names]
     done = subprocess.run(
         command,
         cwd=folder,
