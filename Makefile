@@ -10,6 +10,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+UV := VIRTUAL_ENV=$(VENV) $(BIN)/uv
 SCANNER := $(VENV)/scanner
 # Two processes: the cluster's tests mostly wait. In the order of directories theirs is the first, so
 # that they begin at once.
@@ -18,30 +19,30 @@ CLUSTER := $(PYTHON) tests/cluster/cluster.py
 
 PROGRAMS := operator evaluator sampler labeler
 
-.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down images sbom crds docs bench bench-memory bench-neighbours bench-sampler bench-bombs bench-detection bench-takeover bench-history mutants clean
+.PHONY: help install lock demo demo-labeling test test-unit verify cluster cluster-down prepared wheels images sbom crds docs bench bench-memory bench-neighbours bench-sampler bench-bombs bench-detection bench-takeover bench-history mutants clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 install: $(INSTALLED) ## Make the environment .venv with everything that development needs
 
-$(INSTALLED): requirements-dev.lock pyproject.toml
+$(INSTALLED): requirements-uv.lock requirements-dev.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "install Python 3.11 first, on Debian: apt-get install python3.11 python3.11-venv"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -qq -y python3.11-venv; } || \
 	  { echo "install Python's venv first, on Debian: apt-get install python3.11-venv"; exit 1; }
-	@echo "==> installing the locked requirements into $(VENV) (about a minute)"
+	@echo "==> installing the locked requirements into $(VENV) (half a minute)"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	@# What is imported is compiled then: compiling all of it here takes longer than everything else.
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-uv.lock
+	@$(UV) pip install --quiet --require-hashes -r requirements-dev.lock
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(INSTALLED)
 
 # Apart from everything else, see requirements-scan.in.
 $(SCANNER)/.installed: requirements-scan.lock $(INSTALLED)
-	@echo "==> installing the scanner of manifests into $(SCANNER) (about a minute)"
+	@echo "==> installing the scanner of manifests into $(SCANNER)"
 	@$(PYTHON) -m venv --clear $(SCANNER)
-	@$(SCANNER)/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-scan.lock
+	@VIRTUAL_ENV=$(SCANNER) $(BIN)/uv pip install --quiet --require-hashes -r requirements-scan.lock
 	@touch $@
 
 lock: $(INSTALLED) ## Renew the hash-locked requirements of every program
@@ -51,6 +52,9 @@ lock: $(INSTALLED) ## Renew the hash-locked requirements of every program
 	    --no-emit-index-url --no-header --no-emit-package evaluation-operator \
 	    --extra $$program pyproject.toml --output-file requirements-$$program.lock; \
 	done
+	@echo "==> requirements-uv.lock"
+	@echo uv | $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 \
+	  --no-emit-index-url --no-header --constraint requirements-dev.lock - --output-file requirements-uv.lock
 	@echo "==> requirements-scan.lock"
 	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 \
 	  --no-emit-index-url --no-header requirements-scan.in --output-file requirements-scan.lock
@@ -80,7 +84,7 @@ verify: $(INSTALLED) $(SCANNER)/.installed ## Check style, types, imports, gener
 test-unit: $(INSTALLED) ## Run the tests that need neither cluster nor process (about a minute)
 	@$(PYTEST) tests/unit
 
-test: $(INSTALLED) cluster images ## Run every test: units, a real control plane, real pods
+test: images ## Run every test: units, a real control plane, real pods
 	@$(PYTEST)
 
 cluster: ## Bring up a real Kubernetes: kind with Docker, else a local one
@@ -89,8 +93,15 @@ cluster: ## Bring up a real Kubernetes: kind with Docker, else a local one
 cluster-down: ## Stop the cluster and remove its state
 	@$(CLUSTER) down
 
-images: $(INSTALLED) cluster ## Build the images and load them into the cluster
-	@$(CLUSTER) images
+# A new machine compiles Kubernetes while it waits for the wheels.
+prepared: $(INSTALLED)
+	@$(MAKE) --no-print-directory --jobs 2 cluster wheels
+
+wheels: $(INSTALLED)
+	@$(BIN)/python tests/cluster/cluster.py wheels
+
+images: prepared ## Build the images and load them into the cluster
+	@$(BIN)/python tests/cluster/cluster.py images
 
 sbom: $(INSTALLED) ## Say what is in each image, as CycloneDX in build/sbom
 	@mkdir -p build/sbom
@@ -100,10 +111,10 @@ sbom: $(INSTALLED) ## Say what is in each image, as CycloneDX in build/sbom
 	  echo "build/sbom/$$program.json"; \
 	done
 
-demo: $(INSTALLED) cluster images ## From nothing to two Evaluations of real predictions
+demo: images ## From nothing to two Evaluations of real predictions
 	@$(BIN)/python manifests/demo/demo.py
 
-demo-labeling: $(INSTALLED) cluster images ## From nothing to two Evaluations of truth that people gave
+demo-labeling: images ## From nothing to two Evaluations of truth that people gave
 	@$(BIN)/python manifests/demo/labeling/demo.py
 
 bench: $(INSTALLED) ## Measure the operator beside a bare client on a local control plane

@@ -14,7 +14,7 @@ if __name__ == "__main__":
 from tests.cluster.binary import build_binary
 from tests.cluster.control_plane import ControlPlane, Network, stop_control_plane
 from tests.cluster.host import ClusterError, say, step
-from tests.cluster.images import IMAGES, build_images
+from tests.cluster.images import IMAGES, build_images, download_wheels
 from tests.cluster.kind import KindCluster, docker_answers
 from tests.cluster.local import LocalCluster
 from tests.cluster.settings import Settings, load_settings
@@ -39,6 +39,9 @@ def build_parser() -> argparse.ArgumentParser:
     command = commands.add_parser("images", help="build the programs' images and load them")
     command.add_argument("programs", nargs="*", choices=[*IMAGES, []], help="all if absent")
     command.set_defaults(run=lambda arguments: _images(arguments.programs or list(IMAGES)))
+
+    command = commands.add_parser("wheels", help="download what the images are built of")
+    command.set_defaults(run=lambda _: _wheels())
 
     command = commands.add_parser("load-image", help="give the cluster a `docker save` archive")
     command.add_argument("file", type=Path)
@@ -110,6 +113,11 @@ def _images(programs: list[str]) -> None:
     for program, archive in archives.items():
         with step(f"Loading image {IMAGES[program].tag}"):
             cluster.load_image(archive)
+
+
+def _wheels() -> None:
+    for folder in sorted({image.wheels for image in IMAGES.values()}):
+        download_wheels(folder)
 
 
 def _control_plane_up(arguments: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,25 +19,26 @@ from tests.cluster.host import (
     need_packages,
     run,
     step,
-    succeeds,
 )
 from tests.cluster.settings import CHECKOUT, Settings
 
 _WHEELS = CHECKOUT / "build" / "wheels"
+_UV = CHECKOUT / "build" / "uv" / "uv"
 _PYTHON = "3.11"
 
 
 @dataclass(frozen=True)
 class Image:
-    """`tag` is built of `target` in `dockerfile`, with the wheels that the locks name.
+    """`tag` is built of `target` in `dockerfile`, with the wheels that `locks` name.
 
-    `locks` are by the folder of build/wheels that the dockerfile mounts. `sources` are what else
-    goes into it; where there are any, the project's own wheel does.
+    They lie in a folder of build/wheels that the dockerfile mounts. `sources` are what else goes
+    into it; where there are any, the project's own wheel does.
     """
 
     tag: str
     target: str
-    locks: Mapping[str, Path]
+    locks: tuple[Path, ...]
+    wheels: str = "programs"
     dockerfile: Path = CHECKOUT / "Dockerfile"
     sources: tuple[Path, ...] = (CHECKOUT / "operator", CHECKOUT / "pyproject.toml")
 
@@ -47,7 +48,7 @@ class Image:
 
     def files(self) -> list[Path]:
         """All that decides what the image holds."""
-        found = [self.dockerfile, *self.locks.values()]
+        found = [self.dockerfile, *self.locks]
         for source in self.sources:
             found += sorted(source.rglob("*.py")) if source.is_dir() else [source]
         return found
@@ -55,8 +56,8 @@ class Image:
 
 def _program(name: str, *parts: str) -> Image:
     """With the locks of other programs that its image builds upon."""
-    locks = {part: CHECKOUT / f"requirements-{part}.lock" for part in (*parts, name)}
-    return Image(f"evaluation-{name}:dev", name, locks)
+    locks = (CHECKOUT / f"requirements-{part}.lock" for part in (*parts, name))
+    return Image(f"evaluation-{name}:dev", name, tuple(locks))
 
 
 IMAGES = {
@@ -68,7 +69,8 @@ IMAGES = {
     "demo": Image(
         "evaluation-demo:dev",
         "server",
-        {"demo": CHECKOUT / "manifests" / "demo" / "requirements-server.lock"},
+        (CHECKOUT / "manifests" / "demo" / "requirements-server.lock",),
+        "demo",
         CHECKOUT / "manifests" / "demo" / "Dockerfile",
         (),
     ),
@@ -97,8 +99,8 @@ def build_images(settings: Settings, programs: Iterable[str], *, docker: bool) -
 
 
 def _build(settings: Settings, image: Image, archive: Path, *, docker: bool) -> None:
-    for folder, lock in image.locks.items():
-        _download_wheels(lock, _WHEELS / folder)
+    download_wheels(image.wheels)
+    _lay_out_uv()
     with step(f"Building image {image.tag}"):
         archive.parent.mkdir(parents=True, exist_ok=True)
         for old in archive.parent.glob(f"{image.name}-*.tar"):
@@ -141,38 +143,58 @@ def _build_by_buildah(settings: Settings, image: Image, archive: Path) -> None:
     run([*buildah, "push", "--quiet", tag, f"docker-archive:{archive}:{tag}"])
 
 
-def _download_wheels(lock: Path, directory: Path) -> None:
-    """Put the wheels that the lock names into build/wheels, once a lock."""
-    complete = directory / ".complete"
-    if complete.exists() and complete.read_text() == _digest([lock]):
-        return
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    with step(f"Downloading the wheels of {lock.name}"):
-        target = ["--python-version", _PYTHON, "--only-binary", ":all:", "--no-deps"]
-        _pip("download", "--quiet", "--require-hashes", "-r", lock, "--dest", directory, *target)
-    complete.write_text(_digest([lock]))
+def download_wheels(folder: str) -> None:
+    """Put the wheels of all images that mount a folder of build/wheels into it, once for its locks:
+    most are of several programs."""
+    locks = sorted(
+        {lock for image in IMAGES.values() if image.wheels == folder for lock in image.locks}
+    )
+    directory = _WHEELS / folder
+    with locked(_WHEELS / f"{folder}.lock"):
+        complete = directory / ".complete"
+        if complete.exists() and complete.read_text() == _digest(locks):
+            return
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        with step(f"Downloading the wheels of {', '.join(lock.name for lock in locks)}"):
+            for lock in locks:
+                _download(lock, directory)
+        complete.write_text(_digest(locks))
+
+
+def _download(lock: Path, directory: Path) -> None:
+    target = ["--python-version", _PYTHON, "--only-binary", ":all:", "--no-deps"]
+    quietly = ["--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "download", *quietly, *target]
+    run([*pip, "--require-hashes", "-r", lock, "--dest", directory])
+
+
+def _lay_out_uv() -> None:
+    """What installs the wheels, where the dockerfiles mount it."""
+    _UV.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(_uv(), _UV)
+
+
+def _uv() -> Path:
+    """Of this environment, which has the locked one."""
+    uv = Path(sys.executable).with_name("uv")
+    if not uv.exists():
+        raise ClusterError(f"{sys.executable} has no uv beside it: `make images` uses one that has")
+    return uv
 
 
 def _build_project_wheel() -> None:
     directory = _WHEELS / "project"
     shutil.rmtree(directory, ignore_errors=True)
     with step("Building the project's wheel"):
-        _pip("wheel", "--quiet", "--no-deps", "--wheel-dir", directory, CHECKOUT)
-
-
-def _pip(*arguments: str | Path) -> None:
-    """Run pip from this Python if it has one (environments made by uv have none), else Debian's."""
-    if succeeds([sys.executable, "-m", "pip", "--version"]):
-        python = sys.executable
-    else:
-        need_packages({"/usr/lib/python3/dist-packages/pip": "python3-pip"})
-        python = "/usr/bin/python3"
-    run([python, "-m", "pip", *arguments])
+        # With hatchling of this environment, which is the locked one.
+        build: list[str | Path] = [_uv(), "build", "--quiet", "--wheel", "--no-build-isolation"]
+        build += ["--python", sys.executable, "--out-dir", directory, CHECKOUT]
+        run(build)
 
 
 def _key(image: Image, base: str) -> str:
-    for lock in image.locks.values():
+    for lock in image.locks:
         if not lock.exists():
             raise ClusterError(f"{lock.name} is missing: `make lock` writes it")
     return hashlib.sha256(f"{base} {_digest(image.files())}".encode()).hexdigest()[:12]
