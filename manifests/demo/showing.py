@@ -43,7 +43,7 @@ def show_comparison(jobs: Sequence[EvaluationJob], evaluations: Mapping[str, Eva
         ("Items evaluated", [str(it.spec.evaluated_item_count) for it in found]),
         ("Mean average precision", [number(it.headline.mean_average_precision) for it in views]),
         ("Accuracy", [number(it.spec.accuracy) for it in found]),
-        ("Area under the curve", [number(it.told.area_under_curve) for it in views]),
+        ("Area under the curve", [number(it.highlights.area_under_curve) for it in views]),
         ("Weakest labels", [_weakest(it) for it in views]),
         ("Worst confusions", [_confusions(it) for it in views]),
         ("Evaluation", [it.name for it in found]),
@@ -88,5 +88,5 @@ def _weakest(view: EvaluationView) -> str:
 
 
 def _confusions(view: EvaluationView) -> str:
-    worst = view.told.confusions
+    worst = view.highlights.confusions
     return "\n".join(f"{truth} taken for {taken}: {items}" for truth, taken, items in worst)

@@ -109,7 +109,8 @@ def _lay_out(folder: Path, package: Package) -> None:
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "-n0"],
         "also_copy": ["operator/", *COPIED],
         "type_check_command": mypy,
-        "timeout_constant": 10.0,
+        "timeout_constant": 20.0,
+        "timeout_multiplier": 2.0,
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in config.items()]
     (folder / "pyproject.toml").write_text("\n".join((settings, "[tool.mutmut]", *lines, "")))

@@ -23,7 +23,7 @@ def show_digits(evaluations: Sequence[Evaluation], true_accuracy: float) -> None
 
 def _digit_lines(evaluation: Evaluation, true_accuracy: float) -> Lines:
     view = view_evaluation(evaluation)
-    worst = view.told.confusions
+    worst = view.highlights.confusions
     return [
         ("Mean average precision", number(view.headline.mean_average_precision)),
         ("Accuracy", number(evaluation.spec.accuracy)),
@@ -37,7 +37,7 @@ def show_scenes(evaluation: Evaluation) -> None:
     weak = view.weakest[:3]
     lines: Lines = [
         ("Mean average precision", number(view.headline.mean_average_precision)),
-        *((title, text.replace(", ", "\n")) for title, text in view.told.facts),
+        *((title, text.replace(", ", "\n")) for title, text in view.highlights.facts),
         (
             "Weakest labels",
             "\n".join(f"{it.display_name}  {number(it.average_precision)}" for it in weak),

@@ -12,28 +12,30 @@ from evaluation_operator.views.evaluation import EvaluationView, ItemsView, view
 
 def print_evaluation(evaluation: Evaluation) -> None:
     view = view_evaluation(evaluation)
-    told = view.told
+    highlights = view.highlights
     print_fields(_fields(view))
-    for curve in told.curves:
+    for curve in highlights.curves:
         _print_curve(curve)
-    if told.errors:
+    if highlights.errors:
         print_title("Errors")
-        lines = [(kind, str(boxes)) for kind, boxes in told.errors]
-        print_table(("KIND", f"#{told.counted.upper()}"), lines, indent=2)
+        lines = [(kind, str(boxes)) for kind, boxes in highlights.errors]
+        print_table(("KIND", f"#{highlights.counted.upper()}"), lines, indent=2)
     if view.weakest:
         print_title("Weakest labels")
         print_table(
-            ("LABEL", "#AVERAGE PRECISION", f"#{told.counted.upper()}"),
+            ("LABEL", "#AVERAGE PRECISION", f"#{highlights.counted.upper()}"),
             [
                 (it.display_name, number(it.average_precision), count(it.truth_count))
                 for it in view.weakest
             ],
             indent=2,
         )
-    if told.confusions:
+    if highlights.confusions:
         print_title("Worst confusions")
-        cells = [(truth, predicted, str(items)) for truth, predicted, items in told.confusions]
-        print_table(("TRUTH", "PREDICTED", f"#{told.counted.upper()}"), cells, indent=2)
+        cells = [
+            (truth, predicted, str(items)) for truth, predicted, items in highlights.confusions
+        ]
+        print_table(("TRUTH", "PREDICTED", f"#{highlights.counted.upper()}"), cells, indent=2)
 
 
 def _fields(view: EvaluationView) -> list[tuple[str, str]]:
@@ -47,9 +49,9 @@ def _fields(view: EvaluationView) -> list[tuple[str, str]]:
         ("Superseded by", f"{newer}: labels have come since, look at that one" if newer else ""),
         ("Run time", format_time(view.run_time)),
         ("mAP", number(view.plain)),
-        ("Area under curve", number(view.told.area_under_curve)),
+        ("Area under curve", number(view.highlights.area_under_curve)),
         ("Accuracy", "" if view.accuracy is None else number(view.accuracy)),
-        *view.told.facts,
+        *view.highlights.facts,
         *_weighted_fields(view),
         ("Items", _items(view.items)),
         *(("Warning", text) for text in view.warnings),

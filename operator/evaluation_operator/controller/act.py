@@ -18,7 +18,7 @@ from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.places import Places
 from evaluation_operator.controller.stored import trimmed_metadata
-from evaluation_operator.domain.conditions import Told
+from evaluation_operator.domain.conditions import Judgement
 from evaluation_operator.domain.facts.dataset import DatasetFacts, Outcome, RevisionFacts
 from evaluation_operator.domain.facts.job import JobFacts
 from evaluation_operator.domain.facts.logger import LoggerRefusal
@@ -382,23 +382,23 @@ async def answered_soon(call: Awaitable[T]) -> T:
         raise Transient(text) from error
 
 
-def kserve_fault(error: ApiError) -> Told:
+def kserve_fault(error: ApiError) -> Judgement:
     """Why an InferenceService cannot be read or written, and what to do about it."""
     match error:
         case Forbidden():
             message = f"{error.message}; give the operator the right: kubectl apply -k {KSERVE}"
-            return Told(False, Reason.PERMISSION_DENIED, message)
+            return Judgement(False, Reason.PERMISSION_DENIED, message)
         case NotFound() if any(text in error.message for text in NO_SUCH_KIND):
             message = "KServe is not installed in this cluster: set spec.manageLogger to false"
-            return Told(False, Reason.KSERVE_NOT_FOUND, message)
+            return Judgement(False, Reason.KSERVE_NOT_FOUND, message)
         case NotFound():
             message = (
                 f"{error.message}; name it in spec.modelSelector.inferenceservicename where it is "
                 "not the model's name"
             )
-            return Told(False, Reason.INFERENCE_SERVICE_NOT_FOUND, message)
+            return Judgement(False, Reason.INFERENCE_SERVICE_NOT_FOUND, message)
         case _:
-            return Told(False, Reason.LOGGER_REFUSED, error.message)
+            return Judgement(False, Reason.LOGGER_REFUSED, error.message)
 
 
 def obstacle_of(error: ApiError, namespace: str) -> Obstacle | None:

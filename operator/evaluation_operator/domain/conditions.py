@@ -12,7 +12,7 @@ from evaluation_operator.domain.reasons import Reason
 MESSAGE_LIMIT = 1024
 
 
-class Told(NamedTuple):
+class Judgement(NamedTuple):
     """What a condition says; a status of None is Unknown."""
 
     status: bool | None

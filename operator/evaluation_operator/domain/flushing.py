@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from evaluation_operator.domain.conditions import Told
+from evaluation_operator.domain.conditions import Judgement
 from evaluation_operator.domain.facts.replica import Replica
 from evaluation_operator.domain.reasons import Reason
 
@@ -59,10 +59,12 @@ def _is_lost(replica: Replica, now: datetime) -> bool:
     return replica.renew_time is not None and replica.renew_time + LOST_AFTER <= now
 
 
-def sampler_behind(replicas: Sequence[Replica]) -> Told:
+def sampler_behind(replicas: Sequence[Replica]) -> Judgement:
     """Told with the runs that it speaks of, and so never worth a write of its own."""
     if not replicas:
-        return Told(False, Reason.ALL_FLUSHED, "every replica of the sampler had written its rows")
+        return Judgement(
+            False, Reason.ALL_FLUSHED, "every replica of the sampler had written its rows"
+        )
     names = ", ".join(replica.name for replica in replicas[:MOST_NAMED])
     more = f" and {len(replicas) - MOST_NAMED} more" if len(replicas) > MOST_NAMED else ""
     leases = " ".join(replica.lease for replica in replicas[:MOST_NAMED])
@@ -71,7 +73,7 @@ def sampler_behind(replicas: Sequence[Replica]) -> Told:
         "them. See why it does not write its table; if it is gone for good: "
         f"kubectl delete lease {leases}"
     )
-    return Told(True, Reason.REPLICAS_BEHIND, message)
+    return Judgement(True, Reason.REPLICAS_BEHIND, message)
 
 
 def is_ahead(time: datetime, now: datetime) -> bool:

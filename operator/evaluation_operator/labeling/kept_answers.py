@@ -29,7 +29,7 @@ _KEPT_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptAnswers:
     """What is known of one item: answers by rising time, the latest of each person, and how many
     further opinions have been asked for."""
 
@@ -60,16 +60,18 @@ def read_tasks(folder: Folder, wanted: Set[str]) -> Iterator[list[Task]]:
         yield tasks
 
 
-def read_kept(folder: Folder) -> dict[str, Kept]:
+def read_kept(folder: Folder) -> dict[str, KeptAnswers]:
     """By item id; empty before anything was kept."""
     if not folder.exists(ANSWERS):
         return {}
     batches = folder.batches(ANSWERS, _KEPT_SCHEMA.names)
     rows = [row for batch in batches for row in batch.to_pylist()]
-    return {row["item_id"]: Kept(parse_answers(row["answers"]), row["further"]) for row in rows}
+    return {
+        row["item_id"]: KeptAnswers(parse_answers(row["answers"]), row["further"]) for row in rows
+    }
 
 
-def write_kept(folder: Folder, kept: Mapping[str, Kept]) -> None:
+def write_kept(folder: Folder, kept: Mapping[str, KeptAnswers]) -> None:
     lines = ((item, format_answers(it.answers), it.further) for item, it in sorted(kept.items()))
     store_lines(folder, ANSWERS, _KEPT_SCHEMA, lines)
 

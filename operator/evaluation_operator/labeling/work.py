@@ -25,9 +25,9 @@ from evaluation_operator.labeling.backend import (
     ProjectSpec,
     Task,
 )
-from evaluation_operator.labeling.kept_answers import Kept
+from evaluation_operator.labeling.kept_answers import KeptAnswers
 from evaluation_operator.labeling.people.verdicts import Verdicts, judge
-from evaluation_operator.labeling.progress import Counts, Told
+from evaluation_operator.labeling.progress import Counts, Progress
 from evaluation_operator.labeling.threads import in_thread
 from evaluation_operator.results import labels
 from evaluation_operator.results.folder import Folder
@@ -91,14 +91,14 @@ class TaskSet:
     backend: Backend
     now: Callable[[], datetime]
     _items: tuple[AskedItem, ...] = ()
-    _kept: dict[str, Kept] | None = None
+    _kept: dict[str, KeptAnswers] | None = None
     _bad: dict[str, ItemAnswers] = field(default_factory=dict)
     _project: OpenProject | None = None
     _count: int | None = None
     _first: dict[str, str] | None = None
     _written: Mapping[str, str | None] = field(default_factory=dict)
 
-    async def turn(self) -> Told:
+    async def turn(self) -> Progress:
         """Raises BackendError and RunError, after which another turn takes it up again."""
         summary = await in_thread(labels.read_summary, self.folder)
         if summary is not None and self._is_of_this_cut(summary):
@@ -122,7 +122,7 @@ class TaskSet:
         await self._ask_again(verdicts)
         return self._going_on(verdicts)
 
-    async def _late_turn(self, summary: LabelSummary) -> Told:
+    async def _late_turn(self, summary: LabelSummary) -> Progress:
         """The deadline has passed and the run goes on; people may still answer what is open."""
         await self._remember()
         try:
@@ -179,7 +179,7 @@ class TaskSet:
         known = {it.item_id for it in self._items}
         merged = dict(kept)
         for item in known & answers.keys():
-            before = kept.get(item, Kept())
+            before = kept.get(item, KeptAnswers())
             # Whose latest answer is bad has none: an earlier one was taken back by it.
             faulty = {it.annotator for it in answers[item].bad}
             standing = [it for it in before.answers if it.annotator not in faulty]
@@ -189,7 +189,7 @@ class TaskSet:
         self._bad = {item: answers[item] for item in known & answers.keys() if answers[item].bad}
         self._count = count
 
-    async def _keep(self, kept: dict[str, Kept]) -> None:
+    async def _keep(self, kept: dict[str, KeptAnswers]) -> None:
         if kept != self._kept:
             await in_thread(files.write_kept, self.folder, kept)
             self._kept = kept
@@ -213,7 +213,7 @@ class TaskSet:
             await self.backend.ask_again(self._project, self.dataset.name, tasks)
             kept = dict(self._kept or {})
             for task in tasks:
-                before = kept.get(task.item_id, Kept())
+                before = kept.get(task.item_id, KeptAnswers())
                 kept[task.item_id] = replace(before, further=before.further + 1)
             await self._keep(kept)
 
@@ -221,7 +221,7 @@ class TaskSet:
         deadline = deadline_of(self.dataset)
         return deadline is not None and self.now() >= deadline + grace
 
-    async def _end(self, reason: Reason) -> Told:
+    async def _end(self, reason: Reason) -> Progress:
         verdicts = self._judge()
         told = ended(await self._write(verdicts, reason, labels.FIRST))
         logger.info("Dataset %s: %s", self.dataset.name, told.message)
@@ -268,13 +268,13 @@ class TaskSet:
         total = len(self._items)
         return Counts(total - len(verdicts.open), total)
 
-    def _going_on(self, verdicts: Verdicts) -> Told:
+    def _going_on(self, verdicts: Verdicts) -> Progress:
         counts = self._counts(verdicts)
         deadline = deadline_of(self.dataset)
         until = f" until {format_time(deadline)}" if deadline else ""
         where = f" at {self._project.url}" if self._project else ""
         message = f"people label{where}{until}: {counts.completed} of {counts.total} items are done"
-        return Told(Reason.LABELING, message, counts, verdicts.failures)
+        return Progress(Reason.LABELING, message, counts, verdicts.failures)
 
 
 def _truths(folder: Folder, files: LabelFiles) -> dict[str, str]:
@@ -282,7 +282,7 @@ def _truths(folder: Folder, files: LabelFiles) -> dict[str, str]:
     return {item: truth for item, _, _, truth in labels.read_truths(folder, files)}
 
 
-def ended(summary: LabelSummary) -> Told:
+def ended(summary: LabelSummary) -> Progress:
     """What there is to say of a labelling that has ended. ValueError if it says that it has not."""
     reason = summary.reason
     if reason not in ENDS:
@@ -295,4 +295,4 @@ def ended(summary: LabelSummary) -> Told:
     if reason is Reason.DEADLINE_REACHED:
         message = f"the deadline has passed: {message}"
     done = summary.asked if reason is Reason.ALL_LABELED else summary.answered
-    return Told(reason, message, Counts(done, summary.asked))
+    return Progress(reason, message, Counts(done, summary.asked))

@@ -32,12 +32,12 @@ from evaluation_operator.sampling.records import Half, Reason
 from evaluation_operator.sampling.sample.job_state import JobState, JobStates
 from evaluation_operator.sampling.sample.options import Mode, SamplerOptions
 from evaluation_operator.sampling.sample.pairing import Met, Waiting
-from evaluation_operator.sampling.sample.record import Kept, decode
-from evaluation_operator.sampling.sample.record_building import make_kept
+from evaluation_operator.sampling.sample.record import Record, decode
+from evaluation_operator.sampling.sample.record_building import build_record
 from evaluation_operator.sampling.sample.sifting import Draw, Drawn, Sifted, sift
 from evaluation_operator.sampling.store.flusher import Flusher
 from evaluation_operator.sampling.store.journal import Journal
-from evaluation_operator.sampling.store.memory_budget import Holding
+from evaluation_operator.sampling.store.memory_budget import MemoryBudget
 from evaluation_operator.sampling.store.table_rows import Entry, row_of, row_of_two
 from evaluation_operator.sampling.store.wal import WriteAhead
 from evaluation_operator.sampling.store.writing import Writer
@@ -89,7 +89,7 @@ class Sampler:
             written=self._written,
             lost=self._lost,
         )
-        self._holding = Holding(options, self._journal, self._waiting)
+        self._holding = MemoryBudget(options, self._journal, self._waiting)
         self.counts = Counts(self._clock.now())
         self._flusher = Flusher(
             options,
@@ -310,13 +310,13 @@ class Sampler:
 
     def _make(
         self, sifted: Sifted, chosen: list[tuple[JobState, Drawn]], now: datetime
-    ) -> list[Kept]:
+    ) -> list[Record]:
         """The records, all of which have room. Raises Full at the first that has none."""
         records = []
         size = 0
         for state, drawn in chosen:
             try:
-                kept = make_kept(sifted, drawn, state, now)
+                kept = build_record(sifted, drawn, state, now)
             except ValueError as error:
                 self.counts.refuse(Reason.UNREADABLE, str(error), jobs=(state.job,))
                 continue
@@ -340,20 +340,20 @@ class Sampler:
             counts.predictions += 1
             counts.items += items
 
-    def _written(self, records: Sequence[Kept]) -> None:
+    def _written(self, records: Sequence[Record]) -> None:
         for kept in records:
             self._holding.written(kept)
             if self._is_durable:
                 self._admit(kept)
 
-    def _lost(self, records: Sequence[Kept]) -> None:
+    def _lost(self, records: Sequence[Record]) -> None:
         """The volume does not take them: their sender hears so. In fast mode it has been told
         already that they are kept, and they are, in memory."""
         if self._is_durable:
             self.counts.full += len(records)
             self._finish(records)
 
-    def _admit(self, kept: Kept) -> None:
+    def _admit(self, kept: Record) -> None:
         """What is accepted waits for its partner, or becomes a row."""
         if kept.is_whole:
             self._become_rows(row_of(kept))
@@ -381,7 +381,7 @@ class Sampler:
         else:
             self._finish(entry.kept)
 
-    def _finish(self, records: Iterable[Kept]) -> None:
+    def _finish(self, records: Iterable[Record]) -> None:
         self._holding.finish(records)
 
     async def _tick_for_ever(self) -> None:

@@ -94,7 +94,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Highlights:
     """What an Evaluation tells that others of another kind do not. `facts`: a name and a text
     each; `counted`: what truths of a label are. `confusions` are (truth, predicted, items) off the
     diagonal, largest first; `errors` (kind, boxes), most frequent first."""
@@ -125,7 +125,7 @@ class TaskKind(Protocol):
     def judge(self, spec: DatasetSpec, outcomes: Iterable[Outcome], limits: Limits) -> Judged:
         """Raises NothingUsable where no item can be evaluated."""
 
-    def tell(self, spec: EvaluationSpec) -> Told:
+    def tell(self, spec: EvaluationSpec) -> Highlights:
         """Total over whatever is missing."""
 
     def is_countable(self, answer: Answer, rules: Rules) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 
 from evaluation_operator.api.evaluation import Evaluation, EvaluationSpec, LabelMetrics
 from evaluation_operator.domain.headline import Headline, headline, plain_mean_average_precision
-from evaluation_operator.tasks.kind import Told
+from evaluation_operator.tasks.kind import Highlights
 from evaluation_operator.tasks.registry import kind_of
 
 WEAK_LABELS: Final = 5
@@ -31,7 +31,7 @@ class ItemsView:
 @dataclass(frozen=True, slots=True)
 class EvaluationView:
     """`plain` is the mean average precision with each item counted once, `headline` the one that
-    stands for the Evaluation. `told` is what only its kind of task tells; `weakest` the labels
+    stands for the Evaluation. `highlights` is what only its kind of task tells; `weakest` the labels
     that have truth, by rising average precision."""
 
     name: str
@@ -46,7 +46,7 @@ class EvaluationView:
     accuracy: float | None
     weighted_accuracy: float | None
     items: ItemsView
-    told: Told
+    highlights: Highlights
     weakest: tuple[LabelMetrics, ...]
     warnings: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -70,7 +70,7 @@ def view_evaluation(evaluation: Evaluation) -> EvaluationView:
         accuracy=spec.accuracy,
         weighted_accuracy=spec.weighted.accuracy if spec.weighted is not None else None,
         items=_items(spec),
-        told=kind_of(spec.annotation_type).tell(spec),
+        highlights=kind_of(spec.annotation_type).tell(spec),
         weakest=weakest_labels(spec.label_metrics),
         warnings=tuple(spec.warnings),
         left_out=tuple(failure.message for failure in spec.partial_failures),

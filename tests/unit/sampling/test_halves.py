@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation_operator.sampling.sample.record import Content, Kept
+from evaluation_operator.sampling.sample.record import Content, Record
 from evaluation_operator.sampling.sample.threshold import Threshold
 from evaluation_operator.sampling.store.table_rows import row_of_two, to_batches
 from tests.unit.sampling.virtual import START, make_job
@@ -15,9 +15,9 @@ from tests.unit.sampling.virtual import START, make_job
 PRIORITIES = (0.01, 0.02, 0.03)
 
 
-def half(folder: Path, *items: int, p: float, cap: int, is_request: bool) -> Kept:
+def half(folder: Path, *items: int, p: float, cap: int, is_request: bool) -> Record:
     """`p` is also the fraction that it was drawn with."""
-    return Kept(
+    return Record(
         job=make_job(folder),
         key="key",
         event_id="e",

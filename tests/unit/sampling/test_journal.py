@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from evaluation_operator.sampling import pacing
-from evaluation_operator.sampling.sample.record import Kept
+from evaluation_operator.sampling.sample.record import Record
 from evaluation_operator.sampling.store.journal import Journal
 from evaluation_operator.sampling.store.wal import WriteAhead
 
@@ -24,7 +24,7 @@ async def test_others_have_turns_between_records_and_no_mark_passes_what_is_left
     """One write may bring a thousand records to the disk. They were accepted in one go."""
     monkeypatch.setattr(pacing, "TURN_SECONDS", -1.0)
     stamps = [NOON + timedelta(seconds=number) for number in range(5)]
-    records = [cast(Kept, SimpleNamespace(body=b"x", place=None, stamp=at)) for at in stamps]
+    records = [cast(Record, SimpleNamespace(body=b"x", place=None, stamp=at)) for at in stamps]
     accepted: list[datetime] = []
     journal = Journal(
         WriteAhead(tmp_path / "wal", segment_bytes=2**20),

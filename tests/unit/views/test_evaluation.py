@@ -39,9 +39,9 @@ def test_one_figure_stands_for_it(spec: dict[str, Any], stands: Headline) -> Non
 
 def test_a_classification_tells_of_one_curve_and_of_items() -> None:
     view = view_evaluation(told())
-    assert [(it.over, it.is_ranked) for it in view.told.curves] == [("threshold", True)]
-    assert (view.told.counted, view.told.area_under_curve) == ("items", 0.8)
-    assert view.told.errors == ()
+    assert [(it.over, it.is_ranked) for it in view.highlights.curves] == [("threshold", True)]
+    assert (view.highlights.counted, view.highlights.area_under_curve) == ("items", 0.8)
+    assert view.highlights.errors == ()
 
 
 def test_a_detection_tells_of_both_curves_of_errors_and_of_boxes() -> None:
@@ -61,10 +61,10 @@ def test_a_detection_tells_of_both_curves_of_errors_and_of_boxes() -> None:
             },
         )
     )
-    assert [it.over for it in view.told.curves] == ["score", "IoU"]
-    assert view.told.errors[:2] == (("missed", 5), ("poor place", 2))
-    assert view.told.counted == "boxes"
-    assert ("Boxes", "7 true, 0 predicted") in view.told.facts
+    assert [it.over for it in view.highlights.curves] == ["score", "IoU"]
+    assert view.highlights.errors[:2] == (("missed", 5), ("poor place", 2))
+    assert view.highlights.counted == "boxes"
+    assert ("Boxes", "7 true, 0 predicted") in view.highlights.facts
     assert view.headline == Headline(0.4, is_weighted=False)
 
 
@@ -83,7 +83,7 @@ def test_confusions_come_largest_first_and_without_what_was_right() -> None:
     }
     curve = {"meanAveragePrecision": 0.7, "confidenceMetricsEntries": []}
     metrics = {"classificationMetrics": {"prCurve": curve, "confusionMatrix": matrix}}
-    found = view_evaluation(told(evaluationMetrics=metrics)).told.confusions
+    found = view_evaluation(told(evaluationMetrics=metrics)).highlights.confusions
     assert found == (("ripe", "(nothing)", 3), ("ripe", "unripe", 1))
 
 

@@ -15,7 +15,7 @@ from evaluation_operator.api.kubernetes import (
     StoredInferenceService,
 )
 from evaluation_operator.api.names import ResourceNameError, parse_model_version
-from evaluation_operator.domain.conditions import Told
+from evaluation_operator.domain.conditions import Judgement
 from evaluation_operator.domain.naming import (
     ANNOTATION_LOGGER_FOR,
     ANNOTATION_MODEL_VERSION,
@@ -40,7 +40,7 @@ class LoggerSlot:
 
     service: str
     uid: str = ""
-    problem: Told | None = None
+    problem: Judgement | None = None
     is_set: bool = False
     url: str = ""
     mode: str = ""

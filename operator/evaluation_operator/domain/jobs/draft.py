@@ -7,7 +7,7 @@ from datetime import datetime
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
-from evaluation_operator.domain.conditions import Told
+from evaluation_operator.domain.conditions import Judgement
 from evaluation_operator.domain.plan import Action, EventRecord, Plan
 from evaluation_operator.domain.sizes import fitted
 
@@ -22,7 +22,7 @@ class JobDraft:
     final_actions: list[Action] = field(default_factory=list)
     events: list[EventRecord] = field(default_factory=list)
     wake_times: list[datetime] = field(default_factory=list)
-    told: dict[str, Told | None] = field(default_factory=dict)
+    told: dict[str, Judgement | None] = field(default_factory=dict)
     """Conditions that this turn has looked into, by type; None: there is no such one any more.
     Those that it has not looked into stay as they are."""
 

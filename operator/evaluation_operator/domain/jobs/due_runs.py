@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_status import ActiveRun, RunPhase
-from evaluation_operator.domain.conditions import Told, clip
+from evaluation_operator.domain.conditions import Judgement, clip
 from evaluation_operator.domain.cover import Window, plan_runs, uncovered
 from evaluation_operator.domain.facts.dataset import DatasetFacts
 from evaluation_operator.domain.facts.standing import HELD_BY_QUEUE
@@ -114,7 +114,7 @@ def _start_runs(draft: JobDraft, snapshot: JobSnapshot, slot: datetime, policy: 
     if runs and room > 0 and not begun and draft.free_places == 0:
         draft.take_place(slot)
         message = f"the run of {slot:%Y-%m-%d %H:%M} UTC: {no_place(job.namespace, policy)}"
-        draft.told[WAITING] = Told(True, Reason.TOO_MANY_RUNS, message)
+        draft.told[WAITING] = Judgement(True, Reason.TOO_MANY_RUNS, message)
         return False
     if not begun:
         _tell_why_none(draft, job, slot, runs, room)

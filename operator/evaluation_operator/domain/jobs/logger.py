@@ -18,7 +18,7 @@ from evaluation_operator.api.kubernetes import (
     Logger,
 )
 from evaluation_operator.api.names import parse_model_version
-from evaluation_operator.domain.conditions import Told
+from evaluation_operator.domain.conditions import Judgement
 from evaluation_operator.domain.facts.logger import (
     LoggerRefusal,
     LoggerSlot,
@@ -95,7 +95,7 @@ def release_logger(
             draft.events.append(EventRecord(stuck.reason, stuck.message, warning=True))
 
 
-def _release(draft: JobDraft, slot: LoggerSlot, refusal: LoggerRefusal | None) -> Told | None:
+def _release(draft: JobDraft, slot: LoggerSlot, refusal: LoggerRefusal | None) -> Judgement | None:
     """Give it back, if it is the operator's and nobody else's wish; tells why that cannot be."""
     fault = refusal or slot.problem
     if fault is None:
@@ -108,7 +108,7 @@ def _release(draft: JobDraft, slot: LoggerSlot, refusal: LoggerRefusal | None) -
         f"the logger of InferenceService {slot.service!r} could not be removed: {fault.message}; "
         "or take spec.predictor.logger out of it by hand"
     )
-    return Told(False, fault.reason, message)
+    return Judgement(False, fault.reason, message)
 
 
 def _follow_wanted(
@@ -117,7 +117,7 @@ def _follow_wanted(
     slot: LoggerSlot,
     refusal: LoggerRefusal | None,
     policy: Policy,
-) -> tuple[Told, bool]:
+) -> tuple[Judgement, bool]:
     """What to tell of the slot that the job wants, and whether the job holds it."""
     was_held = job.status.managed_logger == slot.service
     if slot.problem is not None:
@@ -133,19 +133,19 @@ def _follow_wanted(
         return _without_welcome(draft, job, slot, refusal, fits)
     if refusal is not None:
         message = f"the logger of InferenceService {slot.service!r} is not set: {refusal.message}"
-        return Told(False, refusal.reason, message), was_held
+        return Judgement(False, refusal.reason, message), was_held
     if not fits:
         logger: Logger = {"mode": MODE, "url": url, "metadataAnnotations": sorted(annotations)}
         draft.actions.append(ApplyLogger(slot.service, slot.uid, logger))
     return _set(job, slot, url), True
 
 
-def _set(job: EvaluationJob, slot: LoggerSlot, url: str) -> Told:
+def _set(job: EvaluationJob, slot: LoggerSlot, url: str) -> Judgement:
     by = "" if slot.is_ours or not slot.is_set else f", as {', '.join(slot.strangers)} has set"
     message = f"InferenceService {slot.service!r} sends its predictions to {_host(url)}{by}"
     if fault := _version_fault(job, slot):
-        return Told(True, Reason.VERSION_UNKNOWN, f"{message}; {fault}")
-    return Told(True, Reason.LOGGER_SET, message)
+        return Judgement(True, Reason.VERSION_UNKNOWN, f"{message}; {fault}")
+    return Judgement(True, Reason.LOGGER_SET, message)
 
 
 def _without_welcome(
@@ -154,7 +154,7 @@ def _without_welcome(
     slot: LoggerSlot,
     refusal: LoggerRefusal | None,
     fits: bool,
-) -> tuple[Told, bool]:
+) -> tuple[Judgement, bool]:
     """Nothing is written for the job but what takes back what the owner does not want any more."""
     names = [*slot.welcome, job.name]
     cure = f"its owner asks for it with: {opt_in_command(job.namespace, slot.service, names)}"
@@ -164,7 +164,7 @@ def _without_welcome(
             f"the logger of InferenceService {slot.service!r}, set before owners were asked, "
             f"{is_what} until {cure}"
         )
-        return Told(fits, Reason.NOT_OPTED_IN, message), True
+        return Judgement(fits, Reason.NOT_OPTED_IN, message), True
     stuck = _release(draft, slot, refusal)
     if stuck is not None:
         return stuck, True
@@ -172,17 +172,17 @@ def _without_welcome(
         f"the logger of InferenceService {slot.service!r} is not set, since the service does not "
         f"ask for it; {cure}"
     )
-    return Told(False, Reason.NOT_OPTED_IN, message), False
+    return Judgement(False, Reason.NOT_OPTED_IN, message), False
 
 
-def _taken(job: EvaluationJob, slot: LoggerSlot) -> Told:
+def _taken(job: EvaluationJob, slot: LoggerSlot) -> Judgement:
     message = (
         f"the logger of InferenceService {slot.service!r} is set by "
         f"{', '.join(slot.strangers) or 'somebody else'} and sends to {_host(slot.url)}: "
         "take spec.predictor.logger out of it, or let it send to a Knative Broker, which hands "
         f"every event to both (`kubectl evaluations attach {job.name} --to knative`)"
     )
-    return Told(False, Reason.LOGGER_SLOT_TAKEN, message)
+    return Judgement(False, Reason.LOGGER_SLOT_TAKEN, message)
 
 
 def _host(url: str) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_status import JobState
-from evaluation_operator.domain.conditions import Told, condition
+from evaluation_operator.domain.conditions import Judgement, condition
 from evaluation_operator.domain.flushing import SAMPLER_BEHIND
 from evaluation_operator.domain.jobs.draft import JobDraft
 from evaluation_operator.domain.jobs.logger import LOGGER_MANAGED
@@ -51,7 +51,7 @@ def report(draft: JobDraft, snapshot: JobSnapshot, readiness: Readiness, now: da
             draft.events.append(quality.event)
     told = _of_readiness(readiness, paused) | draft.told
     if quality is not None:
-        told[QUALITY] = Told(quality.status, quality.reason, quality.message)
+        told[QUALITY] = Judgement(quality.status, quality.reason, quality.message)
     before, generation = job.status.conditions, job.metadata.generation
     kept = [item for item in before if item.type in LASTING and item.type not in told]
     made = [
@@ -63,17 +63,17 @@ def report(draft: JobDraft, snapshot: JobSnapshot, readiness: Readiness, now: da
     _tell_readiness(draft, job, readiness)
 
 
-def _of_readiness(readiness: Readiness, paused: bool) -> dict[str, Told | None]:
+def _of_readiness(readiness: Readiness, paused: bool) -> dict[str, Judgement | None]:
     settled = readiness.ready or readiness.stalled
     ready_reason = Reason.PAUSED if readiness.ready and paused else readiness.reason
     return {
-        "Ready": Told(readiness.ready, ready_reason, readiness.message),
-        "Reconciling": Told(
+        "Ready": Judgement(readiness.ready, ready_reason, readiness.message),
+        "Reconciling": Judgement(
             not settled,
             Reason.SETTLED if settled else Reason.PROGRESSING,
             "" if settled else readiness.message,
         ),
-        "Stalled": Told(
+        "Stalled": Judgement(
             readiness.stalled,
             readiness.reason if readiness.stalled else Reason.SETTLED,
             readiness.message if readiness.stalled else "",

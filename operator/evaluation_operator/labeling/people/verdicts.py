@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.api.evaluation_options import BoundingBoxUnits, ImportKeys
 from evaluation_operator.domain.labeled import labeling_of
-from evaluation_operator.labeling.kept_answers import Kept, format_answers
+from evaluation_operator.labeling.kept_answers import KeptAnswers, format_answers
 from evaluation_operator.labeling.people.agreement import agreement
 from evaluation_operator.labeling.people.decision import Decision, decide, groundtruth_of
 from evaluation_operator.labeling.progress import FAILURES_KEPT
@@ -85,7 +85,7 @@ def rules_of(dataset: Dataset) -> Rules:
 def judge(
     dataset: Dataset,
     items: Sequence[AskedItem],
-    kept: Mapping[str, Kept],
+    kept: Mapping[str, KeptAnswers],
     bad: Mapping[str, ItemAnswers],
 ) -> Verdicts:
     """An answer that does not count is asked for again, like one that somebody else contradicts;
@@ -95,7 +95,7 @@ def judge(
     still: set[str] = set()
     disputed: set[str] = set()
     for item in (it.item_id for it in items):
-        known = kept.get(item, Kept())
+        known = kept.get(item, KeptAnswers())
         found = decisions[item] = decide(ItemAnswers(item, known.answers), rules)
         if not found.needed:
             continue

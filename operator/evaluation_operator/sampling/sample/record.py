@@ -29,7 +29,7 @@ def interval_start(job: SampledJob, at: datetime) -> datetime:
 
 
 @dataclass(slots=True, eq=False)
-class Kept:
+class Record:
     """One half of a prediction, or all of it, for one job: the items that may be in the sample.
 
     `p`, `fraction` and `cap` are what its rows say. `threshold` is that of the interval which
@@ -129,7 +129,7 @@ def encode_job(job: SampledJob) -> orjson.Fragment:
     return orjson.Fragment(orjson.dumps(tuple(fields)))
 
 
-def encode(kept: Kept, job: orjson.Fragment, time: datetime, texts: Texts) -> bytes:
+def encode(kept: Record, job: orjson.Fragment, time: datetime, texts: Texts) -> bytes:
     """The record; `time` of the prediction."""
     fields = _Fields(
         job=job,
@@ -175,13 +175,13 @@ def decode_content(body: bytes) -> Content:
 
 def decode(
     body: bytes, place: Place, threshold_of: Callable[[SampledJob, datetime], Threshold]
-) -> Kept:
+) -> Record:
     """What stood in memory before the process ended; `threshold_of` a job, which has the settings
     that were in force, and a time gives the one to share."""
     fields, _ = _fields(body)
     job = _job(fields)
     stamp = _time(fields.stamp)
-    return Kept(
+    return Record(
         job=job,
         key=fields.key,
         event_id=fields.event_id,

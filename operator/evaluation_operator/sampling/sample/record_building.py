@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from evaluation_operator.sampling.sample.job_state import JobState
-from evaluation_operator.sampling.sample.record import Kept, encode
+from evaluation_operator.sampling.sample.record import Record, encode
 from evaluation_operator.sampling.sample.sifting import Drawn, Sifted
 
 
-def make_kept(sifted: Sifted, drawn: Drawn, state: JobState, stamp: datetime) -> Kept:
+def build_record(sifted: Sifted, drawn: Drawn, state: JobState, stamp: datetime) -> Record:
     """The half as it is kept for one job, with the settings in force. Raises ValueError for a
     text that cannot be written."""
     threshold = state.threshold
-    kept = Kept(
+    kept = Record(
         job=state.job,
         key=sifted.key,
         event_id=sifted.event_id,

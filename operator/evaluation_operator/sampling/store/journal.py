@@ -16,7 +16,7 @@ from datetime import datetime
 
 from evaluation_operator.sampling.pacing import Pace
 from evaluation_operator.sampling.records import Place
-from evaluation_operator.sampling.sample.record import Kept
+from evaluation_operator.sampling.sample.record import Record
 from evaluation_operator.sampling.store.wal import WriteAhead, record_size
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Offered:
-    records: Sequence[Kept]
+    records: Sequence[Record]
     bodies: list[bytes]
     future: asyncio.Future[None] | None
 
@@ -38,8 +38,8 @@ class Journal:
         wal: WriteAhead,
         *,
         sync: bool,
-        written: Callable[[Sequence[Kept]], None],
-        lost: Callable[[Sequence[Kept]], None],
+        written: Callable[[Sequence[Record]], None],
+        lost: Callable[[Sequence[Record]], None],
     ) -> None:
         self._wal = wal
         self._sync = sync
@@ -65,7 +65,7 @@ class Journal:
         self._written_size = self._wal.size
         return records
 
-    def append(self, records: Sequence[Kept], *, wait: bool) -> asyncio.Future[None] | None:
+    def append(self, records: Sequence[Record], *, wait: bool) -> asyncio.Future[None] | None:
         """Write all of them. With `wait` a future that is done when they are written, and has
         OSError if they cannot be."""
         future = asyncio.get_running_loop().create_future() if wait else None
@@ -81,7 +81,7 @@ class Journal:
         if self._freed:
             self._wake()
 
-    def read(self, kept: Kept) -> bytes:
+    def read(self, kept: Record) -> bytes:
         """The record, from memory or the disk. May block; for any thread."""
         body = kept.body
         if body is None:

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 from evaluation_operator.sampling.sample.options import SamplerOptions
 from evaluation_operator.sampling.sample.pairing import Waiting
-from evaluation_operator.sampling.sample.record import Kept
+from evaluation_operator.sampling.sample.record import Record
 from evaluation_operator.sampling.store.journal import Journal
 
 
-class Holding:
+class MemoryBudget:
     """Counts what is held. The bytes of what is on the disk are given back, oldest first, when
     memory gets tight, and read again when they are written."""
 
@@ -19,7 +19,7 @@ class Holding:
         self._options = options
         self._journal = journal
         self._waiting = waiting
-        self._on_disk: deque[Kept] = deque()
+        self._on_disk: deque[Record] = deque()
         self.size = 0
 
     def has_room(self, size: int) -> bool:
@@ -31,18 +31,18 @@ class Holding:
             self._give_back(self._on_disk.popleft())
         return self.size + size <= options.max_unflushed_bytes
 
-    def hold(self, records: Iterable[Kept]) -> None:
+    def hold(self, records: Iterable[Record]) -> None:
         for kept in records:
             self.size += kept.bytes_held
 
-    def written(self, kept: Kept) -> None:
+    def written(self, kept: Record) -> None:
         """It is on the disk now."""
         if kept.is_done:
             self._journal.free([kept.place] if kept.place is not None else [])
         else:
             self._on_disk.append(kept)
 
-    def finish(self, records: Iterable[Kept]) -> None:
+    def finish(self, records: Iterable[Record]) -> None:
         """They are in their table, or nobody wants them."""
         places = []
         for kept in records:
@@ -54,7 +54,7 @@ class Holding:
         while self._on_disk and self._on_disk[0].is_done:
             self._on_disk.popleft()
 
-    def _give_back(self, kept: Kept) -> None:
+    def _give_back(self, kept: Record) -> None:
         if kept.is_done or kept.body is None:
             return
         size = len(kept.body)

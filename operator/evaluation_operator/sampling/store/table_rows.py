@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from evaluation_operator.sampling.sample.record import Content, Kept, interval_start
+from evaluation_operator.sampling.sample.record import Content, Record, interval_start
 from evaluation_operator.sampling.sample.sifting import Item
 from evaluation_operator.sampling.sample.threshold import Threshold
 
@@ -27,7 +27,7 @@ class Entry:
     which holds it.
     """
 
-    kept: tuple[Kept, ...]
+    kept: tuple[Record, ...]
     stamp: datetime
     items: tuple[Item, ...]
     p: float
@@ -43,7 +43,7 @@ class Entry:
         return len(self.kept) == 2 or self.kept[0].is_whole
 
     @property
-    def last(self) -> Kept:
+    def last(self) -> Record:
         """The later half."""
         return self.kept[-1]
 
@@ -68,17 +68,17 @@ class Entry:
                 threshold.offer(priority)
 
 
-def row_id(kept: Kept, index: int) -> str:
+def row_id(kept: Record, index: int) -> str:
     """The id of an item is that of its row."""
     return f"{kept.event_id}/{index}"
 
 
-def row_of(kept: Kept) -> Entry:
+def row_of(kept: Record) -> Entry:
     """A whole prediction, or a half by itself."""
     return Entry((kept,), kept.stamp, kept.items, kept.p, kept.threshold)
 
 
-def row_of_two(earlier: Kept, later: Kept) -> Entry:
+def row_of_two(earlier: Record, later: Record) -> Entry:
     """Both halves of a prediction: the items that both have kept, in the later one's interval."""
     common = {index for index, _ in earlier.items}
     items = tuple(item for item in later.items if item[0] in common)

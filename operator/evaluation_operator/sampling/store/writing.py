@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from evaluation_operator.sampling.sample.payloads import PayloadFile
-from evaluation_operator.sampling.sample.record import Content, Kept, decode_content
+from evaluation_operator.sampling.sample.record import Content, Record, decode_content
 from evaluation_operator.sampling.store.table_rows import Entry, to_batches
 from evaluation_operator.storage.errors import TableInvalid
 from evaluation_operator.storage.storage import Storage, storage_errors
@@ -21,7 +21,7 @@ class Writer:
 
     open_table: Callable[[str], Table]
     open_storage: Callable[[str], Storage]
-    read: Callable[[Kept], bytes]
+    read: Callable[[Record], bytes]
 
     def write(self, uri: str, entries: Sequence[Entry]) -> list[tuple[Entry, str]]:
         """Each entry is in the table after it, but for those that it will never take, with the
@@ -81,7 +81,7 @@ class Writer:
                 refused += self._append_apart(table, part, str(error))
         return refused
 
-    def _content(self, kept: Kept) -> Content:
+    def _content(self, kept: Record) -> Content:
         """The texts; the files they point at are there before them."""
         content = decode_content(self.read(kept))
         for file in content.payloads:

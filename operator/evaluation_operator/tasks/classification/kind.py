@@ -13,7 +13,7 @@ from evaluation_operator.tasks.classification.agreement import agreement
 from evaluation_operator.tasks.classification.reader import LabelReader, is_multi_label
 from evaluation_operator.tasks.classification.votes import vote
 from evaluation_operator.tasks.items import Outcome, RowReader
-from evaluation_operator.tasks.kind import Control, Curve, Judged, Limits, TaskKind, Told
+from evaluation_operator.tasks.kind import Control, Curve, Highlights, Judged, Limits, TaskKind
 from evaluation_operator.tasks.votes import Rules, Verdict
 
 CONFUSIONS: Final = 5
@@ -44,13 +44,13 @@ class Classification(TaskKind):
 
         return judge(spec, outcomes, limits)
 
-    def tell(self, spec: EvaluationSpec) -> Told:
+    def tell(self, spec: EvaluationSpec) -> Highlights:
         both = spec.evaluation_metrics or EvaluationMetrics()
         metrics = both.classification_metrics
         curve = metrics.pr_curve if metrics is not None else None
         if metrics is None or curve is None:
-            return Told(counted="items")
-        return Told(
+            return Highlights(counted="items")
+        return Highlights(
             counted="items",
             area_under_curve=curve.area_under_curve,
             mean_average_precision=curve.mean_average_precision,

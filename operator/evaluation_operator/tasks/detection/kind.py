@@ -20,7 +20,7 @@ from evaluation_operator.tasks.detection.reader import BoxReader
 from evaluation_operator.tasks.detection.truth import entry_of
 from evaluation_operator.tasks.detection.votes import vote
 from evaluation_operator.tasks.items import Outcome, RowReader
-from evaluation_operator.tasks.kind import Control, Curve, Judged, Limits, TaskKind, Told
+from evaluation_operator.tasks.kind import Control, Curve, Highlights, Judged, Limits, TaskKind
 from evaluation_operator.tasks.votes import Rules, Verdict
 
 _ERRORS: Final = (
@@ -56,13 +56,13 @@ class Detection(TaskKind):
 
         return judge(spec, outcomes, limits)
 
-    def tell(self, spec: EvaluationSpec) -> Told:
+    def tell(self, spec: EvaluationSpec) -> Highlights:
         both = spec.evaluation_metrics or EvaluationMetrics()
         metrics = both.object_detection_metrics
         if metrics is None:
-            return Told(counted="boxes")
+            return Highlights(counted="boxes")
         overlap = metrics.pr_curve
-        return Told(
+        return Highlights(
             counted="boxes",
             area_under_curve=overlap.area_under_curve if overlap is not None else None,
             mean_average_precision=overlap.mean_average_precision if overlap is not None else None,
