@@ -31,8 +31,8 @@ class ItemsView:
 @dataclass(frozen=True, slots=True)
 class EvaluationView:
     """`plain` is the mean average precision with each item counted once, `headline` the one that
-    stands for the Evaluation. `highlights` is what only its kind of task tells; `weakest` the labels
-    that have truth, by rising average precision."""
+    stands for the Evaluation. `highlights` is what only its kind of task tells; `weakest` are the
+    labels that have truth, by rising average precision."""
 
     name: str
     job: str
