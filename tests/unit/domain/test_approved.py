@@ -60,7 +60,6 @@ def told(world: World) -> Manifest:
 @pytest.mark.parametrize("name", STORIES)
 def test_a_story(name: str) -> None:
     world, steps = STORIES[name](WORLDS)
-    world.settle()
     chapters: list[Manifest] = []
     for step in [lambda: None, *steps]:
         before = {*world.datasets, *world.jobs}
