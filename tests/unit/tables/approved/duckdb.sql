@@ -1,0 +1,1151 @@
+-- all rows of others
+SELECT
+  "t2"."model",
+  "t2"."model_version",
+  "t2"."time",
+  "t2"."raw_data",
+  "t2"."raw_prediction",
+  "t2"."groundtruth",
+  CASE
+    WHEN (
+      "t2"."id" IS NULL
+    ) AND (
+      "t2"."ordinal" > 0
+    )
+    THEN "t2"."digest" || '-' || CAST("t2"."ordinal" AS TEXT)
+    ELSE "t2"."digest"
+  END AS "id",
+  "t2"."priority",
+  "t2"."p",
+  "t2"."example_count",
+  "t2"."example_sample_percentage",
+  "t2"."sampled_at",
+  "t2"."interval_start",
+  "t2"."job_uid",
+  CAST(NULL AS TIMESTAMPTZ) AS "labeled_at",
+  "t2"."is_inside"
+FROM (
+  SELECT
+    "t1"."model",
+    "t1"."model_version",
+    "t1"."time",
+    "t1"."raw_data",
+    "t1"."raw_prediction",
+    "t1"."groundtruth",
+    "t1"."id",
+    "t1"."priority",
+    "t1"."p",
+    "t1"."example_count",
+    "t1"."example_sample_percentage",
+    "t1"."sampled_at",
+    "t1"."interval_start",
+    "t1"."job_uid",
+    "t1"."is_inside",
+    "t1"."digest",
+    ROW_NUMBER() OVER (
+      PARTITION BY "t1"."digest"
+      ORDER BY "t1"."groundtruth" ASC
+      ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    ) - 1 AS "ordinal"
+  FROM (
+    SELECT
+      "t0"."model",
+      "t0"."model_version",
+      "t0"."time",
+      "t0"."raw_data",
+      "t0"."raw_prediction",
+      "t0"."groundtruth",
+      "t0"."id",
+      "t0"."priority",
+      "t0"."p",
+      "t0"."example_count",
+      "t0"."example_sample_percentage",
+      "t0"."sampled_at",
+      "t0"."interval_start",
+      "t0"."job_uid",
+      TRUE AS "is_inside",
+      COALESCE(
+        "t0"."id",
+        ARRAY_SLICE(
+          SHA256(
+            COALESCE(CAST(LENGTH("t0"."model") AS TEXT) || ':' || "t0"."model", '~') || COALESCE(CAST(LENGTH("t0"."model_version") AS TEXT) || ':' || "t0"."model_version", '~') || COALESCE(
+              CAST(LENGTH(
+                CAST((
+                  CAST(EPOCH(CAST(DATE_TRUNC('SECOND', "t0"."time") AS TIMESTAMP)) AS BIGINT) * 1000000
+                ) + CAST(EXTRACT('MICROSECOND' FROM "t0"."time") % 1000000 AS BIGINT) AS TEXT)
+              ) AS TEXT) || ':' || CAST((
+                CAST(EPOCH(CAST(DATE_TRUNC('SECOND', "t0"."time") AS TIMESTAMP)) AS BIGINT) * 1000000
+              ) + CAST(EXTRACT('MICROSECOND' FROM "t0"."time") % 1000000 AS BIGINT) AS TEXT),
+              '~'
+            ) || COALESCE(CAST(LENGTH("t0"."raw_data") AS TEXT) || ':' || "t0"."raw_data", '~') || COALESCE(CAST(LENGTH("t0"."raw_prediction") AS TEXT) || ':' || "t0"."raw_prediction", '~')
+          ),
+          COALESCE(NULL, 1),
+          COALESCE(32, -1)
+        )
+      ) AS "digest"
+    FROM "r" AS "t0"
+    WHERE
+      "t0"."model" = 'ripeness' AND "t0"."model_version" = 'v1'
+  ) AS "t1"
+) AS "t2"
+ORDER BY
+  CASE
+    WHEN (
+      "t2"."id" IS NULL
+    ) AND (
+      "t2"."ordinal" > 0
+    )
+    THEN "t2"."digest" || '-' || CAST("t2"."ordinal" AS TEXT)
+    ELSE "t2"."digest"
+  END ASC,
+  "t2"."time" ASC;
+
+-- rows, halves and labels of some times
+SELECT
+  "t20"."model",
+  "t20"."model_version",
+  "t20"."time",
+  "t20"."raw_data",
+  "t20"."raw_prediction",
+  COALESCE("t20"."label", "t20"."groundtruth") AS "groundtruth",
+  "t20"."id",
+  "t20"."priority",
+  "t20"."p",
+  "t20"."example_count",
+  "t20"."example_sample_percentage",
+  "t20"."sampled_at",
+  "t20"."interval_start",
+  "t20"."job_uid",
+  "t20"."labeled_at",
+  "t20"."is_inside"
+FROM (
+  SELECT
+    "t19"."model",
+    "t19"."model_version",
+    "t19"."time",
+    "t19"."raw_data",
+    "t19"."raw_prediction",
+    "t19"."groundtruth",
+    "t19"."id",
+    "t19"."priority",
+    "t19"."p",
+    "t19"."example_count",
+    "t19"."example_sample_percentage",
+    "t19"."sampled_at",
+    "t19"."interval_start",
+    "t19"."job_uid",
+    "t19"."is_inside",
+    "t11"."label_id",
+    "t11"."label",
+    "t11"."labeled_at"
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        "t0"."model",
+        "t0"."model_version",
+        "t0"."time",
+        "t0"."raw_data",
+        "t0"."raw_prediction",
+        "t0"."groundtruth",
+        "t0"."id",
+        "t0"."priority",
+        "t0"."p",
+        "t0"."example_count",
+        "t0"."example_sample_percentage",
+        "t0"."sampled_at",
+        "t0"."interval_start",
+        "t0"."job_uid",
+        (
+          (
+            COALESCE("t0"."sampled_at", "t0"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+          )
+          AND (
+            COALESCE("t0"."sampled_at", "t0"."time") < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+          )
+        )
+        OR (
+          COALESCE("t0"."sampled_at", "t0"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+        ) AS "is_inside"
+      FROM "r" AS "t0"
+      WHERE
+        "t0"."model" = 'ripeness'
+        AND "t0"."model_version" = 'v1'
+        AND (
+          (
+            (
+              COALESCE("t0"."sampled_at", "t0"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+            )
+            AND (
+              COALESCE("t0"."sampled_at", "t0"."time") < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+            )
+          )
+          OR (
+            COALESCE("t0"."sampled_at", "t0"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+          )
+          OR (
+            (
+              COALESCE("t0"."sampled_at", "t0"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+            )
+            AND (
+              COALESCE("t0"."sampled_at", "t0"."time") < MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+            )
+          )
+        )
+        AND NOT (
+          COALESCE(
+            (
+              "t0"."sampled_at" IS NULL
+            )
+            AND (
+              (
+                "t0"."time" >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+              )
+              AND (
+                "t0"."time" < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+              )
+            ),
+            FALSE
+          )
+        )
+    ) AS "t6"
+    UNION ALL
+    SELECT
+      *
+    FROM (
+      SELECT
+        "t16"."model",
+        "t16"."model_version",
+        "t16"."time",
+        "t16"."raw_data",
+        "t16"."raw_prediction",
+        "t16"."groundtruth",
+        "t16"."id",
+        "t16"."priority",
+        "t16"."p",
+        "t16"."example_count",
+        "t16"."example_sample_percentage",
+        "t16"."sampled_at",
+        "t16"."interval_start",
+        "t16"."job_uid",
+        (
+          (
+            COALESCE("t16"."sampled_at", "t16"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+          )
+          AND (
+            COALESCE("t16"."sampled_at", "t16"."time") < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+          )
+        )
+        OR (
+          COALESCE("t16"."sampled_at", "t16"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+        ) AS "is_inside"
+      FROM (
+        SELECT
+          "t14"."model",
+          "t14"."model_version",
+          "t14"."time",
+          "t14"."raw_data",
+          "t15"."other_raw_prediction" AS "raw_prediction",
+          CAST(NULL AS TEXT) AS "groundtruth",
+          "t14"."id",
+          LEAST("t14"."priority", "t15"."other_priority") AS "priority",
+          LEAST("t14"."p", "t15"."other_p") AS "p",
+          LEAST("t14"."example_count", "t15"."other_example_count") AS "example_count",
+          LEAST("t14"."example_sample_percentage", "t15"."other_example_sample_percentage") AS "example_sample_percentage",
+          GREATEST("t14"."sampled_at", "t15"."other_sampled_at") AS "sampled_at",
+          CASE
+            WHEN "t14"."sampled_at" > "t15"."other_sampled_at"
+            THEN "t14"."interval_start"
+            ELSE "t15"."other_interval_start"
+          END AS "interval_start",
+          "t14"."job_uid"
+        FROM (
+          SELECT
+            *
+          FROM (
+            SELECT
+              "t4"."model",
+              "t4"."model_version",
+              "t4"."time",
+              "t4"."raw_data",
+              "t4"."raw_prediction",
+              "t4"."id",
+              "t4"."priority",
+              "t4"."p",
+              "t4"."example_count",
+              "t4"."example_sample_percentage",
+              "t4"."sampled_at",
+              "t4"."interval_start",
+              "t4"."job_uid",
+              "t4"."item_count",
+              ROW_NUMBER() OVER (
+                PARTITION BY "t4"."job_uid", "t4"."id", "t4"."item_count"
+                ORDER BY "t4"."sampled_at" ASC, "t4"."raw_data" ASC
+                ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+              ) - 1 AS "place"
+            FROM (
+              SELECT
+                *
+              FROM "h" AS "t2"
+              WHERE
+                "t2"."model" = 'ripeness'
+                AND "t2"."model_version" = 'v1'
+                AND (
+                  (
+                    (
+                      "t2"."sampled_at" >= MAKE_TIMESTAMPTZ(2026, 3, 1, 10, 0, 0.0, 'UTC')
+                    )
+                    AND (
+                      "t2"."sampled_at" < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+                    )
+                  )
+                  OR (
+                    "t2"."sampled_at" >= MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+                  )
+                  OR (
+                    (
+                      "t2"."sampled_at" >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+                    )
+                    AND (
+                      "t2"."sampled_at" < MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+                    )
+                  )
+                )
+                AND "t2"."raw_data" IS NOT NULL
+            ) AS "t4"
+          ) AS "t8"
+          WHERE
+            "t8"."place" = 0
+        ) AS "t14"
+        INNER JOIN (
+          SELECT
+            "t9"."model" AS "other_model",
+            "t9"."model_version" AS "other_model_version",
+            "t9"."time" AS "other_time",
+            "t9"."raw_data" AS "other_raw_data",
+            "t9"."raw_prediction" AS "other_raw_prediction",
+            "t9"."id" AS "other_id",
+            "t9"."priority" AS "other_priority",
+            "t9"."p" AS "other_p",
+            "t9"."example_count" AS "other_example_count",
+            "t9"."example_sample_percentage" AS "other_example_sample_percentage",
+            "t9"."sampled_at" AS "other_sampled_at",
+            "t9"."interval_start" AS "other_interval_start",
+            "t9"."job_uid" AS "other_job_uid",
+            "t9"."item_count" AS "other_item_count",
+            "t9"."place" AS "other_place"
+          FROM (
+            SELECT
+              "t5"."model",
+              "t5"."model_version",
+              "t5"."time",
+              "t5"."raw_data",
+              "t5"."raw_prediction",
+              "t5"."id",
+              "t5"."priority",
+              "t5"."p",
+              "t5"."example_count",
+              "t5"."example_sample_percentage",
+              "t5"."sampled_at",
+              "t5"."interval_start",
+              "t5"."job_uid",
+              "t5"."item_count",
+              ROW_NUMBER() OVER (
+                PARTITION BY "t5"."job_uid", "t5"."id", "t5"."item_count"
+                ORDER BY "t5"."sampled_at" ASC, "t5"."raw_prediction" ASC
+                ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+              ) - 1 AS "place"
+            FROM (
+              SELECT
+                *
+              FROM "h" AS "t2"
+              WHERE
+                "t2"."model" = 'ripeness'
+                AND "t2"."model_version" = 'v1'
+                AND (
+                  (
+                    (
+                      "t2"."sampled_at" >= MAKE_TIMESTAMPTZ(2026, 3, 1, 10, 0, 0.0, 'UTC')
+                    )
+                    AND (
+                      "t2"."sampled_at" < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+                    )
+                  )
+                  OR (
+                    "t2"."sampled_at" >= MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+                  )
+                  OR (
+                    (
+                      "t2"."sampled_at" >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+                    )
+                    AND (
+                      "t2"."sampled_at" < MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+                    )
+                  )
+                )
+                AND "t2"."raw_prediction" IS NOT NULL
+            ) AS "t5"
+          ) AS "t9"
+          WHERE
+            "t9"."place" = 0
+        ) AS "t15"
+          ON "t14"."job_uid" = "t15"."other_job_uid"
+          AND "t14"."id" = "t15"."other_id"
+          AND "t14"."item_count" = "t15"."other_item_count"
+      ) AS "t16"
+      WHERE
+        "t16"."model" = 'ripeness'
+        AND "t16"."model_version" = 'v1'
+        AND (
+          (
+            (
+              COALESCE("t16"."sampled_at", "t16"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+            )
+            AND (
+              COALESCE("t16"."sampled_at", "t16"."time") < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+            )
+          )
+          OR (
+            COALESCE("t16"."sampled_at", "t16"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+          )
+          OR (
+            (
+              COALESCE("t16"."sampled_at", "t16"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+            )
+            AND (
+              COALESCE("t16"."sampled_at", "t16"."time") < MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+            )
+          )
+        )
+        AND NOT (
+          COALESCE(
+            (
+              "t16"."sampled_at" IS NULL
+            )
+            AND (
+              (
+                "t16"."time" >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+              )
+              AND (
+                "t16"."time" < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+              )
+            ),
+            FALSE
+          )
+        )
+    ) AS "t17"
+  ) AS "t19"
+  LEFT OUTER JOIN (
+    SELECT
+      "t7"."id" AS "label_id",
+      "t7"."groundtruth" AS "label",
+      "t7"."labeled_at"
+    FROM (
+      SELECT
+        "t3"."id",
+        "t3"."groundtruth",
+        "t3"."labeled_at",
+        "t3"."labeler",
+        "t3"."model",
+        "t3"."model_version",
+        ROW_NUMBER() OVER (
+          PARTITION BY "t3"."id"
+          ORDER BY "t3"."labeled_at" DESC, "t3"."groundtruth" DESC
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) - 1 AS "place"
+      FROM (
+        SELECT
+          *
+        FROM "l" AS "t1"
+        WHERE
+          "t1"."groundtruth" IS NOT NULL
+          AND (
+            (
+              "t1"."model" IS NULL
+            ) OR (
+              "t1"."model" = 'ripeness'
+            )
+          )
+          AND (
+            (
+              "t1"."model_version" IS NULL
+            ) OR (
+              "t1"."model_version" = 'v1'
+            )
+          )
+          AND "t1"."labeled_at" <= MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+      ) AS "t3"
+    ) AS "t7"
+    WHERE
+      "t7"."place" = 0
+  ) AS "t11"
+    ON "t19"."id" = "t11"."label_id"
+) AS "t20"
+ORDER BY
+  "t20"."id" ASC,
+  "t20"."time" ASC;
+
+-- their truth
+SELECT DISTINCT
+  "t13"."id",
+  COALESCE("t13"."label", "t13"."groundtruth") AS "groundtruth",
+  "t13"."labeled_at"
+FROM (
+  SELECT
+    "t12"."id",
+    "t12"."groundtruth",
+    "t7"."label_id",
+    "t7"."label",
+    "t7"."labeled_at"
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        CASE
+          WHEN (
+            "t9"."id" IS NULL
+          ) AND (
+            "t9"."ordinal" > 0
+          )
+          THEN "t9"."digest" || '-' || CAST("t9"."ordinal" AS TEXT)
+          ELSE "t9"."digest"
+        END AS "id",
+        "t9"."groundtruth"
+      FROM (
+        SELECT
+          "t8"."model",
+          "t8"."model_version",
+          "t8"."time",
+          "t8"."raw_data",
+          "t8"."raw_prediction",
+          "t8"."groundtruth",
+          "t8"."id",
+          "t8"."priority",
+          "t8"."p",
+          "t8"."example_count",
+          "t8"."example_sample_percentage",
+          "t8"."sampled_at",
+          "t8"."interval_start",
+          "t8"."job_uid",
+          "t8"."is_inside",
+          "t8"."digest",
+          ROW_NUMBER() OVER (
+            PARTITION BY "t8"."digest"
+            ORDER BY "t8"."groundtruth" ASC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+          ) - 1 AS "ordinal"
+        FROM (
+          SELECT
+            "t1"."model",
+            "t1"."model_version",
+            "t1"."time",
+            "t1"."raw_data",
+            "t1"."raw_prediction",
+            "t1"."groundtruth",
+            "t1"."id",
+            "t1"."priority",
+            "t1"."p",
+            "t1"."example_count",
+            "t1"."example_sample_percentage",
+            "t1"."sampled_at",
+            "t1"."interval_start",
+            "t1"."job_uid",
+            (
+              (
+                COALESCE("t1"."sampled_at", "t1"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+              )
+              AND (
+                COALESCE("t1"."sampled_at", "t1"."time") < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+              )
+            )
+            OR (
+              COALESCE("t1"."sampled_at", "t1"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+            ) AS "is_inside",
+            COALESCE(
+              "t1"."id",
+              ARRAY_SLICE(
+                SHA256(
+                  COALESCE(CAST(LENGTH("t1"."model") AS TEXT) || ':' || "t1"."model", '~') || COALESCE(CAST(LENGTH("t1"."model_version") AS TEXT) || ':' || "t1"."model_version", '~') || COALESCE(
+                    CAST(LENGTH(
+                      CAST((
+                        CAST(EPOCH(CAST(DATE_TRUNC('SECOND', "t1"."time") AS TIMESTAMP)) AS BIGINT) * 1000000
+                      ) + CAST(EXTRACT('MICROSECOND' FROM "t1"."time") % 1000000 AS BIGINT) AS TEXT)
+                    ) AS TEXT) || ':' || CAST((
+                      CAST(EPOCH(CAST(DATE_TRUNC('SECOND', "t1"."time") AS TIMESTAMP)) AS BIGINT) * 1000000
+                    ) + CAST(EXTRACT('MICROSECOND' FROM "t1"."time") % 1000000 AS BIGINT) AS TEXT),
+                    '~'
+                  ) || COALESCE(CAST(LENGTH("t1"."raw_data") AS TEXT) || ':' || "t1"."raw_data", '~') || COALESCE(CAST(LENGTH("t1"."raw_prediction") AS TEXT) || ':' || "t1"."raw_prediction", '~')
+                ),
+                COALESCE(NULL, 1),
+                COALESCE(32, -1)
+              )
+            ) AS "digest"
+          FROM "r" AS "t1"
+          WHERE
+            "t1"."model" = 'ripeness'
+            AND "t1"."model_version" = 'v1'
+            AND (
+              (
+                (
+                  COALESCE("t1"."sampled_at", "t1"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+                )
+                AND (
+                  COALESCE("t1"."sampled_at", "t1"."time") < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+                )
+              )
+              OR (
+                COALESCE("t1"."sampled_at", "t1"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+              )
+              OR (
+                (
+                  COALESCE("t1"."sampled_at", "t1"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+                )
+                AND (
+                  COALESCE("t1"."sampled_at", "t1"."time") < MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+                )
+              )
+            )
+            AND NOT (
+              COALESCE(
+                (
+                  "t1"."sampled_at" IS NULL
+                )
+                AND (
+                  (
+                    "t1"."time" >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+                  )
+                  AND (
+                    "t1"."time" < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+                  )
+                ),
+                FALSE
+              )
+            )
+        ) AS "t8"
+      ) AS "t9"
+      WHERE
+        "t9"."is_inside"
+    ) AS "t10"
+    UNION ALL
+    SELECT
+      *
+    FROM (
+      SELECT
+        "t0"."id",
+        CAST(NULL AS TEXT) AS "groundtruth"
+      FROM "h" AS "t0"
+      WHERE
+        "t0"."model" = 'ripeness'
+        AND "t0"."model_version" = 'v1'
+        AND (
+          (
+            (
+              "t0"."sampled_at" >= MAKE_TIMESTAMPTZ(2026, 3, 1, 10, 0, 0.0, 'UTC')
+            )
+            AND (
+              "t0"."sampled_at" < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+            )
+          )
+          OR (
+            "t0"."sampled_at" >= MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+          )
+          OR (
+            (
+              "t0"."sampled_at" >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+            )
+            AND (
+              "t0"."sampled_at" < MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+            )
+          )
+        )
+    ) AS "t4"
+  ) AS "t12"
+  LEFT OUTER JOIN (
+    SELECT
+      "t5"."id" AS "label_id",
+      "t5"."groundtruth" AS "label",
+      "t5"."labeled_at"
+    FROM (
+      SELECT
+        "t3"."id",
+        "t3"."groundtruth",
+        "t3"."labeled_at",
+        "t3"."labeler",
+        "t3"."model",
+        "t3"."model_version",
+        ROW_NUMBER() OVER (
+          PARTITION BY "t3"."id"
+          ORDER BY "t3"."labeled_at" DESC, "t3"."groundtruth" DESC
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) - 1 AS "place"
+      FROM (
+        SELECT
+          *
+        FROM "l" AS "t2"
+        WHERE
+          "t2"."groundtruth" IS NOT NULL
+          AND (
+            (
+              "t2"."model" IS NULL
+            ) OR (
+              "t2"."model" = 'ripeness'
+            )
+          )
+          AND (
+            (
+              "t2"."model_version" IS NULL
+            ) OR (
+              "t2"."model_version" = 'v1'
+            )
+          )
+          AND "t2"."labeled_at" <= MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+      ) AS "t3"
+    ) AS "t5"
+    WHERE
+      "t5"."place" = 0
+  ) AS "t7"
+    ON "t12"."id" = "t7"."label_id"
+) AS "t13"
+ORDER BY
+  "t13"."id" ASC,
+  COALESCE("t13"."label", "t13"."groundtruth") ASC;
+
+-- the truth of all
+SELECT DISTINCT
+  "t8"."id",
+  COALESCE("t8"."label", "t8"."groundtruth") AS "groundtruth",
+  "t8"."labeled_at"
+FROM (
+  SELECT
+    "t3"."id",
+    "t3"."groundtruth",
+    "t7"."label_id",
+    "t7"."label",
+    "t7"."labeled_at"
+  FROM (
+    SELECT
+      "t0"."id",
+      "t0"."groundtruth"
+    FROM "r" AS "t0"
+    WHERE
+      "t0"."model" = 'ripeness' AND "t0"."model_version" = 'v1' AND TRUE
+  ) AS "t3"
+  LEFT OUTER JOIN (
+    SELECT
+      "t5"."id" AS "label_id",
+      "t5"."groundtruth" AS "label",
+      "t5"."labeled_at"
+    FROM (
+      SELECT
+        "t4"."id",
+        "t4"."groundtruth",
+        "t4"."labeled_at",
+        "t4"."labeler",
+        "t4"."model",
+        "t4"."model_version",
+        ROW_NUMBER() OVER (
+          PARTITION BY "t4"."id"
+          ORDER BY "t4"."labeled_at" DESC, "t4"."groundtruth" DESC
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) - 1 AS "place"
+      FROM (
+        SELECT
+          *
+        FROM "l" AS "t1"
+        WHERE
+          "t1"."groundtruth" IS NOT NULL
+          AND (
+            (
+              "t1"."model" IS NULL
+            ) OR (
+              "t1"."model" = 'ripeness'
+            )
+          )
+          AND (
+            (
+              "t1"."model_version" IS NULL
+            ) OR (
+              "t1"."model_version" = 'v1'
+            )
+          )
+      ) AS "t4"
+    ) AS "t5"
+    WHERE
+      "t5"."place" = 0
+  ) AS "t7"
+    ON "t3"."id" = "t7"."label_id"
+) AS "t8"
+ORDER BY
+  "t8"."id" ASC,
+  COALESCE("t8"."label", "t8"."groundtruth") ASC;
+
+-- late rows
+SELECT
+  COUNT(*) AS "CountStar()"
+FROM (
+  SELECT
+    "t6"."model",
+    "t6"."model_version",
+    "t6"."time",
+    "t6"."raw_data",
+    "t6"."raw_prediction",
+    "t6"."groundtruth",
+    "t6"."id",
+    "t6"."priority",
+    "t6"."p",
+    "t6"."example_count",
+    "t6"."example_sample_percentage",
+    "t6"."sampled_at",
+    "t6"."interval_start",
+    "t6"."job_uid",
+    "t6"."is_inside"
+  FROM (
+    SELECT
+      "t4"."model",
+      "t4"."model_version",
+      "t4"."time",
+      "t4"."raw_data",
+      "t4"."raw_prediction",
+      "t4"."groundtruth",
+      CASE
+        WHEN (
+          "t4"."id" IS NULL
+        ) AND (
+          "t4"."ordinal" > 0
+        )
+        THEN "t4"."digest" || '-' || CAST("t4"."ordinal" AS TEXT)
+        ELSE "t4"."digest"
+      END AS "id",
+      "t4"."priority",
+      "t4"."p",
+      "t4"."example_count",
+      "t4"."example_sample_percentage",
+      "t4"."sampled_at",
+      "t4"."interval_start",
+      "t4"."job_uid",
+      "t4"."is_inside"
+    FROM (
+      SELECT
+        "t3"."model",
+        "t3"."model_version",
+        "t3"."time",
+        "t3"."raw_data",
+        "t3"."raw_prediction",
+        "t3"."groundtruth",
+        "t3"."id",
+        "t3"."priority",
+        "t3"."p",
+        "t3"."example_count",
+        "t3"."example_sample_percentage",
+        "t3"."sampled_at",
+        "t3"."interval_start",
+        "t3"."job_uid",
+        "t3"."is_inside",
+        "t3"."digest",
+        ROW_NUMBER() OVER (
+          PARTITION BY "t3"."digest"
+          ORDER BY "t3"."groundtruth" ASC
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) - 1 AS "ordinal"
+      FROM (
+        SELECT
+          "t1"."model",
+          "t1"."model_version",
+          "t1"."time",
+          "t1"."raw_data",
+          "t1"."raw_prediction",
+          "t1"."groundtruth",
+          "t1"."id",
+          "t1"."priority",
+          "t1"."p",
+          "t1"."example_count",
+          "t1"."example_sample_percentage",
+          "t1"."sampled_at",
+          "t1"."interval_start",
+          "t1"."job_uid",
+          (
+            (
+              COALESCE("t1"."sampled_at", "t1"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+            )
+            AND (
+              COALESCE("t1"."sampled_at", "t1"."time") < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+            )
+          )
+          OR (
+            COALESCE("t1"."sampled_at", "t1"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+          ) AS "is_inside",
+          COALESCE(
+            "t1"."id",
+            ARRAY_SLICE(
+              SHA256(
+                COALESCE(CAST(LENGTH("t1"."model") AS TEXT) || ':' || "t1"."model", '~') || COALESCE(CAST(LENGTH("t1"."model_version") AS TEXT) || ':' || "t1"."model_version", '~') || COALESCE(
+                  CAST(LENGTH(
+                    CAST((
+                      CAST(EPOCH(CAST(DATE_TRUNC('SECOND', "t1"."time") AS TIMESTAMP)) AS BIGINT) * 1000000
+                    ) + CAST(EXTRACT('MICROSECOND' FROM "t1"."time") % 1000000 AS BIGINT) AS TEXT)
+                  ) AS TEXT) || ':' || CAST((
+                    CAST(EPOCH(CAST(DATE_TRUNC('SECOND', "t1"."time") AS TIMESTAMP)) AS BIGINT) * 1000000
+                  ) + CAST(EXTRACT('MICROSECOND' FROM "t1"."time") % 1000000 AS BIGINT) AS TEXT),
+                  '~'
+                ) || COALESCE(CAST(LENGTH("t1"."raw_data") AS TEXT) || ':' || "t1"."raw_data", '~') || COALESCE(CAST(LENGTH("t1"."raw_prediction") AS TEXT) || ':' || "t1"."raw_prediction", '~')
+              ),
+              COALESCE(NULL, 1),
+              COALESCE(32, -1)
+            )
+          ) AS "digest"
+        FROM "r" AS "t1"
+        WHERE
+          "t1"."sampled_at" IS NULL
+          AND "t1"."model" = 'ripeness'
+          AND "t1"."model_version" = 'v1'
+          AND (
+            (
+              (
+                COALESCE("t1"."sampled_at", "t1"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+              )
+              AND (
+                COALESCE("t1"."sampled_at", "t1"."time") < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+              )
+            )
+            OR (
+              COALESCE("t1"."sampled_at", "t1"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+            )
+            OR (
+              (
+                COALESCE("t1"."sampled_at", "t1"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+              )
+              AND (
+                COALESCE("t1"."sampled_at", "t1"."time") < MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+              )
+            )
+          )
+          AND NOT (
+            COALESCE(
+              (
+                "t1"."sampled_at" IS NULL
+              )
+              AND (
+                (
+                  "t1"."time" >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+                )
+                AND (
+                  "t1"."time" < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+                )
+              ),
+              FALSE
+            )
+          )
+      ) AS "t3"
+    ) AS "t4"
+    WHERE
+      "t4"."is_inside"
+  ) AS "t6"
+  ANTI JOIN "known" AS "t2"
+    ON "t6"."id" = "t2"."id"
+) AS "t7";
+
+-- model versions
+SELECT DISTINCT
+  *
+FROM (
+  SELECT
+    *
+  FROM (
+    SELECT
+      "t0"."model",
+      "t0"."model_version"
+    FROM "r" AS "t0"
+  ) AS "t2"
+  UNION ALL
+  SELECT
+    *
+  FROM (
+    SELECT
+      "t1"."model",
+      "t1"."model_version"
+    FROM "h" AS "t1"
+  ) AS "t3"
+) AS "t4"
+WHERE
+  "t4"."model" IS NOT NULL AND "t4"."model_version" IS NOT NULL
+LIMIT 10;
+
+-- shared labels
+SELECT
+  "t0"."id"
+FROM "l" AS "t0"
+WHERE
+  (
+    "t0"."model" IS NULL
+  ) OR (
+    "t0"."model_version" IS NULL
+  )
+LIMIT 1;
+
+-- rows by key
+SELECT
+  "t0"."model",
+  "t0"."model_version",
+  "t0"."time",
+  "t0"."raw_data",
+  "t0"."raw_prediction",
+  "t0"."groundtruth",
+  "t0"."id",
+  "t0"."priority",
+  "t0"."p",
+  "t0"."example_count",
+  "t0"."example_sample_percentage",
+  "t0"."sampled_at",
+  "t0"."interval_start",
+  "t0"."job_uid",
+  "t0"."id" AS "key"
+FROM "r" AS "t0"
+WHERE
+  "t0"."model" = 'ripeness'
+  AND "t0"."model_version" = 'v1'
+  AND (
+    (
+      (
+        COALESCE("t0"."sampled_at", "t0"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+      )
+      AND (
+        COALESCE("t0"."sampled_at", "t0"."time") < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+      )
+    )
+    OR (
+      COALESCE("t0"."sampled_at", "t0"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+    )
+    OR (
+      (
+        COALESCE("t0"."sampled_at", "t0"."time") >= MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+      )
+      AND (
+        COALESCE("t0"."sampled_at", "t0"."time") < MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+      )
+    )
+  )
+  AND NOT (
+    COALESCE(
+      (
+        "t0"."sampled_at" IS NULL
+      )
+      AND (
+        (
+          "t0"."time" >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+        )
+        AND (
+          "t0"."time" < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+        )
+      ),
+      FALSE
+    )
+  );
+
+-- rows of others by key
+SELECT
+  "t0"."model",
+  "t0"."model_version",
+  "t0"."time",
+  "t0"."raw_data",
+  "t0"."raw_prediction",
+  "t0"."groundtruth",
+  "t0"."id",
+  "t0"."priority",
+  "t0"."p",
+  "t0"."example_count",
+  "t0"."example_sample_percentage",
+  "t0"."sampled_at",
+  "t0"."interval_start",
+  "t0"."job_uid",
+  COALESCE(
+    "t0"."id",
+    ARRAY_SLICE(
+      SHA256(
+        COALESCE(CAST(LENGTH("t0"."model") AS TEXT) || ':' || "t0"."model", '~') || COALESCE(CAST(LENGTH("t0"."model_version") AS TEXT) || ':' || "t0"."model_version", '~') || COALESCE(
+          CAST(LENGTH(
+            CAST((
+              CAST(EPOCH(CAST(DATE_TRUNC('SECOND', "t0"."time") AS TIMESTAMP)) AS BIGINT) * 1000000
+            ) + CAST(EXTRACT('MICROSECOND' FROM "t0"."time") % 1000000 AS BIGINT) AS TEXT)
+          ) AS TEXT) || ':' || CAST((
+            CAST(EPOCH(CAST(DATE_TRUNC('SECOND', "t0"."time") AS TIMESTAMP)) AS BIGINT) * 1000000
+          ) + CAST(EXTRACT('MICROSECOND' FROM "t0"."time") % 1000000 AS BIGINT) AS TEXT),
+          '~'
+        ) || COALESCE(CAST(LENGTH("t0"."raw_data") AS TEXT) || ':' || "t0"."raw_data", '~') || COALESCE(CAST(LENGTH("t0"."raw_prediction") AS TEXT) || ':' || "t0"."raw_prediction", '~')
+      ),
+      COALESCE(NULL, 1),
+      COALESCE(32, -1)
+    )
+  ) AS "key"
+FROM "r" AS "t0"
+WHERE
+  "t0"."model" = 'ripeness' AND "t0"."model_version" = 'v1';
+
+-- halves by key
+SELECT
+  "t0"."model",
+  "t0"."model_version",
+  "t0"."time",
+  "t0"."raw_data",
+  "t0"."raw_prediction",
+  "t0"."id",
+  "t0"."priority",
+  "t0"."p",
+  "t0"."example_count",
+  "t0"."example_sample_percentage",
+  "t0"."sampled_at",
+  "t0"."interval_start",
+  "t0"."job_uid",
+  "t0"."item_count",
+  "t0"."id" AS "key"
+FROM "h" AS "t0"
+WHERE
+  "t0"."model" = 'ripeness'
+  AND "t0"."model_version" = 'v1'
+  AND (
+    (
+      (
+        "t0"."sampled_at" >= MAKE_TIMESTAMPTZ(2026, 3, 1, 10, 0, 0.0, 'UTC')
+      )
+      AND (
+        "t0"."sampled_at" < MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+      )
+    )
+    OR (
+      "t0"."sampled_at" >= MAKE_TIMESTAMPTZ(2026, 3, 3, 10, 0, 0.0, 'UTC')
+    )
+    OR (
+      (
+        "t0"."sampled_at" >= MAKE_TIMESTAMPTZ(2026, 3, 2, 10, 0, 0.0, 'UTC')
+      )
+      AND (
+        "t0"."sampled_at" < MAKE_TIMESTAMPTZ(2026, 3, 4, 10, 0, 0.0, 'UTC')
+      )
+    )
+  )
+  AND "t0"."id" IS NOT NULL;
+
+-- all halves by key
+SELECT
+  "t0"."model",
+  "t0"."model_version",
+  "t0"."time",
+  "t0"."raw_data",
+  "t0"."raw_prediction",
+  "t0"."id",
+  "t0"."priority",
+  "t0"."p",
+  "t0"."example_count",
+  "t0"."example_sample_percentage",
+  "t0"."sampled_at",
+  "t0"."interval_start",
+  "t0"."job_uid",
+  "t0"."item_count",
+  "t0"."id" AS "key"
+FROM "h" AS "t0"
+WHERE
+  "t0"."model" = 'ripeness'
+  AND "t0"."model_version" = 'v1'
+  AND "t0"."id" IS NOT NULL;
+
