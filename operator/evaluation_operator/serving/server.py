@@ -90,7 +90,11 @@ class Server(uvicorn.Server):
         for accepting in self._accepting:
             accepting.cancel()
         await asyncio.gather(*self._accepting, return_exceptions=True)
-        await super().shutdown(sockets)
+        if self.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+        else:  # Nobody is there to wait for, as uvicorn does in any case.
+            for listening in sockets or ():
+                listening.close()
 
     async def on_tick(self, counter: int) -> bool:
         if counter % LOOK_TICKS == 0:

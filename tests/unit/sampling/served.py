@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from evaluation_operator.sampling.intake.auth import Tokens
 from evaluation_operator.sampling.intake.jobs import JobTable
 from evaluation_operator.sampling.service import build_parts, build_sampler
 from evaluation_operator.sampling.settings import Settings
-from evaluation_operator.serving.server import listen
+from evaluation_operator.serving.server import Server, listen
 from evaluation_operator.serving.settings import Listening
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery
@@ -137,10 +138,8 @@ async def serving(folder: Path, **changes: Any) -> AsyncIterator[Replica]:
     sockets = [listen(settings.listening.host, 0) for _ in range(2)]
     traffic, health = (f"http://127.0.0.1:{it.getsockname()[1]}" for it in sockets)
     port = sockets[0].getsockname()[1]
-    tasks = [
-        asyncio.create_task(it.serve([listening]))
-        for it, listening in zip((parts.traffic, parts.health), sockets, strict=True)
-    ]
+    servers = tuple(zip((parts.traffic, parts.health), sockets, strict=True))
+    await asyncio.gather(*(_start(server, listening) for server, listening in servers))
     # Loading the authorities that nobody here is signed by takes as long as a test.
     async with (
         httpx.AsyncClient(base_url=traffic, timeout=20, verify=False) as client,
@@ -154,6 +153,13 @@ async def serving(folder: Path, **changes: Any) -> AsyncIterator[Replica]:
             await parts.app.stop_taking()
             await client.aclose()
             await prober.aclose()
-            parts.traffic.should_exit = parts.health.should_exit = True
-            await asyncio.gather(*tasks)
+            await asyncio.gather(*(server.shutdown([listening]) for server, listening in servers))
             await sampler.close()
+
+
+async def _start(server: Server, listening: socket.socket) -> None:
+    """As `Server.serve` does, whose loop takes a tenth of a second to end."""
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup([listening])
+    await server.on_tick(0)

@@ -1,4 +1,4 @@
-"""The SQL that each engine is asked, word for word: a condition that is gone from it would else show
+"""The SQL that each engine is asked, word for word: a condition that is gone from it would show
 only in the one table that has rows for it."""
 
 from __future__ import annotations
