@@ -36,7 +36,7 @@ from evaluation_operator.labeling.backend import (
 from evaluation_operator.labeling.backends.open import BackendNotFound, Backends
 from evaluation_operator.labeling.closing import close_orphans
 from evaluation_operator.labeling.pauses import Backoff
-from evaluation_operator.labeling.progress import Progress, is_open, report, shown_to_all
+from evaluation_operator.labeling.progress import TurnResult, is_open, report, shown_to_all
 from evaluation_operator.labeling.settings import Settings
 from evaluation_operator.labeling.threads import Threads, in_thread
 from evaluation_operator.labeling.work import TaskSet
@@ -54,7 +54,7 @@ _API_PAUSE_SECONDS = 2.0
 _LOOK_SECONDS = 1.0
 
 
-_FAILED = Progress(Reason.LABELER_FAILED, "see the labeler's log; it is tried again")
+_FAILED = TurnResult(Reason.LABELER_FAILED, "see the labeler's log; it is tried again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class Desk:
         """Tell on a run that it cannot be read; its input may hold anything, and is not told."""
         fault = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in fault["loc"])
-        told = Progress(Reason.LABELER_FAILED, f"{place}: {fault['msg']}: make the run anew")
+        told = TurnResult(Reason.LABELER_FAILED, f"{place}: {fault['msg']}: make the run anew")
         metadata = body["metadata"]
         logger.error("Dataset %s cannot be read: %s", metadata["name"], told.message)
         await self._report(_Run(metadata["namespace"], metadata["name"], metadata["uid"]), told)
@@ -221,7 +221,7 @@ class Desk:
         folder = run_folder(dataset.spec.results_uri, job.uid, dataset.name, options)
         return TaskSet(dataset, folder, self.backends.get(name), self.now)
 
-    async def _turn(self, name: str, work: TaskSet) -> Progress:
+    async def _turn(self, name: str, work: TaskSet) -> TurnResult:
         async with self._turns_at_once[name]:
             try:
                 async with asyncio.timeout(TURN_SECONDS):
@@ -232,7 +232,7 @@ class Desk:
                     "or the storage of results, is overloaded"
                 ) from None
 
-    async def _report(self, run: _Run, told: Progress) -> bool:
+    async def _report(self, run: _Run, told: TurnResult) -> bool:
         """Whether the Dataset is still there and open. An end is told before this returns."""
         pauses = Backoff(_API_PAUSE_SECONDS, 60.0)
         while True:
@@ -250,7 +250,7 @@ class Desk:
                     return True
                 await asyncio.sleep(pauses.failed(wait))
 
-    async def _mailed(self, dataset: Dataset, told: Progress) -> Progress:
+    async def _mailed(self, dataset: Dataset, told: TurnResult) -> TurnResult:
         """A mail that cannot be sent holds up no run, whatever is wrong with it."""
         to, smtp = labeling_of(dataset).user_email_address, self.settings.smtp
         if not to:
@@ -316,7 +316,7 @@ class Desk:
         return frozenset([job["metadata"]["uid"] async for job in jobs])
 
 
-def _trouble(error: BackendError | RunError) -> Progress:
+def _trouble(error: BackendError | RunError) -> TurnResult:
     match error:
         case BackendNotFound():
             reason = Reason.BACKEND_NOT_FOUND
@@ -326,4 +326,4 @@ def _trouble(error: BackendError | RunError) -> Progress:
             reason = Reason.BACKEND_UNAVAILABLE
         case _:
             reason = Reason.RESULTS_UNAVAILABLE
-    return Progress(reason, str(error))
+    return TurnResult(reason, str(error))

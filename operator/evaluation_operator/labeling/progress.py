@@ -39,7 +39,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class TurnResult:
     """What there is to say. `counts`, `failures` and `new_labels` None: they stay as they are.
 
     `stays_open`: people may go on, although the run does so without them.
@@ -63,7 +63,7 @@ class Progress:
         return self.is_end and not self.stays_open
 
 
-def shown_to_all(told: Progress) -> Progress:
+def shown_to_all(told: TurnResult) -> TurnResult:
     """As everybody may read it who may read the Dataset, whatever others put into its words."""
     failures = None if told.failures is None else tuple(map(_shown, told.failures))
     return replace(told, message=_shown(told.message), failures=failures)
@@ -74,7 +74,7 @@ def _shown(text: str) -> str:
 
 
 def status_with(
-    status: Mapping[str, Any], told: Progress, generation: int, now: datetime
+    status: Mapping[str, Any], told: TurnResult, generation: int, now: datetime
 ) -> dict[str, Any]:
     """The Dataset's status as it is to be; equal to `status` when that says it all already.
 
@@ -123,7 +123,7 @@ def _takes_late_labels(spec: Mapping[str, Any], status: Mapping[str, Any]) -> bo
 
 
 async def report(
-    kube: Kube, namespace: str, name: str, uid: str, told: Progress, now: datetime
+    kube: Kube, namespace: str, name: str, uid: str, told: TurnResult, now: datetime
 ) -> bool:
     """Whether the Dataset is still there and open. Raises ApiError."""
     is_there_and_open = False

@@ -27,7 +27,7 @@ from evaluation_operator.labeling.backend import (
 )
 from evaluation_operator.labeling.kept_answers import KeptAnswers
 from evaluation_operator.labeling.people.verdicts import Verdicts, judge
-from evaluation_operator.labeling.progress import Counts, Progress
+from evaluation_operator.labeling.progress import Counts, TurnResult
 from evaluation_operator.labeling.threads import in_thread
 from evaluation_operator.results import labels
 from evaluation_operator.results.folder import Folder
@@ -98,7 +98,7 @@ class TaskSet:
     _first: dict[str, str] | None = None
     _written: Mapping[str, str | None] = field(default_factory=dict)
 
-    async def turn(self) -> Progress:
+    async def turn(self) -> TurnResult:
         """Raises BackendError and RunError, after which another turn takes it up again."""
         summary = await in_thread(labels.read_summary, self.folder)
         if summary is not None and self._is_of_this_cut(summary):
@@ -122,7 +122,7 @@ class TaskSet:
         await self._ask_again(verdicts)
         return self._going_on(verdicts)
 
-    async def _late_turn(self, summary: LabelSummary) -> Progress:
+    async def _late_turn(self, summary: LabelSummary) -> TurnResult:
         """The deadline has passed and the run goes on; people may still answer what is open."""
         await self._remember()
         try:
@@ -221,7 +221,7 @@ class TaskSet:
         deadline = deadline_of(self.dataset)
         return deadline is not None and self.now() >= deadline + grace
 
-    async def _end(self, reason: Reason) -> Progress:
+    async def _end(self, reason: Reason) -> TurnResult:
         verdicts = self._judge()
         told = ended(await self._write(verdicts, reason, labels.FIRST))
         logger.info("Dataset %s: %s", self.dataset.name, told.message)
@@ -268,13 +268,13 @@ class TaskSet:
         total = len(self._items)
         return Counts(total - len(verdicts.open), total)
 
-    def _going_on(self, verdicts: Verdicts) -> Progress:
+    def _going_on(self, verdicts: Verdicts) -> TurnResult:
         counts = self._counts(verdicts)
         deadline = deadline_of(self.dataset)
         until = f" until {format_time(deadline)}" if deadline else ""
         where = f" at {self._project.url}" if self._project else ""
         message = f"people label{where}{until}: {counts.completed} of {counts.total} items are done"
-        return Progress(Reason.LABELING, message, counts, verdicts.failures)
+        return TurnResult(Reason.LABELING, message, counts, verdicts.failures)
 
 
 def _truths(folder: Folder, files: LabelFiles) -> dict[str, str]:
@@ -282,7 +282,7 @@ def _truths(folder: Folder, files: LabelFiles) -> dict[str, str]:
     return {item: truth for item, _, _, truth in labels.read_truths(folder, files)}
 
 
-def ended(summary: LabelSummary) -> Progress:
+def ended(summary: LabelSummary) -> TurnResult:
     """What there is to say of a labelling that has ended. ValueError if it says that it has not."""
     reason = summary.reason
     if reason not in ENDS:
@@ -295,4 +295,4 @@ def ended(summary: LabelSummary) -> Progress:
     if reason is Reason.DEADLINE_REACHED:
         message = f"the deadline has passed: {message}"
     done = summary.asked if reason is Reason.ALL_LABELED else summary.answered
-    return Progress(reason, message, Counts(done, summary.asked))
+    return TurnResult(reason, message, Counts(done, summary.asked))

@@ -28,7 +28,7 @@ from evaluation_operator.domain.jobs.readiness import Readiness
 from evaluation_operator.domain.plan import EventRecord
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.runs.phase import Progress
-from evaluation_operator.labeling.progress import Progress as LabelingProgress
+from evaluation_operator.labeling.progress import TurnResult
 from evaluation_operator.results.errors import RunError
 from tests.cluster.settings import CHECKOUT
 
@@ -105,7 +105,7 @@ def test_every_reason_can_be_given() -> None:
 
 def test_what_gives_a_reason_takes_it_from_the_one_enum() -> None:
     """The type checker does the rest: none of these can be made with any other text."""
-    givers = (EventRecord, Judgement, LabelingProgress, Obstacle, LoggerRefusal, Quality, Readiness)
+    givers = (EventRecord, Judgement, TurnResult, Obstacle, LoggerRefusal, Quality, Readiness)
 
     for giver in (*givers, Progress, RunError, condition):
         assert get_type_hints(giver)["reason"] is Reason, giver

@@ -21,7 +21,7 @@ from evaluation_operator.labeling.backend import (
     ProjectSpec,
     Task,
 )
-from evaluation_operator.labeling.progress import Progress
+from evaluation_operator.labeling.progress import TurnResult
 from evaluation_operator.labeling.work import TaskSet
 from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.storage.options import TableOptions
@@ -201,7 +201,7 @@ class Bench:
     def restart(self) -> None:
         self._process = None
 
-    def turn(self) -> Progress:
+    def turn(self) -> TurnResult:
         if self._process is None:
             self._process = TaskSet(self.dataset, self.folder, self.tool, lambda: self.now)
         return asyncio.run(self._process.turn())

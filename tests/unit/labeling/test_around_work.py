@@ -15,7 +15,7 @@ from evaluation_operator.labeling.backend import BackendUnavailable, OnClose, Op
 from evaluation_operator.labeling.backends.open import BackendNotFound, Backends
 from evaluation_operator.labeling.closing import close_orphans
 from evaluation_operator.labeling.pauses import Backoff
-from evaluation_operator.labeling.progress import Counts, Progress, is_open, status_with
+from evaluation_operator.labeling.progress import Counts, TurnResult, is_open, status_with
 from evaluation_operator.labeling.settings import from_environment, read_backends
 from tests.unit.labeling.desk import Tool
 
@@ -30,7 +30,7 @@ def labeled(reason: str) -> dict[str, str]:
 
 
 LATER = datetime(2026, 3, 3, 13, tzinfo=UTC)
-LABELING = Progress(Reason.LABELING, "people label", Counts(1, 3), ())
+LABELING = TurnResult(Reason.LABELING, "people label", Counts(1, 3), ())
 
 
 def test_status_stays_as_it_is_while_nothing_has_changed() -> None:
@@ -41,10 +41,10 @@ def test_status_stays_as_it_is_while_nothing_has_changed() -> None:
 
 def test_the_transition_time_moves_with_the_status_alone() -> None:
     status = status_with({}, LABELING, 1, NOON)
-    refused = status_with(status, Progress(Reason.BACKEND_REFUSED, "mend the token"), 1, LATER)
+    refused = status_with(status, TurnResult(Reason.BACKEND_REFUSED, "mend the token"), 1, LATER)
     assert refused["conditions"][0]["lastTransitionTime"] == "2026-03-03T12:00:00Z"
     assert refused["completedCount"] == 1, "what was counted stays"
-    ended = status_with(refused, Progress(Reason.ALL_LABELED, "done", Counts(3, 3)), 1, LATER)
+    ended = status_with(refused, TurnResult(Reason.ALL_LABELED, "done", Counts(3, 3)), 1, LATER)
     assert ended["conditions"][0]["lastTransitionTime"] == "2026-03-03T13:00:00Z"
     assert ended["conditions"][0]["status"] == "True"
 
@@ -55,21 +55,21 @@ def test_other_conditions_stay() -> None:
 
 
 def test_a_failed_answer_is_told_until_it_is_mended() -> None:
-    bad = Progress(Reason.LABELING, "…", Counts(1, 3), ("item a: no label",) * 12)
+    bad = TurnResult(Reason.LABELING, "…", Counts(1, 3), ("item a: no label",) * 12)
     status = status_with({}, bad, 1, NOON)
     assert len(status["partialFailures"]) == 10
     assert "partialFailures" not in status_with(status, LABELING, 1, NOON)
 
 
 def test_once_the_run_goes_on_only_the_numbers_change() -> None:
-    ended = status_with({}, Progress(Reason.DEADLINE_REACHED, "…", Counts(1, 3)), 1, NOON)
-    late = Progress(Reason.DEADLINE_REACHED, "other words", Counts(2, 3), new_labels=1)
+    ended = status_with({}, TurnResult(Reason.DEADLINE_REACHED, "…", Counts(1, 3)), 1, NOON)
+    late = TurnResult(Reason.DEADLINE_REACHED, "other words", Counts(2, 3), new_labels=1)
     status = status_with(ended, late, 1, LATER)
     assert status["conditions"] == ended["conditions"]
     assert (status["newLabelCount"], status["completedCount"]) == (1, 2)
     status["newLabelCount"] = 5
     assert status_with(status, late, 1, LATER)["newLabelCount"] == 5, "somebody knows of more"
-    away = status_with(status, Progress(Reason.BACKEND_UNAVAILABLE, "away"), 1, LATER)
+    away = status_with(status, TurnResult(Reason.BACKEND_UNAVAILABLE, "away"), 1, LATER)
     assert away == status
 
 

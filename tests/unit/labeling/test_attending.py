@@ -27,7 +27,7 @@ from evaluation_operator.labeling.backend import (
 )
 from evaluation_operator.labeling.backends.open import Backends
 from evaluation_operator.labeling.desk import TURNS_AT_ONCE, Desk
-from evaluation_operator.labeling.progress import Progress
+from evaluation_operator.labeling.progress import TurnResult
 from evaluation_operator.labeling.settings import BackendEntry, BackendType, Settings, Smtp
 from evaluation_operator.labeling.threads import in_thread
 from evaluation_operator.redaction import redact
@@ -41,7 +41,7 @@ class Office:
     """A Desk without a cluster: its Datasets are `bodies`, and what it tells of them is kept."""
 
     bodies: list[dict[str, Any]]
-    told: dict[str, list[Progress]] = field(default_factory=dict)
+    told: dict[str, list[TurnResult]] = field(default_factory=dict)
 
     async def follow(
         self, kube: object, resource: Resource, namespace: str
@@ -55,7 +55,7 @@ class Office:
         await asyncio.Event().wait()
 
     async def report(
-        self, kube: object, namespace: str, name: str, uid: str, told: Progress, now: datetime
+        self, kube: object, namespace: str, name: str, uid: str, told: TurnResult, now: datetime
     ) -> bool:
         self.told.setdefault(uid, []).append(told)
         return not told.is_over
@@ -153,7 +153,7 @@ async def test_whatever_one_attendant_raises_is_told_on_its_run_and_tried_again(
     """Not only what a turn raises, which was always caught: all that is done around it, too."""
     raised = 0
 
-    async def failing(desk: Desk, dataset: Dataset, told: Progress) -> Progress:
+    async def failing(desk: Desk, dataset: Dataset, told: TurnResult) -> TurnResult:
         nonlocal raised
         raised += 1
         if raised < 3:

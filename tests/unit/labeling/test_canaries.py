@@ -28,7 +28,7 @@ from evaluation_operator.labeling.backend import BackendError
 from evaluation_operator.labeling.backends.label_studio import LabelStudio
 from evaluation_operator.labeling.backends.label_studio.client import Client, parsed
 from evaluation_operator.labeling.backends.manual import Manual
-from evaluation_operator.labeling.progress import Progress, shown_to_all, status_with
+from evaluation_operator.labeling.progress import TurnResult, shown_to_all, status_with
 from evaluation_operator.labeling.settings import Smtp, read_backends
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.sampling.intake.auth import Tokens
@@ -142,7 +142,7 @@ async def serving(
 
 def status_of(error: Exception) -> str:
     """What everybody may read who may read the Dataset."""
-    told = shown_to_all(Progress(Reason.BACKEND_REFUSED, str(error), failures=(str(error),)))
+    told = shown_to_all(TurnResult(Reason.BACKEND_REFUSED, str(error), failures=(str(error),)))
     return json.dumps(status_with({}, told, 1, CUT_TIME), ensure_ascii=False)
 
 
@@ -283,7 +283,7 @@ async def test_answers_in_files_tell_no_secret_that_a_mail_or_status_would(
             found = await tool.read_answers(project, "ds")
             bad = [it.message for answers in found.values() for it in answers.bad]
             assert bad
-            told = shown_to_all(Progress(Reason.LABELING, "", failures=tuple(bad)))
+            told = shown_to_all(TurnResult(Reason.LABELING, "", failures=tuple(bad)))
             canaries.note(f"entry {number}", told)
     assert canaries.found() == []
 
