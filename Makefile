@@ -81,7 +81,7 @@ verify: $(INSTALLED) $(SCANNER)/.installed ## Check style, types, imports, gener
 	@echo "==> checkov"; $(SCANNER)/bin/checkov --config-file .checkov.yaml
 	@echo "==> bandit"; $(BIN)/bandit --quiet --configfile pyproject.toml --recursive operator manifests crds
 
-test-unit: $(INSTALLED) ## Run the tests that need neither cluster nor process (about a minute)
+test-unit: $(INSTALLED) ## Run tests/unit, which needs neither cluster nor process (a minute)
 	@$(PYTEST) tests/unit
 
 test: images ## Run every test: units, a real control plane, real pods

@@ -38,10 +38,15 @@ class Package:
 
 
 PACKAGES: Final = {
-    "domain": Package(("domain/*",), ("domain", "schedule", "controller", "validate", "api")),
-    "results": Package(("results/*",), ("results", "evaluator", "labeling", "views")),
-    "sample": Package(("sampling/sample/*",), ("sampling",)),
-    "query": Package(("tables/query.py",), ("tables",)),
+    "domain": Package(
+        ("domain/*",),
+        ("unit/domain", "unit/schedule", "unit/validate", "unit/api", "soak/test_any_life.py"),
+    ),
+    "results": Package(
+        ("results/*",), ("unit/results", "unit/evaluator", "unit/labeling", "unit/views")
+    ),
+    "sample": Package(("sampling/sample/*",), ("unit/sampling",)),
+    "query": Package(("tables/query.py",), ("unit/tables",)),
 }
 
 
@@ -105,7 +110,7 @@ def _lay_out(folder: Path, package: Package) -> None:
     config = {
         "source_paths": ["src/"],
         "only_mutate": [f"src/evaluation_operator/{it}" for it in package.sources],
-        "pytest_add_cli_args_test_selection": [f"tests/unit/{it}" for it in package.tests],
+        "pytest_add_cli_args_test_selection": [f"tests/{it}" for it in package.tests],
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "-n0"],
         "also_copy": ["operator/", *COPIED],
         "type_check_command": mypy,

@@ -10,7 +10,7 @@ import pytest
 from tests.cluster.settings import CHECKOUT
 
 TEXT = (CHECKOUT / "docs" / "security.md").read_text(encoding="utf-8")
-NAMED = re.compile(r"`((?:unit|programs|integration|e2e)/[\w/]+\.py)::(test_\w+)`")
+NAMED = re.compile(r"`((?:unit|soak|programs|integration|e2e)/[\w/]+\.py)::(test_\w+)`")
 
 
 def promises() -> Iterator[str]:

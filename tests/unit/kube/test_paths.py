@@ -3,7 +3,7 @@
 `spec.modelSelector.inferenceservicename: ../../victim/inferenceservices/prod` once walked out of
 its namespace: the operator read, and would have written, whatever stood at the end of that path,
 as itself. Quoted it would do so still, since the API server decodes a path before it splits it
-(tests/integration/test_neighbours.py shows that). A server on a socket sees here what is sent.
+(tests/soak/test_neighbours.py shows that). A server on a socket sees here what is sent.
 """
 
 from __future__ import annotations

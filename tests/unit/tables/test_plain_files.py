@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -16,7 +15,7 @@ import pytest
 
 from evaluation_operator.results.errors import Unavailable
 from evaluation_operator.results.folder import Folder
-from evaluation_operator.storage.errors import TableError, TableInvalid, TableUnavailable
+from evaluation_operator.storage.errors import TableInvalid, TableUnavailable
 from evaluation_operator.storage.options import TableOptions
 from evaluation_operator.storage.plain_files import NotPlainError
 from evaluation_operator.storage.storage import LocalStorage, list_parquet, local_files
@@ -369,28 +368,6 @@ def test_ids_that_look_like_statements_are_ids(root: Path, table: Table) -> None
     odd = ["'; ATTACH '/x' AS y;--", "\0", "a" * 100_000]
     table.append_rows([row_batch(*(make_row(0, id=each) for each in odd))])
     assert sorted(map(str, read_ids(table))) == sorted(odd)
-
-
-@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["narrow", "wide"])
-def test_pages_that_are_no_pages_are_read_or_refused(root: Path, table: Table, size: int) -> None:
-    """Sizes that lie, texts that are no UTF-8, values that are not there: all as the table's own
-    errors, which say where."""
-    dice = random.Random(5)
-    rows = foreign_table(*(make_foreign_row(n, raw_data=f"{n}" * size) for n in range(40)))
-    path = write_parquet(root / "x.parquet", rows)
-    whole = path.read_bytes()
-    end = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
-    refused = 0
-    for _ in range(50):
-        content = bytearray(whole)
-        for _ in range(dice.choice([1, 2, 5])):
-            content[dice.randrange(end)] = dice.choice([0, 0x7F, 0x80, 0xFF])
-        path.write_bytes(content)
-        try:
-            read(table)
-        except TableError as error:
-            refused += str(root) in str(error)
-    assert 5 < refused < 50
 
 
 def test_a_column_whose_name_is_no_text_is_refused(root: Path, table: Table) -> None:

@@ -38,7 +38,7 @@ from evaluation_operator.kube import (
 from evaluation_operator.serving.settings import Listening
 from tests.builders import Manifest, make_evaluation_job, make_spec_set
 from tests.integration.eventually import count_of
-from tests.unit.controller.server import MemoryServer
+from tests.soak.server import MemoryServer
 
 WALK = "../../../../../../api/v1/namespaces/kube-system/serviceaccounts/default"
 HOSTILE = 64

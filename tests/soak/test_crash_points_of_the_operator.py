@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.controller.real_turns import RealJobWorld, RealVersionWorld
+from tests.soak.real_turns import RealJobWorld, RealVersionWorld
 from tests.unit.domain.stories import STORIES, Worlds, played, writes_of
 from tests.unit.domain.world import JobWorld, VersionWorld
 
