@@ -12,9 +12,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 UV := VIRTUAL_ENV=$(VENV) $(BIN)/uv
 SCANNER := $(VENV)/scanner
-# Two processes: the cluster's tests mostly wait. In the order of directories theirs is the first, so
-# that they begin at once.
-PYTEST := $(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
+# Two processes: the cluster's tests mostly wait.
+PYTEST := $(BIN)/pytest --numprocesses 2
 CLUSTER := $(PYTHON) tests/cluster/cluster.py
 
 PROGRAMS := operator evaluator sampler labeler
@@ -85,7 +84,8 @@ test-unit: $(INSTALLED) ## Run tests/unit, which needs neither cluster nor proce
 	@$(PYTEST) tests/unit
 
 test: images ## Run every test: units, a real control plane, real pods
-	@$(PYTEST)
+	@# In the order of directories the cluster's tests are the first, so that they begin at once.
+	@$(PYTEST) --no-loadscope-reorder
 
 cluster: ## Bring up a real Kubernetes: kind with Docker, else a local one
 	@$(CLUSTER) up

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -24,6 +25,12 @@ class _Files(LoadScopeScheduling):  # type: ignore[misc]  # It has no types.
 
     def _split_scope(self, nodeid: str) -> str:
         return _OF_CLUSTER if nodeid.startswith(_OF_CLUSTER) else nodeid.partition("::")[0]
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: to look through it for garbage costs a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
