@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from evaluation_operator.domain.facts.replica import Replica
-from evaluation_operator.domain.naming import COMPONENT_SAMPLER, LABEL_COMPONENT
+from evaluation_operator.domain.naming import SAMPLER_LEASES
 from evaluation_operator.kube import LEASES, ApiServer
 
 BELIEVED_FOR = timedelta(seconds=2)
-SELECTOR = f"{LABEL_COMPONENT}={COMPONENT_SAMPLER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Replicas:
         async with self._locks[namespace]:
             last = self._listed.get(namespace)
             if last is None or not max(slot, now - BELIEVED_FOR) <= last.at <= now:
-                leases = self._kube.list(LEASES, namespace, label_selector=SELECTOR)
+                leases = self._kube.list(LEASES, namespace, label_selector=SAMPLER_LEASES)
                 last = _Listed(now, tuple([Replica.from_lease(body) async for body in leases]))
                 self._listed[namespace] = last
             return last.replicas

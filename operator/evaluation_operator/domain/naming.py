@@ -41,6 +41,8 @@ COMPONENT_TABLE_CHECK = "table-check"
 COMPONENT_MODEL_VERSION = "model-version"
 COMPONENT_SAMPLER = "sampler"
 COMPONENT_LABELER = "labeler"
+SAMPLER_LEASES = f"{LABEL_COMPONENT}={COMPONENT_SAMPLER}"
+"""Selects the Leases of the sampler's replicas."""
 
 LABELER_LEASE = "evaluation-labeler"
 """Held by the labeler of a namespace, and renewed by it every 10 seconds while it works."""

@@ -22,6 +22,7 @@ from evaluation_operator.domain.naming import (
     ANNOTATION_SAMPLING,
     COMPONENT_SAMPLER,
     LABEL_COMPONENT,
+    SAMPLER_LEASES,
     sampler_lease_name,
 )
 from evaluation_operator.domain.schedule import first_run_time
@@ -33,7 +34,6 @@ LEASE_SECONDS = 30
 ATTEMPTS = 4
 RETRY_SECONDS = 1.0
 LOOK_SECONDS = 0.5
-SELECTOR = f"{LABEL_COMPONENT}={COMPONENT_SAMPLER}"
 APP_LABELS = {LABEL_COMPONENT: COMPONENT_SAMPLER, "app.kubernetes.io/name": "evaluation-sampler"}
 
 
@@ -70,7 +70,7 @@ class LeaseKeeper:
     async def earlier(self) -> Earlier:
         """What all replicas have told until now."""
         floor, renewed = None, None
-        leases = self.kube.list(LEASES, self.namespace, label_selector=SELECTOR)
+        leases = self.kube.list(LEASES, self.namespace, label_selector=SAMPLER_LEASES)
         async for lease in leases:
             mark = _mark_of(lease)
             if mark is not None and (floor is None or mark > floor):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
-from evaluation_operator.domain.naming import COMPONENT_SAMPLER, LABEL_COMPONENT, LABEL_JOB
+from evaluation_operator.domain.naming import LABEL_JOB, SAMPLER_LEASES
 from evaluation_operator.kube import (
     DATASETS,
     EVALUATION_JOB_VERSIONS,
@@ -49,13 +49,10 @@ async def _evaluation(kube: Kube, namespace: str, name: str) -> Body | None:
         return None
 
 
-SELECTOR = f"{LABEL_COMPONENT}={COMPONENT_SAMPLER}"
-
-
 async def read_sampling(kube: Kube, namespace: str, name: str) -> SamplingView:
     """Raises NotFound when there is no such job."""
     body = await kube.get(EVALUATION_JOBS, namespace, name)
-    leases = [lease async for lease in kube.list(LEASES, namespace, label_selector=SELECTOR)]
+    leases = [lease async for lease in kube.list(LEASES, namespace, label_selector=SAMPLER_LEASES)]
     leases.sort(key=lambda lease: str(lease["metadata"]["name"]))
     return view_sampling(body, leases, datetime.now(UTC))
 

@@ -20,11 +20,11 @@ from evaluation_operator.domain.conditions import is_true, message_of
 from evaluation_operator.domain.facts.replica import Replica
 from evaluation_operator.domain.flushing import judge_flushing
 from evaluation_operator.domain.jobs.slots import due_slot
-from evaluation_operator.domain.naming import (
-    ANNOTATION_SAMPLING,
-)
+from evaluation_operator.domain.naming import ANNOTATION_SAMPLING
 from evaluation_operator.domain.sampled_job import read_job
 from evaluation_operator.views.job import Body
+
+SILENT_AFTER_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +116,6 @@ class SamplingView:
                 for it in self.unmatched
             ],
         }
-
-
-SILENT_AFTER_SECONDS = 60
 
 
 def view_sampling(body: Body, leases: Sequence[Body], now: datetime) -> SamplingView:
