@@ -17,8 +17,8 @@ from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.places import Places
+from evaluation_operator.controller.refusals import kserve_fault
 from evaluation_operator.controller.stored import trimmed_metadata
-from evaluation_operator.domain.conditions import Judgement
 from evaluation_operator.domain.facts.dataset import DatasetFacts, Outcome, RevisionFacts
 from evaluation_operator.domain.facts.job import JobFacts
 from evaluation_operator.domain.facts.logger import LoggerRefusal
@@ -69,8 +69,6 @@ from evaluation_operator.kube import (
 )
 from evaluation_operator.kube.resources import Resource
 
-KSERVE = "manifests/kserve"
-NO_SUCH_KIND = ("could not find the requested resource", "page not found")
 KSERVE_SECONDS = 5.0
 Body = dict[str, Any]
 T = TypeVar("T")
@@ -380,37 +378,3 @@ async def answered_soon(call: Awaitable[T]) -> T:
     except TimeoutError as error:
         text = f"no answer in {KSERVE_SECONDS:g} s: see whether KServe's webhooks work"
         raise Transient(text) from error
-
-
-def kserve_fault(error: ApiError) -> Judgement:
-    """Why an InferenceService cannot be read or written, and what to do about it."""
-    match error:
-        case Forbidden():
-            message = f"{error.message}; give the operator the right: kubectl apply -k {KSERVE}"
-            return Judgement(False, Reason.PERMISSION_DENIED, message)
-        case NotFound() if any(text in error.message for text in NO_SUCH_KIND):
-            message = "KServe is not installed in this cluster: set spec.manageLogger to false"
-            return Judgement(False, Reason.KSERVE_NOT_FOUND, message)
-        case NotFound():
-            message = (
-                f"{error.message}; name it in spec.modelSelector.inferenceservicename where it is "
-                "not the model's name"
-            )
-            return Judgement(False, Reason.INFERENCE_SERVICE_NOT_FOUND, message)
-        case _:
-            return Judgement(False, Reason.LOGGER_REFUSED, error.message)
-
-
-def obstacle_of(error: ApiError, namespace: str) -> Obstacle | None:
-    """What to tell people about an error that the next attempt may well meet again."""
-    if isinstance(error, NotFound) and error.reason == Reason.NAMESPACE_TERMINATING:
-        text = (
-            f"namespace {namespace!r} is being deleted, and nothing can be created in it; what it "
-            f"waits for: kubectl describe namespace {namespace}"
-        )
-        return Obstacle(Reason.NAMESPACE_TERMINATING, text)
-    if isinstance(error, Forbidden):
-        return Obstacle(Reason.PERMISSION_DENIED, f"the API server refuses: {error.message}")
-    if isinstance(error, Rejected):
-        return Obstacle(Reason.CREATE_REFUSED, f"the API server refuses: {error.message}", True)
-    return None

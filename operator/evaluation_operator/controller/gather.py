@@ -19,12 +19,13 @@ from evaluation_operator.api.names import (
     parse_instruction_name,
     parse_model_version,
 )
-from evaluation_operator.controller.act import Learn, answered_soon, kserve_fault
+from evaluation_operator.controller.act import Learn, answered_soon
 from evaluation_operator.controller.claims import Claims
 from evaluation_operator.controller.complaints import Complaints
 from evaluation_operator.controller.keys import Key, job_key
 from evaluation_operator.controller.labelers import Labelers
 from evaluation_operator.controller.presence import Presence
+from evaluation_operator.controller.refusals import kserve_fault
 from evaluation_operator.controller.replicas import Replicas
 from evaluation_operator.controller.store import Store
 from evaluation_operator.controller.stored import trimmed

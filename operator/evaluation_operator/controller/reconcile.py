@@ -8,18 +8,13 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from evaluation_operator.controller.act import (
-    Actor,
-    LoggerRefused,
-    Obstructed,
-    Turn,
-    obstacle_of,
-)
+from evaluation_operator.controller.act import Actor, LoggerRefused, Obstructed, Turn
 from evaluation_operator.controller.clock import Clock
 from evaluation_operator.controller.events import EventPublisher
 from evaluation_operator.controller.gather import Gatherer
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.places import Places
+from evaluation_operator.controller.refusals import obstacle_of
 from evaluation_operator.domain.facts.logger import LoggerRefusal
 from evaluation_operator.domain.facts.obstacle import Obstacle
 from evaluation_operator.domain.jobs.decide import decide_job

@@ -9,7 +9,7 @@ import pytest
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_status import EvaluationJobStatus
-from evaluation_operator.controller.act import kserve_fault
+from evaluation_operator.controller.refusals import kserve_fault
 from evaluation_operator.domain.facts.logger import LoggerRefusal, LoggerSlot, parse_logger_for
 from evaluation_operator.domain.plan import ApplyLogger, Plan, RemoveFinalizer
 from evaluation_operator.domain.reasons import Reason
