@@ -50,6 +50,9 @@ def asked(dialect: queries.Dialect) -> dict[str, Any]:
         ),
         "their truth": queries.select_truth(ROWS, HALVES, LABELS, SOME, dialect, has_ids=False),
         "the truth of all": queries.select_truth(ROWS, None, LABELS, ALL, dialect, has_ids=True),
+        "rows of no time": queries.select_rows(
+            ROWS, None, None, RowQuery("ripeness", "v1", windows=()), dialect, has_ids=True
+        ),
         "late rows": queries.count_late_rows(ROWS, known, SOME, dialect),
         "model versions": queries.select_model_versions([ROWS, HALVES], 10),
         "shared labels": queries.select_shared_labels(LABELS),

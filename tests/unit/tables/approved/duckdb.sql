@@ -781,6 +781,31 @@ ORDER BY
   "t8"."id" ASC,
   COALESCE("t8"."label", "t8"."groundtruth") ASC;
 
+-- rows of no time
+SELECT
+  "t0"."model",
+  "t0"."model_version",
+  "t0"."time",
+  "t0"."raw_data",
+  "t0"."raw_prediction",
+  "t0"."groundtruth",
+  "t0"."id",
+  "t0"."priority",
+  "t0"."p",
+  "t0"."example_count",
+  "t0"."example_sample_percentage",
+  "t0"."sampled_at",
+  "t0"."interval_start",
+  "t0"."job_uid",
+  CAST(NULL AS TIMESTAMPTZ) AS "labeled_at",
+  TRUE AS "is_inside"
+FROM "r" AS "t0"
+WHERE
+  "t0"."model" = 'ripeness' AND "t0"."model_version" = 'v1' AND FALSE
+ORDER BY
+  "t0"."id" ASC,
+  "t0"."time" ASC;
+
 -- late rows
 SELECT
   COUNT(*) AS "CountStar()"

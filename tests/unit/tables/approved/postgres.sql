@@ -891,6 +891,35 @@ ORDER BY
   CONVERT_TO("t9"."id", 'UTF8') ASC,
   CONVERT_TO("t9"."groundtruth", 'UTF8') ASC;
 
+-- rows of no time
+SELECT
+  *
+FROM (
+  SELECT
+    "t0"."model",
+    "t0"."model_version",
+    "t0"."time",
+    "t0"."raw_data",
+    "t0"."raw_prediction",
+    "t0"."groundtruth",
+    "t0"."id",
+    "t0"."priority",
+    "t0"."p",
+    "t0"."example_count",
+    "t0"."example_sample_percentage",
+    "t0"."sampled_at",
+    "t0"."interval_start",
+    "t0"."job_uid",
+    CAST(NULL AS TIMESTAMPTZ(6)) AS "labeled_at",
+    TRUE AS "is_inside"
+  FROM "r" AS "t0"
+  WHERE
+    "t0"."model" = 'ripeness' AND "t0"."model_version" = 'v1' AND FALSE
+) AS "t1"
+ORDER BY
+  CONVERT_TO("t1"."id", 'UTF8') ASC,
+  "t1"."time" ASC;
+
 -- late rows
 SELECT
   COUNT(*) AS "CountStar()"
