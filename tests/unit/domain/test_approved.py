@@ -15,9 +15,20 @@ import yaml
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.domain.allowances import Allowances, job_breaches
+from evaluation_operator.domain.cover import Window
 from evaluation_operator.domain.facts.troubles import of_refusal
+from evaluation_operator.domain.manifests.dataset import build_dataset
 from evaluation_operator.domain.sampled_job import read_job
-from tests.builders import Manifest, found_good, make_evaluation_job, merged, stored
+from tests.builders import (
+    Manifest,
+    found_good,
+    make_detection_job,
+    make_evaluation_job,
+    make_human_job,
+    make_text_job,
+    merged,
+    stored,
+)
 from tests.golden import assert_as_approved
 from tests.unit.domain import (
     test_allowances,
@@ -28,7 +39,7 @@ from tests.unit.domain import (
     test_versions,
 )
 from tests.unit.domain.stories import STORIES, Worlds
-from tests.unit.domain.world import JobWorld, VersionWorld, World
+from tests.unit.domain.world import DAY, FIRST_RUN, INSTRUCTION, JobWorld, VersionWorld, World
 
 WORLDS = Worlds(JobWorld, VersionWorld)
 
@@ -53,6 +64,14 @@ def events_of(world: World) -> list[str]:
     ]
 
 
+def of_object(body: Manifest) -> Manifest:
+    """What was written of it; the rest is the API server's."""
+    meta = body["metadata"]
+    written = {name: meta[name] for name in ("labels", "annotations") if name in meta}
+    owners = [f"{it['kind']} {it['name']}" for it in meta.get("ownerReferences", ())]
+    return written | {"owners": owners, "spec": body["spec"]}
+
+
 def told(world: World) -> Manifest:
     return {"status": world.status, "events": events_of(world)}
 
@@ -67,7 +86,7 @@ def test_a_story(name: str) -> None:
         step()
         world.settle()
         made = {**world.datasets, **world.jobs}
-        new = {key: body["spec"] for key, body in made.items() if key not in before}
+        new = {key: of_object(body) for key, body in made.items() if key not in before}
         chapters.append(told(world) | {"created": new})
     approve(name.replace(" ", "-").replace(",", ""), chapters)
 
@@ -140,6 +159,61 @@ def test_what_is_said_of_times_that_lie_ahead() -> None:
         world.events.clear()
         found[name] = after(world, lambda _: None)["events"]
     approve("times-ahead", found)
+
+
+LABELED: dict[str, Callable[..., Manifest]] = {
+    "images": make_human_job,
+    "boxes": make_detection_job,
+    "texts": make_text_job,
+}
+WISHES = {
+    "labelMissingGroundTruth": True,
+    "labeling": {
+        "backend": "studio",
+        "deadline": "36h",
+        "onDelete": "Delete",
+        "minimumNewLabels": 5,
+    },
+}
+HUMAN = {
+    "instruction": "how-to-tell",
+    "annotatedDatasetDisplayName": "Fruit, labelled",
+    "annotatedDatasetDescription": "by three",
+    "labelGroup": "fruit",
+    "languageCode": "de-DE",
+    "replicaCount": 3,
+    "questionDuration": "60s",
+    "contributorEmails": ["a@example.com"],
+    "userEmailAddress": "b@example.com",
+}
+NEEDED = ("instruction", "annotatedDatasetDisplayName")
+OPTIONS: dict[str, Manifest] = {
+    "images": {"imageClassificationConfig": {"answerAggregationType": "UNANIMOUS_VOTE"}},
+    "boxes": {"boundingPolyConfig": {"instructionMessage": "tight boxes"}},
+    "texts": {
+        "textClassificationConfig": {"sentimentConfig": {"enableLabelSentimentSelection": True}}
+    },
+}
+
+
+@pytest.mark.parametrize("kind", LABELED)
+def test_what_people_are_asked(kind: str) -> None:
+    found = {}
+    for told_as, config, wishes in (("plainly", {}, {}), ("with wishes", OPTIONS[kind], WISHES)):
+        human = (
+            HUMAN if wishes else {"instruction": "how-to-tell", "annotatedDatasetDisplayName": "x"}
+        )
+        whole = {"evaluationJobConfig": config | {"humanAnnotationConfig": human}}
+        job = stored(LABELED[kind](spec=whole | {"labelMissingGroundTruth": True} | wishes))
+        dataset = build_dataset(
+            EvaluationJob.from_dict(job),
+            FIRST_RUN,
+            [Window(FIRST_RUN - DAY, FIRST_RUN, 2)],
+            labels=("ripe", "unripe"),
+            instruction=INSTRUCTION,
+        )
+        found[told_as] = of_object(dataset.to_dict())
+    approve(f"asked-{kind}", found)
 
 
 REFUSALS = (
