@@ -24,8 +24,9 @@ from tests.cluster.settings import CHECKOUT
 
 FOLDER: Final = CHECKOUT / "build" / "mutants"
 COPIED: Final = ("tests", "crds", "manifests", "docs", "README.md", "CONTRIBUTING.md")
-KILLED: Final = {1: "failed", 3: "failed", 37: "by mypy", 36: "never ended", 24: "never ended"}
-LIVES, UNTESTED = 0, 33
+OUTCOMES: Final = {0: "lived", 33: "untested", 37: "by mypy", 36: "never ended", -24: "never ended"}
+"""By the exit code of the tests, as mutmut gives it; any other is that of tests that failed."""
+MISSED: Final = ("lived", "untested")
 NOBODYS: Final = "nobody's*"
 
 
@@ -71,15 +72,14 @@ def measure(name: str, most: int, seed: int) -> str:
     names = sorted(_exit_codes(folder))
     drawn = random.Random(seed).sample(names, min(most, len(names)))
     _mutmut(folder, *drawn)
-    codes = {it: code for it, code in _exit_codes(folder).items() if it in set(drawn)}
-    missed = sorted(it for it, code in codes.items() if code not in KILLED)
-    _write_missed(folder, missed, codes)
-    how = Counter(
-        KILLED.get(code or 0, "untested" if code == UNTESTED else "lived")
-        for code in codes.values()
-    )
+    codes = _exit_codes(folder)
+    outcomes = {it: OUTCOMES.get(codes[it] or 0, "failed") for it in drawn}
+    missed = sorted(it for it, outcome in outcomes.items() if outcome in MISSED)
+    _write_missed(folder, {it: outcomes[it] for it in missed})
     killed = len(drawn) - len(missed)
-    told = ", ".join(f"{count} {what}" for what, count in sorted(how.items()))
+    told = ", ".join(
+        f"{count} {what}" for what, count in sorted(Counter(outcomes.values()).items())
+    )
     return f"{name}: {killed} of {len(drawn)} noticed ({killed / len(drawn):.1%}; {told})"
 
 
@@ -145,9 +145,9 @@ def _exit_codes(folder: Path) -> dict[str, int | None]:
     return found
 
 
-def _write_missed(folder: Path, missed: list[str], codes: dict[str, int | None]) -> None:
+def _write_missed(folder: Path, missed: dict[str, str]) -> None:
     with (FOLDER / f"{folder.name}.txt").open("w", encoding="utf-8") as file:
-        for name in missed:
+        for name, outcome in missed.items():
             shown = subprocess.run(
                 [Path(sys.executable).parent / "mutmut", "show", name],
                 cwd=folder,
@@ -155,7 +155,7 @@ def _write_missed(folder: Path, missed: list[str], codes: dict[str, int | None])
                 text=True,
                 check=False,
             )
-            file.write(f"== {name} ({codes[name]})\n{shown.stdout}\n")
+            file.write(f"== {name} ({outcome})\n{shown.stdout}\n")
 
 
 if __name__ == "__main__":
