@@ -41,7 +41,10 @@ class Package:
 PACKAGES: Final = {
     "domain": Package(
         ("domain/*",),
-        ("unit/domain", "unit/schedule", "unit/validate", "unit/api", "soak/test_any_life.py"),
+        (
+            *("unit/domain", "unit/schedule", "unit/validate", "unit/api"),
+            *("soak/test_any_life.py", "soak/test_sizes.py"),
+        ),
     ),
     "results": Package(
         ("results/*",), ("unit/results", "unit/evaluator", "unit/labeling", "unit/views")

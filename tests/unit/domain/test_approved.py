@@ -84,10 +84,10 @@ def test_a_story(name: str) -> None:
         before = {*world.datasets, *world.jobs}
         world.events.clear()
         step()
-        world.settle()
+        plan = world.settle()
         made = {**world.datasets, **world.jobs}
         new = {key: of_object(body) for key, body in made.items() if key not in before}
-        chapters.append(told(world) | {"created": new})
+        chapters.append(told(world) | {"created": new, "wake at": plan.wake_at})
     approve(name.replace(" ", "-").replace(",", ""), chapters)
 
 
@@ -101,6 +101,14 @@ def after(world: World, *changes: Callable[[Any], object]) -> Manifest:
 def test_what_keeps_a_job_from_running() -> None:
     hindrances = test_readiness.HINDRANCES.items()
     approve("hindrances", {name: after(JobWorld(), it.change) for name, it in hindrances})
+
+
+def test_what_is_said_where_no_rows_are_to_be_covered_yet() -> None:
+    found = {}
+    for delay in ("1h", "48h", "720h"):
+        world = JobWorld(labelDelay=delay)
+        found[delay] = after(world, lambda it: it.at_slot(0), lambda it: it.at_slot(1))
+    approve("label-delays", found)
 
 
 def test_what_checks_of_tables_say() -> None:

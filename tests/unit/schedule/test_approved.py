@@ -19,6 +19,10 @@ CRONTAB = (
     "@weekly",
     "@hourly",
     "* * * * *",
+    "0 0 */3 * *",
+    "30 10 1-31/10 * *",
+    "0 */5 * * *",
+    "0 0 30,31 1,3 *",
 )
 ENGLISH = (
     "every day 10:00",
@@ -41,6 +45,23 @@ ENGLISH = (
     "every 5 minutes from 10:00 to 14:00",
     "every 12 hours synchronized",
     "1,2 wednesday,thursday of nov 17:00",
+    "every 24 hours",
+    "every 1440 minutes",
+    "every 25 hours",
+    "every 1000 hours",
+    "every 99999 hours",
+    "every 100000 hours",
+    "11th of month 10:00",
+    "10th,12th of month 10:00",
+    "32nd of month",
+    "113th of month",
+    "1st,2nd day of month",
+    "1st,3rd tuesday of 2nd month of quarter 10:00",
+    "1 of 3rd month of quarter",
+    "every day of month",
+    "1st weekday of month",
+    "every 2nd tuesday",
+    "1st,2nd,3rd,4th,5th monday of month 10:00",
 )
 ODD = ("x", "0", "99", "13th", ",", "of", "10:00", "MON")
 
