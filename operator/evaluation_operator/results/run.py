@@ -26,13 +26,21 @@ from evaluation_operator.results.curves import (
 )
 from evaluation_operator.results.errors import InvalidRun, NotWhole
 from evaluation_operator.results.folder import Folder
-from evaluation_operator.results.items import ITEMS_SCHEMA, ItemFilter, ItemLine, item_line
+from evaluation_operator.results.items import (
+    ADDED_IN_2,
+    ITEMS_SCHEMA,
+    ItemFilter,
+    ItemLine,
+    item_line,
+)
 from evaluation_operator.results.labels import LabelLine, LabelSummary
 from evaluation_operator.results.layout import Manifest
 
 _Line = TypeVar("_Line")
-_FIRST_VERSION: Final = (layout.CURVES, layout.ITEMS, layout.EVALUATION)
-"""What every run of version 1 has; the rest is not listed in its manifest."""
+_ALWAYS: Final = (layout.CURVES, layout.ITEMS, layout.EVALUATION)
+"""What every run has; the manifest of version 1 lists no files."""
+MOST_ITEMS: Final = 100_000
+"""In one page."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +63,7 @@ class ItemPage:
 class Run:
     """All of it is read when it is asked for. Everything raises Unavailable when the storage does
     not answer or holds something else, NotWhole before the run has written all, and InvalidRun for
-    results of a later version than this one knows."""
+    results that no run writes, or one of a later version than this one knows."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
@@ -67,9 +75,7 @@ class Run:
         try:
             return Manifest.from_dict(self.folder.read_json(layout.MANIFEST))
         except ValidationError as error:
-            raise InvalidRun(
-                f"{self.folder.uri}/{layout.MANIFEST}: {error.errors()[0]['msg']}; not as written"
-            ) from error
+            raise self._not_as_written(layout.MANIFEST, error.errors()[0]["msg"]) from error
 
     @property
     def is_whole(self) -> bool:
@@ -80,8 +86,13 @@ class Run:
         """Files that the run has written and that are gone, or have another size."""
         folder, files = self._of_whole(), self.manifest.files
         if files is None:
-            return tuple(it for it in _FIRST_VERSION if not folder.exists(it))
-        return tuple(sorted(it for it, size in files.items() if folder.size(it) != size))
+            return tuple(it for it in _ALWAYS if not folder.exists(it))
+        if odd := next((it for it in files if "/" in it), None):
+            raise self._not_as_written(layout.MANIFEST, f"files: {odd!r} is no name")
+        listed = dict.fromkeys(_ALWAYS) | files
+        return tuple(
+            sorted(it for it, size in listed.items() if folder.size(it) != size or not size)
+        )
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -96,7 +107,11 @@ class Run:
         return tuple(dict.fromkeys(cell.truth for cell in cells))
 
     def evaluation(self) -> Evaluation:
-        return Evaluation.from_dict(self._of_whole().read_json(layout.EVALUATION))
+        content = self._of_whole().read_json(layout.EVALUATION)
+        try:
+            return Evaluation.from_dict(content)
+        except ValidationError as error:
+            raise self._not_as_written(layout.EVALUATION, error.errors()[0]["msg"]) from error
 
     def curve(
         self, label: str | None = None, *, cut: str = "every", weighted: bool = False
@@ -125,9 +140,12 @@ class Run:
         self, wanted: ItemFilter | None = None, *, after: int | None = None, limit: int = 100
     ) -> ItemPage:
         """A page of items in the file's order, of those after a number that an earlier page gave.
-        ValueError for a label that is not in the label set."""
-        if limit < 1:
-            raise ValueError(f"limit: {limit}; ask for at least one item")
+        ValueError for a label that is not in the label set, and for a page of no or of more than
+        MOST_ITEMS items."""
+        if not 1 <= limit <= MOST_ITEMS:
+            raise ValueError(f"limit: {limit}; ask for at least one item, at most {MOST_ITEMS}")
+        if after is not None and after < 0:
+            raise ValueError(f"after: {after}; give what an earlier page gave, or leave it out")
         lines: list[ItemLine] = []
         first = 0 if after is None else after + 1
         for batch in self._batches(layout.ITEMS, ITEMS_SCHEMA, from_line=first):
@@ -176,7 +194,15 @@ class Run:
     def _batches(
         self, name: str, schema: pa.Schema, *, from_line: int = 0
     ) -> Iterator[pa.RecordBatch]:
-        return self._of_whole().batches(name, schema.names, from_line=from_line)
+        may_lack = ADDED_IN_2 if self.manifest.version == 1 else frozenset()
+        needed = set(schema.names) - may_lack
+        for batch in self._of_whole().batches(name, schema.names, from_line=from_line):
+            if lacking := sorted(needed.difference(batch.schema.names)):
+                raise self._not_as_written(name, f"no column {', '.join(lacking)}")
+            yield batch
+
+    def _not_as_written(self, name: str, why: str) -> InvalidRun:
+        return InvalidRun(f"{self.folder.uri}/{name}: {why}; not as written")
 
     def _of_whole(self) -> Folder:
         version = self.manifest.version

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evaluation_operator.results.errors import InvalidRun
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.layout import TAKEN
 from evaluation_operator.results.parquet import column
@@ -72,9 +73,20 @@ def write_taken(taken: Taken, path: Path) -> None:
 
 
 def read_hashes(folder: Folder) -> Hashes:
-    """Raises Unavailable."""
-    found = [
-        batch.column(0).to_numpy().astype(np.uint64, copy=False)
-        for batch in folder.batches(TAKEN, TAKEN_SCHEMA.names)
-    ]
-    return np.concatenate([np.zeros(0, dtype=np.uint64), *found])
+    """Raises Unavailable, and InvalidRun for a file that no run writes: rows that it does not name
+    would be evaluated twice."""
+    found: list[npt.NDArray[np.uint64]] = [np.zeros(0, dtype=np.uint64)]
+    for batch in folder.batches(TAKEN, TAKEN_SCHEMA.names):
+        values = batch.column(0) if batch.num_columns else None
+        if values is None or values.type != pa.uint64() or values.null_count:
+            raise _not_as_written(folder)
+        found.append(values.to_numpy())
+    hashes = np.concatenate(found)
+    if np.any(hashes[:-1] >= hashes[1:]):
+        raise _not_as_written(folder)
+    return hashes
+
+
+def _not_as_written(folder: Folder) -> InvalidRun:
+    what = "rising numbers in the column id_hash"
+    return InvalidRun(f"{folder.uri}/{TAKEN}: not as written, which is {what}: restore the file")

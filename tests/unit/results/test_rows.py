@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evaluation_operator.results.errors import InvalidRun
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.parquet import about, column, write_lines
 from evaluation_operator.results.rows import Cut, RowQueryRecord
@@ -89,3 +90,29 @@ def test_taken_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert found.dtype == np.uint64
     assert found.tolist() == sorted(hashed(["a", "b", "c"]).tolist())
     assert pq.read_schema(tmp_path / "taken.parquet") == TAKEN_SCHEMA
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([3, 1, 2], pa.uint64()),
+        pa.array([1, 1], pa.uint64()),
+        pa.array([1, None], pa.uint64()),
+        pa.array([-1, 2]),
+        pa.array([1.5]),
+        pa.array(["a"]),
+    ],
+    ids=["unsorted", "twice", "null", "signed", "broken", "text"],
+)
+def test_taken_rows_that_no_run_has_written_are_refused(tmp_path: Path, column: pa.Array) -> None:
+    """Looked through as if they were sorted, they would name no row, and each would be evaluated
+    again."""
+    pq.write_table(pa.table({"id_hash": column}), tmp_path / "taken.parquet")
+    with pytest.raises(InvalidRun, match=r"taken\.parquet: not as written, .*: restore the file"):
+        read_hashes(Folder.open(tmp_path.as_uri(), TableOptions()))
+
+
+def test_nor_is_a_file_without_them_read(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "taken.parquet")
+    with pytest.raises(InvalidRun, match="not as written"):
+        read_hashes(Folder.open(tmp_path.as_uri(), TableOptions()))

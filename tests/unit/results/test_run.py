@@ -266,6 +266,47 @@ def test_results_of_others_are_refused(own: Site, content: Any, message: str) ->
         assert Run(own.folder).is_whole
 
 
+@pytest.mark.parametrize("files", [{}, {"evaluation.json": 0}])
+def test_a_manifest_that_lists_less_than_every_run_has_says_nothing_of_a_whole(
+    own: Site, files: dict[str, int]
+) -> None:
+    own.folder.write_json(layout.MANIFEST, own.folder.read_json(layout.MANIFEST) | {"files": files})
+    run = Run(own.folder)
+    assert not run.is_whole
+    assert run.missing() == ("curves.parquet", "evaluation.json", "items.parquet")
+
+
+def test_no_file_of_a_run_lies_elsewhere(own: Site) -> None:
+    files = {"files": {"../other/items.parquet": 1}}
+    own.folder.write_json(layout.MANIFEST, own.folder.read_json(layout.MANIFEST) | files)
+    with pytest.raises(InvalidRun, match=r"files: '../other/items\.parquet' is no name"):
+        assert Run(own.folder).is_whole
+
+
+@pytest.mark.parametrize("column", ["item", "state", "request_id"])
+def test_a_file_that_lacks_a_column_is_refused(own: Site, tmp_path: Path, column: str) -> None:
+    local = tmp_path / "items.parquet"
+    own.folder.fetch(layout.ITEMS, local)
+    pq.write_table(pq.read_table(local).drop_columns([column]), local)
+    own.folder.store(local, layout.ITEMS)
+    with pytest.raises(InvalidRun, match=rf"items\.parquet: no column {column}; not as written"):
+        Run(own.folder).items()
+
+
+def test_an_evaluation_that_is_none_is_refused(own: Site) -> None:
+    own.folder.write_json(layout.EVALUATION, {"kind": "Evaluation"})
+    with pytest.raises(InvalidRun, match=r"evaluation\.json: .*; not as written"):
+        Run(own.folder).evaluation()
+
+
+@pytest.mark.parametrize(
+    "page", [{"limit": 2**63}, {"limit": 100_001}, {"after": -1}, {"limit": -1}]
+)
+def test_a_page_that_there_cannot_be_is_refused(run: Run, page: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"^(limit|after): {next(iter(page.values()))}; "):
+        run.items(**page)
+
+
 def test_data_that_is_nested_too_deeply_has_no_hash() -> None:
     """Such may be readable, and a run does not end with it."""
     data: object = []
