@@ -85,8 +85,10 @@ class Run:
     def missing(self) -> tuple[str, ...]:
         """Files that the run has written and that are gone, or have another size."""
         folder, files = self._of_whole(), self.manifest.files
+        if files is None and self.manifest.version > 1:
+            raise self._not_as_written(layout.MANIFEST, "files: version 2 lists them")
         if files is None:
-            return tuple(it for it in _ALWAYS if not folder.exists(it))
+            return tuple(it for it in _ALWAYS if not folder.size(it))
         if odd := next((it for it in files if "/" in it), None):
             raise self._not_as_written(layout.MANIFEST, f"files: {odd!r} is no name")
         listed = dict.fromkeys(_ALWAYS) | files

@@ -276,6 +276,13 @@ def test_a_manifest_that_lists_less_than_every_run_has_says_nothing_of_a_whole(
     assert run.missing() == ("curves.parquet", "evaluation.json", "items.parquet")
 
 
+def test_a_manifest_of_today_that_lists_no_files_is_refused(own: Site) -> None:
+    manifest = own.folder.read_json(layout.MANIFEST)
+    own.folder.write_json(layout.MANIFEST, {k: v for k, v in manifest.items() if k != "files"})
+    with pytest.raises(InvalidRun, match="files: version 2 lists them; not as written"):
+        assert Run(own.folder).is_whole
+
+
 def test_no_file_of_a_run_lies_elsewhere(own: Site) -> None:
     files = {"files": {"../other/items.parquet": 1}}
     own.folder.write_json(layout.MANIFEST, own.folder.read_json(layout.MANIFEST) | files)
