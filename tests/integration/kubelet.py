@@ -19,7 +19,7 @@ from evaluation_operator.controller.clock import Clock
 from evaluation_operator.evaluator.publish import publish
 from evaluation_operator.evaluator.run import RunResult
 from evaluation_operator.kube import DATASETS, EVENTS, PODS, Conflict, Kube, Resource
-from evaluation_operator.results.rows import Cut
+from evaluation_operator.results.rows import Cut, CutFigures
 from evaluation_operator.tasks.item_files import ItemCounts
 from tests.builders import make_evaluation
 from tests.integration.eventually import eventually
@@ -202,7 +202,9 @@ class RunProgram:
     ) -> bool:
         """Whether the run is committed by it. `dataset`: as it was read when the pod started."""
         dataset = dataset or await self.read(name)
-        cut = Cut(Path("rows.parquet"), 0 if empty else 40, 0 if empty else 40, "sha256:1", _now())
+        count = 0 if empty else 40
+        figures = CutFigures(row_count=count, item_count=count, digest="sha256:1", time=_now())
+        cut = Cut(Path("rows.parquet"), figures)
         evaluation = None if empty else Evaluation.from_dict(self.evaluation(dataset, figure))
         result = RunResult(cut, ItemCounts(evaluated=0 if empty else 40), evaluation)
         return await publish(self._kube, dataset, result, f"{dataset.spec.results_uri}/{name}")

@@ -35,6 +35,8 @@ from evaluation_operator.evaluator.run_rows import RunOptions
 from evaluation_operator.results import layout
 from evaluation_operator.results.errors import NothingUsable
 from evaluation_operator.results.folder import Folder
+from evaluation_operator.results.parquet import read_lines
+from evaluation_operator.results.rows import CUT_SCHEMA
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.engine import Full, Sampler
 from evaluation_operator.sampling.records import Half
@@ -323,8 +325,7 @@ class System(JobWorld):
             options = RunOptions(Path(scratch), now=lambda: self.now)
             with suppress(NothingUsable):  # nobody has labelled anything
                 evaluate_dataset(dataset, table, folder, options)
-        batches = folder.batches(layout.ROWS, ["id"])
-        self.cuts[name] = {row for batch in batches for row in batch.column(0).to_pylist()}
+        self.cuts[name] = {row["id"] for row in read_lines(folder, layout.ROWS, CUT_SCHEMA)}
 
     def run_folder(self, name: str) -> Folder:
         root = Folder.open(self.results_uri, TableOptions())

@@ -46,7 +46,7 @@ from evaluation_operator.kube import (
 )
 from evaluation_operator.results.folder import Folder, run_folder
 from evaluation_operator.results.labels import FIRST, LabelFiles, LabelSummary, write_labels
-from evaluation_operator.results.rows import Cut
+from evaluation_operator.results.rows import Cut, CutFigures
 from evaluation_operator.results.tasks import read_asked
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.schema import ROW_SCHEMA
@@ -328,7 +328,8 @@ async def test_a_run_that_has_gone_on_is_not_failed_by_what_was_seen_before(bare
     }
     body = await bare_lab.apply(DATASETS, make_dataset(spec={"labeling": labeling}))
     seen, dataset = DatasetFacts.from_body(body), Dataset.from_dict(body)
-    cut = Cut(Path("rows.parquet"), 3, 3, "sha256:1", datetime.now(UTC))
+    figures = CutFigures(row_count=3, item_count=3, digest="sha256:1", time=datetime.now(UTC))
+    cut = Cut(Path("rows.parquet"), figures)
     assert await publish_cut(bare_lab.kube, dataset, CutResult(cut, tasks=2), "file:///results")
 
     learned: list[Mapping[str, Any]] = []

@@ -20,7 +20,7 @@ from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.evaluator.draw import Draw, RowDict
 from evaluation_operator.evaluator.intervals import Intervals
 from evaluation_operator.results import layout
-from evaluation_operator.results.rows import CUT_SCHEMA, Cut
+from evaluation_operator.results.rows import CUT_SCHEMA, Cut, CutFigures
 from evaluation_operator.tables.protocol import RowQuery, Table, Window
 from evaluation_operator.tables.schema import ID_SCHEMA, READ_SCHEMA
 from evaluation_operator.tasks.items import (
@@ -140,8 +140,14 @@ def cut_rows(
             row_count += len(kept)
             writer.write_batch(pa.RecordBatch.from_pylist(kept, schema=CUT_SCHEMA))
     candidates.unlink()
-    shares = shares_labels(table, query)
-    return Cut(path, row_count, item_count, digest.hexdigest(), now, seen, shares)
+    figures = CutFigures(
+        row_count=row_count,
+        item_count=item_count,
+        digest=digest.hexdigest(),
+        time=now,
+        shares_labels=shares_labels(table, query),
+    )
+    return Cut(path, figures, seen)
 
 
 def shares_labels(table: Table, query: RowQuery) -> bool:

@@ -175,8 +175,10 @@ def labeled_cut(cut: Cut, labels: Labels, scratch: Path) -> Cut:
             for row in rows:
                 digest.add(row)
             writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=CUT_SCHEMA))
-    time = max(cut.time, labels.summary.time)
-    return replace(cut, path=path, digest=digest.hexdigest(), time=time)
+    time = max(cut.figures.time, labels.summary.time)
+    return replace(
+        cut, path=path, figures=cut.figures.changed(digest=digest.hexdigest(), time=time)
+    )
 
 
 def keep_in_table(table: Table, cut: Cut, labels: Labels, model_version: ModelVersion) -> list[str]:

@@ -105,7 +105,7 @@ async def cut(settings: RunSettings) -> None:
         folder = _folder(dataset, settings)
         with tempfile.TemporaryDirectory(dir=settings.scratch) as scratch:
             result = await asyncio.to_thread(cut_in, dataset, folder, settings, Path(scratch))
-        if result.cut.row_count:
+        if result.cut.figures.row_count:
             with api_errors(), ending.waits():
                 handed = await publish_cut(kube, dataset, result, folder.uri)
                 ending.is_in_time()

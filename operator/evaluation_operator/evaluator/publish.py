@@ -59,7 +59,7 @@ async def publish_cut(kube: Kube, dataset: Dataset, result: CutResult, folder_ur
             Reason.NOTHING_TO_LABEL,
             "every item that can be labelled has ground truth",
             generation=dataset.metadata.generation,
-            now=result.cut.time,
+            now=result.cut.figures.time,
         )
 
     after = await change_dataset(kube, dataset, handed)
@@ -174,7 +174,7 @@ def _status(result: RunResult, folder_uri: str) -> dict[str, Any]:
     if evaluation is None:
         outcome = Outcome(
             result=Result.NO_DATA,
-            time=cut.time,
+            time=cut.figures.time,
             written_by=Writer.RUN,
             late_rows=result.late_rows or None,
         )
@@ -199,7 +199,7 @@ def _status(result: RunResult, folder_uri: str) -> dict[str, Any]:
 def _cut_status(result: CutResult, folder_uri: str) -> dict[str, Any]:
     return {
         "cut": _cut_body(result.cut, folder_uri),
-        "dataItemCount": result.cut.item_count,
+        "dataItemCount": result.cut.figures.item_count,
         "totalCount": result.tasks,
         "completedCount": 0,
         "progressPercent": 0 if result.tasks else 100,
@@ -209,8 +209,8 @@ def _cut_status(result: CutResult, folder_uri: str) -> dict[str, Any]:
 def _cut_body(cut: Cut, folder_uri: str) -> dict[str, Any]:
     return KeptCut(
         uri=folder_uri,
-        row_count=cut.row_count,
-        item_count=cut.item_count,
-        digest=cut.digest,
-        time=cut.time,
+        row_count=cut.figures.row_count,
+        item_count=cut.figures.item_count,
+        digest=cut.figures.digest,
+        time=cut.figures.time,
     ).to_dict()

@@ -32,7 +32,7 @@ from evaluation_operator.evaluator.labels import (
 from evaluation_operator.results import layout
 from evaluation_operator.results.errors import InvalidRun
 from evaluation_operator.results.folder import Folder
-from evaluation_operator.results.rows import CUT_SCHEMA, Cut, RowQueryRecord
+from evaluation_operator.results.rows import CUT_SCHEMA, Cut, CutFigures, CutRecord, read_record
 from evaluation_operator.tables.protocol import RowQuery, Table
 
 _SOURCE_ROWS: Final = "source-rows.parquet"
@@ -52,7 +52,7 @@ class Source:
     what they have by now."""
 
     folder: Folder
-    record: RowQueryRecord
+    record: CutRecord
     first: Labels
     newest: Labels
 
@@ -63,7 +63,7 @@ class Source:
             raise InvalidRun(f"revision: {folder.uri} has no rows: its run has not cut any")
         return cls(
             folder,
-            RowQueryRecord.from_json(folder.read_json(layout.CUT)),
+            read_record(folder),
             read_labels(folder) or NO_LABELS,
             newest or read_newest_labels(folder) or NO_LABELS,
         )
@@ -82,8 +82,8 @@ class Source:
         return RowQuery(
             model=dataset.spec.model_version.model,
             model_version=dataset.spec.model_version.version,
-            windows=self.record.windows,
-            paused_spans=self.record.paused_spans,
+            windows=self.record.asked(),
+            paused_spans=self.record.paused(),
             label_cutoff=now,
         )
 
@@ -125,9 +125,14 @@ def cut_revision(
             for row in rows:
                 digest.add(row)
             writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=CUT_SCHEMA))
-    items = int(source.folder.read_json(layout.CUT)["itemCount"])
-    shares = shares_labels(table, source.query(dataset, now))
-    return Cut(path, row_count, items, digest.hexdigest(), now, shares_labels=shares)
+    figures = CutFigures(
+        row_count=row_count,
+        item_count=source.record.item_count,
+        digest=digest.hexdigest(),
+        time=now,
+        shares_labels=shares_labels(table, source.query(dataset, now)),
+    )
+    return Cut(path, figures)
 
 
 def count_new_labels(

@@ -62,13 +62,13 @@ def cut_dataset(dataset: Dataset, table: Table, folder: Folder, options: RunOpti
     _check_options(dataset)
     cut = obtain_cut(dataset, table, folder, options)
     late = count_late(dataset, table, folder)
-    if cut.row_count == 0:
+    if cut.figures.row_count == 0:
         return CutResult(cut, 0, late)
     path = options.scratch / layout.TASKS
     tasks = write_tasks(cut.path, build_reader(dataset), path)
     folder.store(path, layout.TASKS)
     if tasks == 0:
-        write_no_labels(folder, cut.time)
+        write_no_labels(folder, cut.figures.time)
     return CutResult(cut, tasks, late)
 
 
@@ -89,7 +89,7 @@ def evaluate_dataset(
     _check_options(dataset)
     cut = obtain_cut(dataset, table, folder, options, kept_in=labels_from)
     late = count_late(dataset, table, folder) if folder is not None else 0
-    if cut.row_count == 0:
+    if cut.figures.row_count == 0:
         return RunResult(cut, ItemCounts(), None, late)
     people = labels_of_people(dataset, labels_from or folder)
     findings = _findings_of(dataset, cut, people, table, options)
@@ -121,7 +121,7 @@ def _findings_of(
         labels=tuple(dataset.spec.annotation_specs),
         slice_labels=tuple(dataset.spec.slice_labels),
         digest=_digest(dataset, cut),
-        label_cutoff=cut.time,
+        label_cutoff=cut.figures.time,
         warnings=tuple(_warnings(judged.counts, len(judged.pieces), cut)),
     )
     return findings if people is None else told_of_people(findings, people, notes)
@@ -139,7 +139,7 @@ def _check_options(dataset: Dataset) -> None:
 
 def _warnings(counts: ItemCounts, pieces: int, cut: Cut) -> list[str]:
     warnings = []
-    if cut.shares_labels:
+    if cut.figures.shares_labels:
         warnings.append(
             "the table has several model versions, and labels that name none: such a label counts "
             "for every row of its id; import labels with --model-version"
@@ -172,7 +172,7 @@ def _digest(dataset: Dataset, cut: Cut) -> str:
         "evaluationConfig": spec.evaluation_config.to_dict(),
         "scoreThresholds": sorted(spec.score_thresholds),
         "sliceLabels": list(spec.slice_labels),
-        "rows": cut.digest,
+        "rows": cut.figures.digest,
     }
     content |= kind_of_dataset(dataset).dependencies(spec)
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -190,7 +190,7 @@ def _keep_full_result(
     names = findings.judged.write(findings.labels, scratch)
     manifest = Manifest(
         digest=findings.digest,
-        cut=cut.to_json(),
+        cut=cut.figures.to_json(),
         annotation_type=dataset.spec.input_configs[0].annotation_type,
         annotation_specs=list(findings.labels),
     )

@@ -11,11 +11,12 @@ from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.evaluator.cut import cut_rows, row_query
 from evaluation_operator.evaluator.labels import labeled_cut, read_labels
 from evaluation_operator.evaluator.revision import cut_revision
-from evaluation_operator.evaluator.taken import RUNS, TakenRows
+from evaluation_operator.evaluator.taken import TakenRows
 from evaluation_operator.results import layout
 from evaluation_operator.results.errors import InvalidRun
 from evaluation_operator.results.folder import Folder
-from evaluation_operator.results.rows import Cut, RowQueryRecord
+from evaluation_operator.results.parquet import read_batches
+from evaluation_operator.results.rows import Cut, read_record, write_record
 from evaluation_operator.tables.protocol import RowQuery, Table
 from evaluation_operator.tables.schema import ID_SCHEMA
 
@@ -54,7 +55,7 @@ def obtain_cut(
     kept = folder or (kept_in if dataset.spec.revision is not None else None)
     if kept is not None and kept.exists(layout.CUT):
         kept.fetch(layout.ROWS, local)
-        return Cut.from_json(kept.read_json(layout.CUT), local)
+        return Cut(local, read_record(kept))
     taken: TakenRows | None = None
     if dataset.spec.revision is not None:
         cut = cut_revision(dataset, table, folder, options.scratch, options.now())
@@ -69,10 +70,8 @@ def obtain_cut(
         folder.store(cut.path, layout.ROWS)
         if cut.seen is not None:
             folder.store(cut.seen, layout.SEEN)
-        record = cut.to_json() | RowQueryRecord.of(row_query(dataset, cut.time)).to_json()
-        if taken is not None:
-            record[RUNS] = list(taken.store(cut.path, folder, options.scratch))
-        folder.write_json(layout.CUT, record)
+        runs = taken.store(cut.path, folder, options.scratch) if taken is not None else None
+        write_record(folder, cut.record(row_query(dataset, cut.figures.time), runs))
     return cut
 
 
@@ -91,7 +90,7 @@ def _cut_of_source(dataset: Dataset, folder: Folder | None, local: Path) -> Cut:
             f"sourceDataset: {name!r} has no rows at {source.uri}; name a Dataset whose run ended"
         )
     source.fetch(layout.ROWS, local)
-    cut = Cut.from_json(source.read_json(layout.CUT), local)
+    cut = Cut(local, read_record(source))
     labels = read_labels(source)
     if labels is None:
         return cut
@@ -109,17 +108,17 @@ def count_late(dataset: Dataset, table: Table, folder: Folder) -> int:
         and (sibling := folder.sibling(name)).exists(layout.COMMITTED)
         and sibling.exists(layout.SEEN)
     ]
-    asked = [RowQueryRecord.from_json(sibling.read_json(layout.CUT)) for sibling in earlier]
-    windows = tuple(window for record in asked for window in record.windows)
+    asked = [read_record(sibling) for sibling in earlier]
+    windows = tuple(window for record in asked for window in record.asked())
     if not windows:
         return 0
     query = RowQuery(
         model=dataset.spec.model_version.model,
         model_version=dataset.spec.model_version.version,
         windows=windows,
-        paused_spans=tuple(span for record in asked for span in record.paused_spans),
+        paused_spans=tuple(span for record in asked for span in record.paused()),
     )
     known = (
-        batch for sibling in earlier for batch in sibling.batches(layout.SEEN, ID_SCHEMA.names)
+        batch for sibling in earlier for batch in read_batches(sibling, layout.SEEN, ID_SCHEMA)
     )
     return table.count_late(query, known)

@@ -20,7 +20,8 @@ from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.domain.naming import is_version_run
 from evaluation_operator.results import layout
 from evaluation_operator.results.folder import Folder
-from evaluation_operator.results.rows import RowQueryRecord
+from evaluation_operator.results.parquet import read_batches
+from evaluation_operator.results.rows import CUT_SCHEMA, read_record
 from evaluation_operator.results.taken import (
     Taken,
     hashed,
@@ -30,8 +31,7 @@ from evaluation_operator.results.taken import (
 )
 from evaluation_operator.tables.protocol import Window
 
-RUNS: Final = "takenRuns"
-"""In cut.json: the runs that taken.parquet speaks for."""
+_IDS: Final = pa.schema([CUT_SCHEMA.field("id")])
 
 
 class TakenRows:
@@ -51,13 +51,12 @@ class TakenRows:
             sibling = folder.sibling(name)
             if not sibling.exists(layout.CUT):
                 continue
-            cut = sibling.read_json(layout.CUT)
-            asked = RowQueryRecord.from_json(cut).windows
+            cut = read_record(sibling)
             if sibling.exists(layout.COMMITTED):
-                group = _group(sibling, name, tuple(cut.get(RUNS) or ()))
+                group = _group(sibling, name, tuple(cut.taken_runs or ()))
                 covered.update(group.runs)
                 self._groups.append(group)
-            elif any(mine.overlaps(theirs) for mine in own for theirs in asked):
+            elif any(mine.overlaps(theirs) for mine in own for theirs in cut.asked()):
                 self._given_up.append(name)
             else:
                 self._running.append(_of_rows(sibling, name))
@@ -96,7 +95,7 @@ def _group(sibling: Folder, name: str, runs: tuple[str, ...]) -> Taken:
 
 
 def _of_rows(sibling: Folder, name: str) -> Taken:
-    return taken_of([name], sibling.batches(layout.ROWS, ["id"]))
+    return taken_of([name], read_batches(sibling, layout.ROWS, _IDS))
 
 
 def _ids_of(rows: Path) -> Iterator[pa.RecordBatch]:

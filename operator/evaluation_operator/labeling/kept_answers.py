@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from evaluation_operator.labeling.backend import Task
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.layout import ANSWERS
-from evaluation_operator.results.parquet import store_lines
+from evaluation_operator.results.parquet import read_lines, store_lines
 from evaluation_operator.results.tasks import read_tasks as read_task_lines
 from evaluation_operator.tasks.answers import Answer
 
@@ -64,10 +64,9 @@ def read_kept(folder: Folder) -> dict[str, KeptAnswers]:
     """By item id; empty before anything was kept."""
     if not folder.exists(ANSWERS):
         return {}
-    batches = folder.batches(ANSWERS, _KEPT_SCHEMA.names)
-    rows = [row for batch in batches for row in batch.to_pylist()]
     return {
-        row["item_id"]: KeptAnswers(parse_answers(row["answers"]), row["further"]) for row in rows
+        line["item_id"]: KeptAnswers(parse_answers(line["answers"]), line["further"])
+        for line in read_lines(folder, ANSWERS, _KEPT_SCHEMA)
     }
 
 

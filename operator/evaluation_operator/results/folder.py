@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,22 +83,13 @@ class Folder:
         parent, uri = self._path.rpartition("/")[0], self.uri.rpartition("/")[0]
         return Folder(self._filesystem, parent, uri).children()
 
-    def batches(
-        self, name: str, columns: Sequence[str], *, from_line: int = 0
-    ) -> Iterator[pa.RecordBatch]:
-        """Some columns of a Parquet file, a batch at a time; those that it lacks are left out.
-        Groups of lines that lie before `from_line` are not read."""
+    @contextmanager
+    def parquet(self, name: str) -> Iterator[pq.ParquetFile]:
+        """A Parquet file of this folder, open to be read (results/parquet.py). What goes wrong with
+        it within, as with the storage, is Unavailable."""
         try:
             with self._filesystem.open_input_file(self._at(name)) as source:
-                file = pq.ParquetFile(source)
-                present = [it for it in columns if it in file.schema_arrow.names]
-                groups, skipped = _groups_from(file.metadata, from_line)
-                for batch in file.iter_batches(row_groups=groups, columns=present):
-                    if skipped:
-                        cut = min(skipped, batch.num_rows)
-                        batch, skipped = batch.slice(cut), skipped - cut
-                    if batch.num_rows:
-                        yield batch
+                yield pq.ParquetFile(source)
         except (OSError, pa.ArrowException) as error:
             raise self._unavailable(name, error) from error
 
@@ -155,7 +147,9 @@ class Folder:
                 content = source.read(None if most_bytes is None else most_bytes + 1)
             if most_bytes is not None and len(content) > most_bytes:
                 raise OSError(f"it has more than {most_bytes} bytes, the most that are read")
-            parsed: dict[str, Any] = json.loads(content)
+            parsed = json.loads(content)
+            if not isinstance(parsed, dict):
+                raise ValueError("it is no JSON object")
         except (OSError, ValueError, RecursionError) as error:
             raise self._unavailable(name, error) from error
         return parsed
@@ -199,16 +193,6 @@ class Folder:
             f"resultsUri: {shown_address(self.uri)}/{name}: {error}; check that the storage is "
             "there and that the run may write to it"
         )
-
-
-def _groups_from(metadata: pq.FileMetaData, line: int) -> tuple[list[int], int]:
-    """The groups of lines to be read, and how many lines of the first lie before `line`."""
-    for group in range(metadata.num_row_groups):
-        count = metadata.row_group(group).num_rows
-        if line < count:
-            return list(range(group, metadata.num_row_groups)), line
-        line -= count
-    return [], 0
 
 
 def run_folder(results_uri: str, job_uid: str, run: str, options: TableOptions) -> Folder:

@@ -133,6 +133,9 @@ class ItemFilter:
     def _check(self, labels: Sequence[str]) -> None:
         if self.state is not None and self.state not in STATES:
             raise ValueError(f"state: {self.state!r}; give one of {', '.join(STATES)}")
+        if self.cell is not None and (len(self.cell) != 2 or self.cell[0] is None):
+            raise ValueError(f"cell: {self.cell!r}; give a true label, and a predicted one or None")
+        self._check_confidence()
         if not labels:  # Not told, by version 1.
             if self.cell is not None:
                 raise ValueError("cell: this run has no confusion matrix; filter by label")
@@ -141,6 +144,14 @@ class ItemFilter:
         for label in sorted(str(it) for it in named):
             if label not in labels:
                 raise ValueError(f"label: {label!r} is not in the label set; give one that is")
+
+    def _check_confidence(self) -> None:
+        if self.confidence is None:
+            return
+        bounds = self.confidence
+        are_numbers = len(bounds) == 2 and all(isinstance(it, int | float) for it in bounds)
+        if not are_numbers or not bounds[0] <= bounds[1]:
+            raise ValueError(f"confidence: {bounds!r}; give two numbers, the lower one first")
 
 
 def _equal(column: pa.Array, value: object) -> Booleans:

@@ -17,22 +17,25 @@ from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.results import layout
 from evaluation_operator.results.errors import Unavailable
 from evaluation_operator.results.folder import Folder
-from evaluation_operator.results.parquet import column, store_lines
+from evaluation_operator.results.parquet import column, read_lines, store_lines
 
 LABELS_SCHEMA: Final = pa.schema(
     [
-        column("item_id", pa.string(), "The item, as in items.parquet."),
-        column("row_id", pa.string(), "The row of the table."),
-        column("index", pa.int32(), "The item's place in the row, from 0."),
-        column("is_resolved", pa.bool_(), "Whether people agree on a label."),
+        column("item_id", pa.string(), "The item, as in items.parquet.", is_nullable=False),
+        column("row_id", pa.string(), "The row of the table.", is_nullable=False),
+        column("index", pa.int32(), "The item's place in the row, from 0.", is_nullable=False),
+        column("is_resolved", pa.bool_(), "Whether people agree on a label.", is_nullable=False),
         column("groundtruth", pa.string(), "JSON of one entry of the ground truth, if they do."),
         column("score", pa.float64(), "The share of those who agree."),
-        column("total_votes", pa.int32(), "How many have answered."),
-        column("label_votes", pa.int32(), "How many of them are for this label."),
-        column("comments", pa.list_(pa.string()), "What they remarked."),
+        column("total_votes", pa.int32(), "How many have answered.", is_nullable=False),
+        column("label_votes", pa.int32(), "How many of these are for it.", is_nullable=False),
+        column("comments", pa.list_(pa.string()), "What they remarked.", is_nullable=False),
         column("sentiment", pa.string(), "Of a text, where that was asked."),
-        column("answers", pa.string(), "JSON of all answers: who, when, and what."),
+        column("answers", pa.string(), "JSON of all answers: who, when, what.", is_nullable=False),
     ]
+)
+_TRUTHS_SCHEMA: Final = pa.schema(
+    [LABELS_SCHEMA.field(it) for it in ("item_id", "row_id", "index", "is_resolved", "groundtruth")]
 )
 
 
@@ -107,21 +110,18 @@ def read_summary(folder: Folder, files: LabelFiles = FIRST) -> LabelSummary | No
         ) from error
 
 
-def read_lines(folder: Folder, files: LabelFiles = FIRST) -> Iterator[LabelLine]:
-    """What people said, an item a line; none without the file. Raises Unavailable."""
+def read_label_lines(folder: Folder, files: LabelFiles = FIRST) -> Iterator[LabelLine]:
+    """What people said, an item a line; none without the file. Raises Unavailable, and InvalidRun
+    for a file that no labeler writes."""
     if folder.exists(files.lines):
-        for batch in folder.batches(files.lines, LABELS_SCHEMA.names):
-            for line in batch.to_pylist():
-                yield LabelLine(*line.values())
+        for line in read_lines(folder, files.lines, LABELS_SCHEMA):
+            yield LabelLine(*line.values())
 
 
 def read_truths(folder: Folder, files: LabelFiles = FIRST) -> Iterator[tuple[str, str, int, str]]:
     """Item id, row id, place in the row, and ground truth of each item on which people agree; none
-    without the file. Raises Unavailable."""
-    if not folder.exists(files.lines):
-        return
-    wanted = ("item_id", "row_id", "index", "is_resolved", "groundtruth")
-    for batch in folder.batches(files.lines, wanted):
-        for line in batch.to_pylist():
+    without the file. Raises as read_label_lines does."""
+    if folder.exists(files.lines):
+        for line in read_lines(folder, files.lines, _TRUTHS_SCHEMA):
             if line["is_resolved"] and line["groundtruth"] is not None:
                 yield line["item_id"], line["row_id"], line["index"], line["groundtruth"]

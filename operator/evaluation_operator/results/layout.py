@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import Annotated, Final, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from evaluation_operator.api.base import Model
 from evaluation_operator.api.evaluation_options import AnnotationType
@@ -34,13 +35,29 @@ VERSION: Final = 2
 tells neither the label set nor the files."""
 
 
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Of a file that lies in the folder itself."""
+
+
 class Manifest(Model):
     """manifest.json: written last, and so it says that the rest is whole. `files` has their bytes;
-    None in version 1. `cut` is what cut.json said."""
+    None in version 1. `cut` is what cut.json said of the rows."""
 
-    version: int = Field(default=1, ge=1)
+    version: int = Field(default=1, ge=1, strict=True)
     digest: str
     cut: dict[str, JsonValue]
     annotation_type: AnnotationType | None = None
     annotation_specs: list[str] = Field(default=[])
-    files: dict[str, int] | None = None
+    files: dict[str, Annotated[int, Field(ge=0, strict=True)]] | None = None
+
+    @model_validator(mode="after")
+    def _tells_what_its_version_tells(self) -> Self:
+        if self.version > 1 and self.files is None:
+            raise ValueError("files: version 2 lists them")
+        if self.version > 1 and not self.annotation_specs:
+            raise ValueError("annotationSpecs: version 2 tells the label set")
+        if len(set(self.annotation_specs)) < len(self.annotation_specs):
+            raise ValueError("annotationSpecs: a label is there twice")
+        if odd := [it for it in self.files or {} if not _FILE_NAME.fullmatch(it)]:
+            raise ValueError(f"files: {odd[0]!r} is no name")
+        return self

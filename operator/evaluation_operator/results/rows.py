@@ -5,15 +5,18 @@ seen.parquet beside them has the ids of all rows that lay in the windows, drawn 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
+from pydantic import Field, JsonValue, ValidationError
 
-from evaluation_operator.api.base import format_time
-from evaluation_operator.results.parquet import column
+from evaluation_operator.api.base import Model, Timestamp
+from evaluation_operator.results import layout
+from evaluation_operator.results.folder import Folder
+from evaluation_operator.results.parquet import column, not_as_written
 from evaluation_operator.tables.protocol import RowQuery, Window
 
 CUT_SCHEMA: Final = pa.schema(
@@ -51,74 +54,78 @@ CUT_SCHEMA: Final = pa.schema(
 )
 
 
+class CutFigures(Model):
+    """What manifest.json tells of a cut, too. `digest` stands for all that the figures are computed
+    from. `shares_labels`: ground truth may be that of another model version, whose row has the same
+    id."""
+
+    row_count: int = Field(ge=0, strict=True)
+    item_count: int = Field(ge=0, strict=True)
+    digest: str
+    time: Timestamp
+    shares_labels: bool = Field(default=False, strict=True)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class AskedSpan(Model):
+    """A half-open span of time; without an end, an open one."""
+
+    start_time: Timestamp
+    end_time: Timestamp | None = None
+
+    @classmethod
+    def of(cls, window: Window) -> AskedSpan:
+        return cls(start_time=window.start, end_time=window.end)
+
+    def window(self) -> Window:
+        return Window(self.start_time, self.end_time)
+
+
+class CutRecord(CutFigures):
+    """cut.json: also the times that the run asked for, so that who looks later knows what it
+    covered. `taken_runs`: those that taken.parquet speaks for, if there is one."""
+
+    windows: list[AskedSpan] = Field(default=[])
+    paused_spans: list[AskedSpan] = Field(default=[])
+    taken_runs: list[str] | None = None
+
+    def asked(self) -> tuple[Window, ...]:
+        return tuple(span.window() for span in self.windows)
+
+    def paused(self) -> tuple[Window, ...]:
+        return tuple(span.window() for span in self.paused_spans)
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The rows at `path`; `digest` stands for all that the figures are computed from.
-
-    `seen` holds the ids of all rows that lay in the windows. `shares_labels`: ground truth may be
-    that of another model version, whose row has the same id.
-    """
+    """The rows at `path`. `seen` holds the ids of all rows that lay in the windows."""
 
     path: Path
-    row_count: int
-    item_count: int
-    digest: str
-    time: datetime
+    figures: CutFigures
     seen: Path | None = None
-    shares_labels: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "rowCount": self.row_count,
-            "itemCount": self.item_count,
-            "digest": self.digest,
-            "time": format_time(self.time),
-            "sharesLabels": self.shares_labels,
-        }
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any], path: Path) -> Cut:
-        return cls(
-            path=path,
-            row_count=int(content["rowCount"]),
-            item_count=int(content["itemCount"]),
-            digest=str(content["digest"]),
-            time=datetime.fromisoformat(content["time"]),
-            shares_labels=bool(content.get("sharesLabels")),
+    def record(self, query: RowQuery, taken_runs: Sequence[str] | None) -> CutRecord:
+        return CutRecord(
+            **dict(self.figures),
+            windows=[AskedSpan.of(window) for window in query.windows or ()],
+            paused_spans=[AskedSpan.of(span) for span in query.paused_spans],
+            taken_runs=None if taken_runs is None else list(taken_runs),
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RowQueryRecord:
-    """The times that a run asked for, kept with its cut: who looks later knows what it covered."""
-
-    windows: tuple[Window, ...]
-    paused_spans: tuple[Window, ...]
-
-    @classmethod
-    def of(cls, query: RowQuery) -> RowQueryRecord:
-        return cls(query.windows or (), query.paused_spans)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "windows": [_span_json(window) for window in self.windows],
-            "pausedSpans": [_span_json(span) for span in self.paused_spans],
-        }
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> RowQueryRecord:
-        return cls(
-            tuple(_span_of(item) for item in content.get("windows") or ()),
-            tuple(_span_of(item) for item in content.get("pausedSpans") or ()),
-        )
+def read_record(folder: Folder) -> CutRecord:
+    """Raises Unavailable without the file, and InvalidRun for one that no run writes: what it does
+    not tell would be evaluated twice."""
+    try:
+        return CutRecord.from_dict(folder.read_json(layout.CUT))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise not_as_written(folder, layout.CUT, f"{place}: {first['msg']}") from error
 
 
-def _span_json(window: Window) -> dict[str, str]:
-    span = {"startTime": format_time(window.start)}
-    return span | {"endTime": format_time(window.end)} if window.end is not None else span
-
-
-def _span_of(item: dict[str, str]) -> Window:
-    end = item.get("endTime")
-    start = datetime.fromisoformat(item["startTime"])
-    return Window(start, datetime.fromisoformat(end) if end else None)
+def write_record(folder: Folder, record: CutRecord) -> None:
+    """Last, since it says that the rows are whole. Raises Unavailable."""
+    folder.write_json(layout.CUT, record.to_json())

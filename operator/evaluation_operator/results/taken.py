@@ -17,10 +17,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evaluation_operator.results.errors import InvalidRun
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.layout import TAKEN
-from evaluation_operator.results.parquet import column
+from evaluation_operator.results.parquet import column, not_as_written, read_batches
 
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 """Sorted, each once."""
@@ -75,18 +74,9 @@ def write_taken(taken: Taken, path: Path) -> None:
 def read_hashes(folder: Folder) -> Hashes:
     """Raises Unavailable, and InvalidRun for a file that no run writes: rows that it does not name
     would be evaluated twice."""
-    found: list[npt.NDArray[np.uint64]] = [np.zeros(0, dtype=np.uint64)]
-    for batch in folder.batches(TAKEN, TAKEN_SCHEMA.names):
-        values = batch.column(0) if batch.num_columns else None
-        if values is None or values.type != pa.uint64() or values.null_count:
-            raise _not_as_written(folder)
-        found.append(values.to_numpy())
-    hashes = np.concatenate(found)
+    batches = read_batches(folder, TAKEN, TAKEN_SCHEMA)
+    found = [batch.column(0).to_numpy() for batch in batches]
+    hashes = np.concatenate([np.zeros(0, dtype=np.uint64), *found])
     if np.any(hashes[:-1] >= hashes[1:]):
-        raise _not_as_written(folder)
+        raise not_as_written(folder, TAKEN, "column id_hash: its numbers do not rise")
     return hashes
-
-
-def _not_as_written(folder: Folder) -> InvalidRun:
-    what = "rising numbers in the column id_hash"
-    return InvalidRun(f"{folder.uri}/{TAKEN}: not as written, which is {what}: restore the file")

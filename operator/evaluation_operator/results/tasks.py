@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from evaluation_operator.results import layout
 from evaluation_operator.results.folder import Folder
-from evaluation_operator.results.parquet import column
+from evaluation_operator.results.parquet import column, read_lines
 
 TASKS_SCHEMA: Final = pa.schema(
     [
@@ -20,6 +20,7 @@ TASKS_SCHEMA: Final = pa.schema(
         column("instance", pa.string(), "JSON of what the model was given.", is_nullable=False),
     ]
 )
+_ASKED_SCHEMA: Final = pa.schema(list(TASKS_SCHEMA)[:4])
 
 
 class AskedItem(NamedTuple):
@@ -43,15 +44,16 @@ class TaskLine(NamedTuple):
 
 
 def read_asked(folder: Folder) -> tuple[AskedItem, ...]:
-    """All of them, by rising priority. Raises Unavailable without the file."""
-    batches = folder.batches(layout.TASKS, TASKS_SCHEMA.names[:4])
-    found = (AskedItem(*line.values()) for batch in batches for line in batch.to_pylist())
+    """All of them, by rising priority. Raises Unavailable without the file, and
+    InvalidRun for one that no run writes."""
+    lines = read_lines(folder, layout.TASKS, _ASKED_SCHEMA)
+    found = (AskedItem(*line.values()) for line in lines)
     return tuple(sorted(found, key=lambda it: (it.priority, it.item_id)))
 
 
 def read_tasks(folder: Folder, wanted: Set[str]) -> Iterator[TaskLine]:
-    """The tasks of these items, by rising priority. Raises Unavailable without the file."""
-    for batch in folder.batches(layout.TASKS, TASKS_SCHEMA.names):
-        for line in batch.to_pylist():
-            if line["item_id"] in wanted:
-                yield TaskLine(*line.values())
+    """The tasks of these items, by rising priority. Raises Unavailable without the file, and
+    InvalidRun for one that no run writes."""
+    for line in read_lines(folder, layout.TASKS, TASKS_SCHEMA):
+        if line["item_id"] in wanted:
+            yield TaskLine(*line.values())

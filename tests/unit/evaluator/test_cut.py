@@ -117,8 +117,8 @@ def drawn(
     with tempfile.TemporaryDirectory() as scratch:
         cut = cut_rows(dataset, table, Path(scratch), NOW, taken=lambda ids: set(ids) & set(taken))
         outcomes = list(read_outcomes(cut.path, build_reader(dataset)))
-        assert cut.row_count == pq.ParquetFile(cut.path).metadata.num_rows
-        assert cut.item_count == len(outcomes)
+        assert cut.figures.row_count == pq.ParquetFile(cut.path).metadata.num_rows
+        assert cut.figures.item_count == len(outcomes)
         if seen is not None and cut.seen is not None:
             seen += pq.read_table(cut.seen)["id"].to_pylist()
     return {str(outcome.item_id): getattr(outcome, "p", math.nan) for outcome in outcomes}

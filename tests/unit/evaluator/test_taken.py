@@ -18,17 +18,19 @@ from hypothesis import strategies as st
 
 from evaluation_operator.api.dataset import Dataset
 from evaluation_operator.domain.naming import revision_name, run_name, version_run_name
-from evaluation_operator.evaluator.taken import RUNS, TakenRows
+from evaluation_operator.evaluator.taken import TakenRows
 from evaluation_operator.results import layout
+from evaluation_operator.results.errors import InvalidRun
 from evaluation_operator.results.folder import Folder, run_folder
-from evaluation_operator.results.rows import RowQueryRecord
+from evaluation_operator.results.rows import Cut, CutFigures, write_record
 from evaluation_operator.results.taken import hashed
 from evaluation_operator.storage.options import TableOptions
-from evaluation_operator.tables.protocol import Window
+from evaluation_operator.tables.protocol import RowQuery, Window
 from tests.builders import make_dataset
 
 FIRST = datetime(2026, 3, 2, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
+FIGURES = CutFigures(row_count=1, item_count=1, digest="sha256:1", time=FIRST)
 
 
 @dataclass
@@ -58,8 +60,9 @@ class History:
         rows = scratch / "own.parquet"
         pq.write_table(pa.table({"id": pa.array(sorted(ids), pa.string())}), rows)
         folder.store(rows, layout.ROWS)
-        asked = RowQueryRecord((Window(start, end),), ()).to_json()
-        folder.write_json(layout.CUT, asked | {RUNS: list(taken.store(rows, folder, scratch))})
+        query = RowQuery("ripeness", "v1", windows=(Window(start, end),))
+        runs = taken.store(rows, folder, scratch)
+        write_record(folder, Cut(rows, FIGURES).record(query, runs))
         self.running[name] = ids
         return name, taken
 
@@ -122,7 +125,7 @@ def test_versions_take_nothing_and_revisions_what_their_run_has(history: History
         folder, rows = history.folder(other), history.root / "rows.parquet"
         pq.write_table(pa.table({"id": ids}), rows)
         folder.store(rows, layout.ROWS)
-        folder.write_json(layout.CUT, {})
+        write_record(folder, Cut(rows, FIGURES).record(RowQuery("ripeness", "v1"), None))
         folder.write_json(layout.COMMITTED, {})
     assert probe(history, {"drawn", "of-a-version"}) == {"drawn"}
 
@@ -132,7 +135,7 @@ def test_folders_of_before_these_files_are_read_row_by_row(history: History) -> 
         name, _ = history.begin({f"row-{number}"})
         history.commit(name)
         folder = history.folder(name)
-        folder.write_json(layout.CUT, {"windows": []})
+        write_record(folder, Cut(Path(), FIGURES).record(RowQuery("ripeness", "v1"), None))
         folder.remove(layout.TAKEN)
     assert probe(history, {"row-0", "row-2", "row-3"}) == {"row-0", "row-2"}
 
@@ -150,14 +153,14 @@ def test_what_is_deleted_of_old_runs_stays_taken_by_those_that_carry_it(history:
 @contextmanager
 def opened_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     opened: list[str] = []
-    read = Folder.batches
+    read = Folder.parquet
 
-    def noting(self: Folder, name: str, *arguments: object, **more: object) -> object:
+    def noting(self: Folder, name: str) -> object:
         opened.append(f"{self.uri}/{name}")
-        return read(self, name, *arguments, **more)  # type: ignore[arg-type]
+        return read(self, name)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Folder, "batches", noting)
+        patch.setattr(Folder, "parquet", noting)
         yield opened
 
 
@@ -204,3 +207,18 @@ def test_hashes_are_of_blake2b_whatever_the_id_holds() -> None:
     empty, *others = (int(number) for number in hashed(["", "ü", "\ud800"]))
     assert hex(empty) == "0xe4a6a0577479b2b4"
     assert len({empty, *others}) == 3
+
+
+@pytest.mark.parametrize(
+    "ids", [pa.array([None, "a"]), pa.array([1, 2]), pa.nulls(0, pa.int64()), None]
+)
+def test_rows_that_no_run_has_cut_are_named(history: History, ids: pa.Array | None) -> None:
+    """They cannot be told from new ones, and would be evaluated twice."""
+    name, _ = history.begin({"a"})
+    history.commit(name)
+    folder, rows = history.folder(name), history.root / "rows.parquet"
+    write_record(folder, Cut(rows, FIGURES).record(RowQuery("ripeness", "v1"), None))
+    pq.write_table(pa.table({"x": [1]} if ids is None else {"id": ids}), rows)
+    folder.store(rows, layout.ROWS)
+    with pytest.raises(InvalidRun, match=rf"{name}/rows\.parquet: .*column id.*remove the run's"):
+        probe(history, {"a"})

@@ -31,6 +31,11 @@ def classified(place: Path) -> Site:
     return site
 
 
+def place_of(site: Site) -> Path:
+    """Where its files lie."""
+    return Path(site.folder.uri.removeprefix("file://"))
+
+
 def data(instance: str) -> str:
     """A request of one instance, as somebody else writes JSON."""
     return f'{{"instances": [{instance}]}}'.replace("'", '"')

@@ -53,7 +53,13 @@ def test_results_that_are_written_again_are_never_a_mixture(
             scratch = tmp_path / f"scratch-{letter.decode()}"
             write_tree(dict.fromkeys(NAMES, letter * 99), scratch)
             evaluation = Evaluation.from_dict(make_evaluation(f"evj-ripeness-{letter.decode()}"))
-            write_run(folder, scratch, NAMES, evaluation, Manifest(digest=f"{letter!r}", cut={}))
+            write_run(
+                folder,
+                scratch,
+                NAMES,
+                evaluation,
+                Manifest(digest=f"{letter!r}", cut={}, annotation_specs=["ripe"]),
+            )
     whole = look_whole(disk, tmp_path, Path("run"))
     letters = [{found(tree, name)[:1] for name in NAMES} for _, tree in whole]
     assert {b"1"} in letters

@@ -5,20 +5,23 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.results import layout
-from evaluation_operator.results.errors import Unavailable
+from evaluation_operator.results.errors import InvalidRun, NotWhole, Unavailable
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.labels import (
     FIRST,
     LATE,
     LabelFiles,
     LabelSummary,
+    read_label_lines,
     read_summary,
     read_truths,
     write_labels,
+    write_summary,
 )
 from evaluation_operator.results.parquet import write_lines
 from evaluation_operator.results.run import Run
@@ -31,6 +34,7 @@ from evaluation_operator.results.tasks import (
 )
 from evaluation_operator.storage.options import TableOptions
 from tests.unit.evaluator.labeled_site import answered
+from tests.unit.results.run_site import classified
 
 SUMMARY = LabelSummary(
     time=datetime(2026, 3, 3, 10, tzinfo=UTC),
@@ -61,11 +65,32 @@ def test_labels_come_back_as_they_were_written(folder: Folder, files: LabelFiles
     ]
 
 
-def test_a_run_tells_what_people_said(folder: Folder) -> None:
-    run = Run(folder)
+def test_a_run_tells_what_people_said(tmp_path: Path) -> None:
+    site = classified(tmp_path)
+    run = Run(site.folder)
     assert (run.label_summary(), list(run.label_lines())) == (None, [])
-    write_labels(folder, FIRST, LINES, SUMMARY)
+    write_labels(site.folder, FIRST, LINES, SUMMARY)
     assert (run.label_summary(), list(run.label_lines())) == (SUMMARY, LINES)
+    site.folder.remove(layout.LABELED)
+    assert list(run.label_lines()) == [], "labels that are not whole"
+    write_summary(site.folder, FIRST, SUMMARY)
+    site.folder.remove(layout.LABELS)
+    with pytest.raises(NotWhole, match=r"labels\.parquet is gone: restore the file"):
+        run.label_lines()
+    write_summary(site.folder, FIRST, SUMMARY.changed(answered=0))
+    assert list(run.label_lines()) == []
+    site.folder.remove(layout.MANIFEST)
+    with pytest.raises(NotWhole, match=r"no manifest\.json"):
+        Run(site.folder).label_lines()
+
+
+def test_labels_that_no_labeler_writes_are_named(folder: Folder, tmp_path: Path) -> None:
+    write_labels(folder, FIRST, LINES, SUMMARY)
+    table = pq.read_table(tmp_path / layout.LABELS)
+    pq.write_table(table.drop_columns(["is_resolved"]), tmp_path / layout.LABELS)
+    for read in (read_truths, read_label_lines):
+        with pytest.raises(InvalidRun, match=r"labels\.parquet: no column is_resolved"):
+            list(read(folder))
 
 
 def test_nobody_who_could_disagree_leaves_agreement_open(folder: Folder) -> None:

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evaluation_operator.results.errors import InvalidRun
+from evaluation_operator.results.errors import InvalidRun, Unavailable
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.parquet import about, column, write_lines
-from evaluation_operator.results.rows import Cut, RowQueryRecord
+from evaluation_operator.results.rows import Cut, CutFigures, read_record, write_record
 from evaluation_operator.results.taken import (
     TAKEN_SCHEMA,
     Taken,
@@ -29,32 +29,74 @@ TIME = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LATER = datetime(2026, 3, 3, 9, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("shares", [True, False])
-def test_a_cut(tmp_path: Path, shares: bool) -> None:
-    cut = Cut(tmp_path, 7, 9, "abc", TIME, shares_labels=shares)
-    assert cut.to_json() == {
-        "rowCount": 7,
-        "itemCount": 9,
-        "digest": "abc",
-        "time": "2026-03-02T09:00:00Z",
-        "sharesLabels": shares,
-    }
-    assert Cut.from_json(cut.to_json(), tmp_path) == cut
+FIGURES = CutFigures(row_count=7, item_count=9, digest="abc", time=TIME)
+CUT = {
+    "rowCount": 7,
+    "itemCount": 9,
+    "digest": "abc",
+    "time": "2026-03-02T09:00:00Z",
+    "sharesLabels": False,
+    "windows": [{"startTime": "2026-03-02T09:00:00Z"}],
+    "pausedSpans": [{"startTime": "2026-03-02T09:00:00Z", "endTime": "2026-03-03T09:00:00Z"}],
+    "takenRuns": ["b", "a"],
+}
 
 
-def test_a_cut_from_before_labels_were_shared(tmp_path: Path) -> None:
-    content = {"rowCount": 7, "itemCount": 9, "digest": "abc", "time": "2026-03-02T09:00:00Z"}
-    assert Cut.from_json(content, tmp_path).shares_labels is False
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder.open(tmp_path.as_uri(), TableOptions())
 
 
-def test_the_times_that_a_run_asked_for() -> None:
+def test_what_is_told_of_a_cut_comes_back_as_it_was_written(folder: Folder) -> None:
     query = RowQuery("m", "v", (Window(TIME),), (Window(TIME, LATER),))
-    record = RowQueryRecord.of(query)
-    assert record.to_json() == {
-        "windows": [{"startTime": "2026-03-02T09:00:00Z"}],
-        "pausedSpans": [{"startTime": "2026-03-02T09:00:00Z", "endTime": "2026-03-03T09:00:00Z"}],
-    }
-    assert RowQueryRecord.from_json(record.to_json()) == record
+    write_record(folder, Cut(Path(), FIGURES).record(query, ("b", "a")))
+    assert folder.read_json("cut.json") == CUT
+    record = read_record(folder)
+    assert (record.asked(), record.paused()) == (query.windows, query.paused_spans)
+    assert record.taken_runs == ["b", "a"]
+    assert record.to_json() == CUT
+    shared = FIGURES.changed(shares_labels=True)
+    assert shared.to_json()["sharesLabels"] is True
+
+
+def test_a_cut_from_before_labels_were_shared_and_rows_taken(folder: Folder) -> None:
+    newer = ("sharesLabels", "takenRuns")
+    folder.write_json("cut.json", {name: it for name, it in CUT.items() if name not in newer})
+    record = read_record(folder)
+    assert (record.shares_labels, record.taken_runs) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "place"),
+    [
+        ("windows", 5, "windows"),
+        ("windows", [5], "windows.0"),
+        ("windows", [{}], "windows.0.startTime"),
+        ("windows", [{"startTime": "2026-03-02T09:00:00"}], "windows.0.startTime"),
+        ("pausedSpans", [{"startTime": "soon"}], "pausedSpans.0.startTime"),
+        ("takenRuns", 5, "takenRuns"),
+        ("takenRuns", True, "takenRuns"),
+        ("takenRuns", "abc", "takenRuns"),
+        ("takenRuns", {}, "takenRuns"),
+        ("takenRuns", [["a"]], "takenRuns.0"),
+        ("rowCount", "7", "rowCount"),
+        ("itemCount", -1, "itemCount"),
+        ("time", None, "time"),
+    ],
+)
+def test_a_cut_that_no_run_has_told_is_named(
+    folder: Folder, field: str, value: object, place: str
+) -> None:
+    folder.write_json("cut.json", CUT | {field: value})
+    with pytest.raises(InvalidRun, match=rf"cut\.json: {place}: .*; not as written: restore the"):
+        read_record(folder)
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "5", "{"])
+def test_a_file_that_is_no_object_is_named(tmp_path: Path, folder: Folder, content: str) -> None:
+    (tmp_path / "cut.json").write_text(content)
+    with pytest.raises(Unavailable, match=r"cut\.json: "):
+        read_record(folder)
 
 
 def test_a_column_says_what_it_means_and_whether_it_may_be_empty(tmp_path: Path) -> None:
@@ -108,7 +150,9 @@ def test_taken_rows_that_no_run_has_written_are_refused(tmp_path: Path, column: 
     """Looked through as if they were sorted, they would name no row, and each would be evaluated
     again."""
     pq.write_table(pa.table({"id_hash": column}), tmp_path / "taken.parquet")
-    with pytest.raises(InvalidRun, match=r"taken\.parquet: not as written, .*: restore the file"):
+    with pytest.raises(
+        InvalidRun, match=r"taken\.parquet: column id_hash.*; not as written: restore the file"
+    ):
         read_hashes(Folder.open(tmp_path.as_uri(), TableOptions()))
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from evaluation_operator.api.evaluation import Evaluation
 from evaluation_operator.results import layout
-from evaluation_operator.results.errors import InvalidRun, NotWhole
+from evaluation_operator.results.errors import InvalidRun, NotWhole, Unavailable
 from evaluation_operator.results.items import ADDED_IN_2, ItemFilter
 from evaluation_operator.results.run import Run
 from evaluation_operator.tasks.items import Origin
 from tests.unit.evaluator.labeled_site import Site, row
-from tests.unit.results.run_site import LABEL_SET, boxed, classified
+from tests.unit.results.run_site import LABEL_SET, boxed, classified, place_of
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +168,15 @@ def test_pages_go_on_within_what_is_looked_for(run: Run) -> None:
     [
         ({"label": "rotten"}, "'rotten' is not in the label set"),
         ({"cell": ("ripe", "rotten")}, "'rotten' is not in the label set"),
+        ({"label": "\ud800"}, "is not in the label set"),
         ({"state": "odd"}, "give one of evaluated, unlabeled, failed_prediction, faulty"),
+        ({"cell": (None, "ripe")}, "cell: .* give a true label, and a predicted one or None"),
+        ({"cell": ("ripe",)}, "cell: .* give a true label, and a predicted one or None"),
+        ({"confidence": (0.9, 0.1)}, "confidence: .* give two numbers, the lower one first"),
+        ({"confidence": (float("nan"), 1)}, "confidence: .* give two numbers"),
+        ({"confidence": (0, float("nan"))}, "confidence: .* give two numbers"),
+        ({"confidence": ("0", "1")}, "confidence: .* give two numbers"),
+        ({"confidence": (0.5,)}, "confidence: .* give two numbers"),
     ],
 )
 def test_what_cannot_be_found_is_refused(run: Run, wanted: Any, message: str) -> None:
@@ -208,6 +221,12 @@ def test_boxes_and_overlaps_are_read(tmp_path: Path) -> None:
 def test_a_classification_has_no_boxes(run: Run) -> None:
     assert run.boxes([0]) == ()
     assert run.overlaps() == ()
+
+
+@pytest.mark.parametrize("odd", [2**63, -1, 1.5, "a", None])
+def test_what_is_no_number_of_an_item_has_no_boxes(run: Run, odd: Any) -> None:
+    with pytest.raises(ValueError, match=f"items: {odd!r}; give numbers of items"):
+        run.boxes([0, odd])
 
 
 def test_a_run_that_has_not_written_all_says_so(own: Site) -> None:
@@ -283,21 +302,196 @@ def test_a_manifest_of_today_that_lists_no_files_is_refused(own: Site) -> None:
         assert Run(own.folder).is_whole
 
 
-def test_no_file_of_a_run_lies_elsewhere(own: Site) -> None:
-    files = {"files": {"../other/items.parquet": 1}}
-    own.folder.write_json(layout.MANIFEST, own.folder.read_json(layout.MANIFEST) | files)
-    with pytest.raises(InvalidRun, match=r"files: '../other/items\.parquet' is no name"):
+@pytest.mark.parametrize("name", ["../other/items.parquet", "..", ".", "", "a\0b", "\ud800"])
+def test_no_file_of_a_run_lies_elsewhere(own: Site, name: str) -> None:
+    manifest = own.folder.read_json(layout.MANIFEST) | {"files": {name: 1}}
+    (place_of(own) / layout.MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(InvalidRun, match=f"files: {re.escape(repr(name))} is no name"):
         assert Run(own.folder).is_whole
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("version", "2", "version: Input should be a valid integer"),
+        ("version", True, "version: Input should be a valid integer"),
+        ("files", {"items.parquet": "5"}, "files.items.parquet: Input should be a valid integer"),
+        ("annotationSpecs", [], "annotationSpecs: version 2 tells the label set"),
+        ("annotationSpecs", ["ripe", "ripe"], "annotationSpecs: a label is there twice"),
+        ("cut", 5, "cut: Input should be a valid dictionary"),
+    ],
+)
+def test_a_manifest_that_no_run_writes_is_named(
+    own: Site, field: str, value: object, message: str
+) -> None:
+    manifest = own.folder.read_json(layout.MANIFEST)
+    own.folder.write_json(layout.MANIFEST, manifest | {field: value})
+    with pytest.raises(InvalidRun, match=rf"manifest\.json: .*{message}; not as written"):
+        assert Run(own.folder).is_whole
+
+
+class Altered:
+    """A run one of whose files somebody else has written anew."""
+
+    def __init__(self, site: Site, name: str) -> None:
+        self.run = Run(site.folder)
+        self._path = place_of(site) / name
+        self.table = pq.read_table(self._path)
+
+    def write(self, table: pa.Table) -> None:
+        pq.write_table(table, self._path)
+
+    def with_column(self, name: str, values: pa.Array) -> None:
+        place = self.table.schema.get_field_index(name)
+        self.write(self.table.set_column(place, pa.field(name, values.type), values))
+
+
+@pytest.fixture
+def items(own: Site) -> Altered:
+    return Altered(own, layout.ITEMS)
+
+
+@pytest.fixture
+def matrix(own: Site) -> Altered:
+    return Altered(own, layout.CONFUSION)
+
+
+@pytest.mark.parametrize("lines", [0, 8])
 @pytest.mark.parametrize("column", ["item", "state", "request_id"])
-def test_a_file_that_lacks_a_column_is_refused(own: Site, tmp_path: Path, column: str) -> None:
-    local = tmp_path / "items.parquet"
-    own.folder.fetch(layout.ITEMS, local)
-    pq.write_table(pq.read_table(local).drop_columns([column]), local)
-    own.folder.store(local, layout.ITEMS)
+def test_a_file_that_lacks_a_column_is_refused(items: Altered, column: str, lines: int) -> None:
+    items.write(items.table.drop_columns([column]).slice(0, lines))
     with pytest.raises(InvalidRun, match=rf"items\.parquet: no column {column}; not as written"):
-        Run(own.folder).items()
+        items.run.items()
+
+
+@pytest.mark.parametrize("lines", [0, 8])
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        ("item", pa.string()),
+        ("item", pa.float64()),
+        ("item_id", pa.binary()),
+        ("scores", pa.float64()),
+        ("scores", pa.list_(pa.string())),
+        ("time", pa.timestamp("us")),
+        ("p", pa.struct([("p", pa.float64())])),
+        ("weight", pa.null()),
+    ],
+)
+def test_a_column_of_another_type_is_refused(
+    items: Altered, column: str, kind: pa.DataType, lines: int
+) -> None:
+    items.table = items.table.slice(0, lines)
+    items.with_column(column, pa.nulls(lines, kind))
+    with pytest.raises(InvalidRun, match=rf"items\.parquet: column {column}: .*, not .*; not as"):
+        items.run.items()
+
+
+def test_a_column_that_is_there_twice_is_refused(items: Altered) -> None:
+    items.write(items.table.append_column("state", items.table["state"]))
+    with pytest.raises(InvalidRun, match=r"items\.parquet: more than one column state"):
+        items.run.items()
+
+
+def test_what_has_to_be_there_on_each_line_is_missed(items: Altered) -> None:
+    items.with_column("state", pa.array([None] + ["evaluated"] * 7))
+    with pytest.raises(InvalidRun, match=r"column state has lines without a value; not as written"):
+        items.run.items(ItemFilter(label="ripe"))
+
+
+def test_text_that_is_none_is_refused(items: Altered) -> None:
+    broken = pa.array([b"\xff"] * 8).view(pa.string())
+    items.with_column("message", broken)
+    with pytest.raises(InvalidRun, match=r"items\.parquet: column message: .*UTF8"):
+        items.run.items()
+
+
+def test_a_time_after_the_last_year_is_refused(items: Altered) -> None:
+    items.with_column("time", pa.array([2**60] * 8, pa.timestamp("us", "UTC")))
+    with pytest.raises(InvalidRun, match=r"items\.parquet: .*; not as written"):
+        items.run.items()
+
+
+def test_other_types_of_the_same_values_are_read(items: Altered) -> None:
+    """DuckDB, pandas and Spark choose their own."""
+    before = items.run.items().lines
+    table = items.table
+    for name, values in {
+        "item": table["item"].cast(pa.int32()),
+        "state": table["state"].dictionary_encode(),
+        "message": table["message"].cast(pa.large_string()),
+        "time": table["time"].cast(pa.timestamp("ns", "UTC")),
+        "p": table["p"].cast(pa.float32()),
+        "scores": table["scores"].cast(pa.large_list(pa.float64())),
+    }.items():
+        items.with_column(name, values)
+        items.table = pq.read_table(items._path)
+    assert items.run.items().lines == before
+    assert [line.item for line in items.run.items(ItemFilter(state="faulty")).lines] == [7]
+
+
+@pytest.mark.parametrize(
+    "numbers", [range(7, -1, -1), range(1, 9), [0, 0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4, 5, 6, 8]]
+)
+def test_items_that_are_not_counted_by_line_are_refused(
+    items: Altered, numbers: Sequence[int]
+) -> None:
+    """Pages go by these numbers: some items would be on none."""
+    items.with_column("item", pa.array(list(numbers), pa.int64()))
+    with pytest.raises(InvalidRun, match="column item: does not count the lines from 0"):
+        items.run.items()
+
+
+def test_a_matrix_of_other_labels_is_refused(matrix: Altered) -> None:
+    for column in ("truth", "predicted"):
+        matrix.with_column(column, pa.array(["rotten"] * matrix.table.num_rows))
+        with pytest.raises(InvalidRun, match=r"confusion\.parquet: .*'rotten'.* not in the label"):
+            matrix.run.confusion()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("lines", [slice(1, None), [0, *range(12)], [0, 0, *range(2, 12)]])
+def test_a_matrix_has_one_figure_for_each_cell(
+    matrix: Altered, lines: slice | list[int], weighted: bool
+) -> None:
+    """Two matrices of six cells: none is taken to be 0, and none for the sum of two."""
+    halves = [
+        matrix.table.filter(pc.equal(matrix.table["weighted"], it)).to_pylist()
+        for it in (weighted, not weighted)
+    ]
+    rows = [*halves[0], *halves[1]]
+    rows = rows[lines] if isinstance(lines, slice) else [rows[it] for it in lines]
+    matrix.write(pa.Table.from_pylist(rows, schema=matrix.table.schema))
+    with pytest.raises(InvalidRun, match="not one figure for each of its 6 cells"):
+        matrix.run.confusion(weighted=weighted)
+
+
+def test_a_figure_that_is_none_is_refused(matrix: Altered) -> None:
+    matrix.with_column("items", pa.array([float("nan")] * matrix.table.num_rows))
+    with pytest.raises(InvalidRun, match="not one figure for each of its 6 cells"):
+        matrix.run.confusion()
+
+
+def test_a_matrix_without_lines_is_none_of_this_run(matrix: Altered) -> None:
+    matrix.write(matrix.table.slice(0, 0))
+    with pytest.raises(InvalidRun, match="not one figure"):
+        matrix.run.confusion()
+    assert matrix.run.confusion(weighted=True) is None
+
+
+@pytest.mark.parametrize("name", [layout.CONFUSION, layout.ITEMS, layout.CURVES])
+def test_a_file_that_is_listed_and_gone_is_not_taken_for_one_that_never_was(
+    own: Site, name: str
+) -> None:
+    own.folder.remove(name)
+    run = Run(own.folder)
+    read: dict[str, Callable[[], object]] = {
+        layout.CONFUSION: run.confusion,
+        layout.ITEMS: run.items,
+        layout.CURVES: run.curve,
+    }
+    with pytest.raises(Unavailable, match=name):
+        read[name]()
 
 
 def test_an_evaluation_that_is_none_is_refused(own: Site) -> None:
@@ -307,7 +501,15 @@ def test_an_evaluation_that_is_none_is_refused(own: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [{"limit": 2**63}, {"limit": 100_001}, {"after": -1}, {"limit": -1}]
+    "page",
+    [
+        {"limit": 2**63},
+        {"limit": 100_001},
+        {"limit": -1},
+        {"limit": 1.5},
+        {"after": -1},
+        {"after": 1.5},
+    ],
 )
 def test_a_page_that_there_cannot_be_is_refused(run: Run, page: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=rf"^(limit|after): {next(iter(page.values()))}; "):
