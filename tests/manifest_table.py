@@ -803,6 +803,13 @@ def beside(app: str) -> Manifest:
     return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
+def classed(*names: str) -> Manifest:
+    """A job whose model answers with these classes."""
+    return make_evaluation_job(
+        spec={"evaluationJobConfig": {"inputConfig": {"classNames": list(names)}}}
+    )
+
+
 def edit_job(changes: dict[str, Any], *words: str) -> Edit:
     return Edit(make_evaluation_job(), make_evaluation_job(spec=changes), words)
 
@@ -855,6 +862,59 @@ EDITS: dict[str, Edit] = {
         {"evaluationJobConfig": {"bigqueryImportKeys": {"label_json_key": "classes"}}},
         "bigqueryImportKeys",
         RECREATE,
+    ),
+    "what the model's classes are may be added": edit_job(
+        {"evaluationJobConfig": {"inputConfig": {"classNames": ["ripe", "-", "unripe"]}}}
+    ),
+    "what the model's classes are may not change": Edit(
+        classed("ripe", "unripe"), classed("unripe", "ripe"), ("classNames may be added", RECREATE)
+    ),
+    "nor be taken back": Edit(
+        classed("ripe", "unripe"), make_evaluation_job(), ("classNames may be added", RECREATE)
+    ),
+    "what one probability is of may be added": edit_job(
+        {
+            "evaluationJobConfig": {
+                "inputConfig": {"positiveLabel": "ripe", "negativeLabel": "unripe"}
+            }
+        }
+    ),
+    "one label of a pair is none": edit_job(
+        {"evaluationJobConfig": {"inputConfig": {"positiveLabel": "ripe"}}},
+        "positiveLabel and negativeLabel go together",
+    ),
+    "a pair is of two labels": edit_job(
+        {
+            "evaluationJobConfig": {
+                "inputConfig": {"positiveLabel": "ripe", "negativeLabel": "ripe"}
+            }
+        },
+        "positiveLabel and negativeLabel go together",
+    ),
+    "labels have no box format": edit_job(
+        {"evaluationJobConfig": {"inputConfig": {"boxFormat": "XYXY"}}}, "boxFormat", "boxes only"
+    ),
+    "boxes may get a format and a count": Edit(
+        make_detection_job(),
+        make_detection_job(
+            spec={
+                "evaluationJobConfig": {
+                    "inputConfig": {"boxFormat": "CXCYWH"},
+                    "bigqueryImportKeys": {"bounding_box_count_json_key": "num_detections"},
+                }
+            }
+        ),
+    ),
+    "boxes have no positive label": Edit(
+        make_detection_job(),
+        make_detection_job(
+            spec={
+                "evaluationJobConfig": {
+                    "inputConfig": {"positiveLabel": "ripe", "negativeLabel": "unripe"}
+                }
+            }
+        ),
+        ("positiveLabel is for classification only",),
     ),
     "who labels may not change": Edit(
         make_evaluation_job(), make_human_job(), ("labelMissingGroundTruth", RECREATE)

@@ -21,7 +21,6 @@ from typing import Final
 
 import orjson
 
-from evaluation_operator.domain.sampled_job import ImportKeys
 from evaluation_operator.sampling.intake.cloudevents import NotAnEvent
 from evaluation_operator.sampling.intake.halves import (
     events_of,
@@ -57,8 +56,7 @@ NUMBERS: Final = (
 )
 TEXTS: Final = ("", "a", "\x00", "\ud800", "Ü驚", "a" * 300, '"', "\\", "b64", "\u202e", "NaN")
 DRAWS: Final = [
-    Draw(uid, below, ImportKeys(None, None, "labels", "scores"), "file:///p", PAYLOAD_SIZES)
-    for uid, below in (("a", 1.0), ("b", 0.3))
+    Draw(uid, below, "file:///p", PAYLOAD_SIZES) for uid, below in (("a", 1.0), ("b", 0.3))
 ]
 
 

@@ -319,6 +319,12 @@ class Outcome(Model):
     evaluated_item_count: int | None = Field(
         default=None, description="Items that were compared with ground truth.", ge=0
     )
+    unscored_item_count: int | None = Field(
+        default=None,
+        description="Evaluated items whose prediction has labels without scores. With any of them "
+        "there is no curve and no mean average precision.",
+        ge=0,
+    )
     message: str | None = Field(
         default=None, description="How the run ended, in a sentence.", max_length=2048
     )

@@ -185,6 +185,12 @@ class ItemCounts(Model):
         default=None, description="Items that the model gave no prediction for.", ge=0
     )
     faulty: int | None = Field(default=None, description="Items that could not be read.", ge=0)
+    unscored: int | None = Field(
+        default=None,
+        description="Evaluated items whose prediction has labels without scores. With any of them "
+        "there is no curve and no mean average precision.",
+        ge=0,
+    )
 
 
 class LabelingSummary(Model):

@@ -134,11 +134,93 @@ def _option_rules() -> tuple[Rule, ...]:
     )
 
 
+_INPUT_FIELDS = {
+    "dataType": True,
+    "annotationType": True,
+    "classificationMetadata": False,
+    "bigquerySource": False,
+    "gcsSource": False,
+    "tableSource": False,
+    "textMetadata": False,
+}
+"""Of inputConfig, and whether it has to be there."""
+_ADDED_INPUT_FIELDS = ("classNames", "positiveLabel", "negativeLabel", "boxFormat")
+_KEYS = {
+    "data_json_key": False,
+    "reference_json_key": False,
+    "label_json_key": True,
+    "label_score_json_key": True,
+    "bounding_box_json_key": False,
+}
+
+
+def _kept_fields(parent: str, kept: dict[str, bool], added: tuple[str, ...]) -> tuple[Rule, ...]:
+    """Fields that never change, and those that may be added to a job that has none."""
+
+    def same(name: str) -> str:
+        return f"self.{parent}.{name} == oldSelf.{parent}.{name}"
+
+    def has(name: str) -> str:
+        return f"has(self.{parent}.{name})"
+
+    whole = [
+        same(name)
+        if is_required
+        else f"{has(name)} == has(oldSelf.{parent}.{name}) && (!{has(name)} || {same(name)})"
+        for name, is_required in kept.items()
+    ]
+    return (
+        Rule(
+            rule=" && ".join(f"({it})" for it in whole),
+            message=f"{parent} is immutable, but for adding {', '.join(added)}: delete and "
+            "recreate the EvaluationJob",
+            field_path=f".{parent}",
+            reason="FieldValueForbidden",
+        ),
+        *(
+            Rule(
+                rule=f"!has(oldSelf.{parent}.{name}) || ({has(name)} && {same(name)})",
+                message=f"{parent}.{name} may be added, and is immutable then: delete and recreate "
+                "the EvaluationJob",
+                field_path=f".{parent}",
+                reason="FieldValueForbidden",
+            )
+            for name in added
+        ),
+    )
+
+
+def _answer_rules() -> tuple[Rule, ...]:
+    """Which of the fields that say how a model answers go together."""
+    pair = ("self.inputConfig.positiveLabel", "self.inputConfig.negativeLabel")
+    return (
+        Rule(
+            rule=f"has({pair[0]}) == has({pair[1]}) && (!has({pair[0]}) || {pair[0]} != {pair[1]})",
+            message="inputConfig.positiveLabel and negativeLabel go together, and differ: give "
+            "both or none",
+            field_path=".inputConfig",
+        ),
+        Rule(
+            rule=f"{_ANNOTATION_TYPE} != {_BOXES} || !has({pair[0]})",
+            message="inputConfig.positiveLabel is for classification only: leave it out",
+            field_path=".inputConfig",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            rule=f"{_ANNOTATION_TYPE} == {_BOXES} || (!has(self.inputConfig.boxFormat) && "
+            "!has(self.bigqueryImportKeys.bounding_box_count_json_key))",
+            message="inputConfig.boxFormat and bigqueryImportKeys.bounding_box_count_json_key are "
+            "for boxes only: leave them out",
+            reason="FieldValueForbidden",
+        ),
+    )
+
+
 def _config_identity_rules() -> tuple[Rule, ...]:
     same = " && ".join(f"has(self.{name}) == has(oldSelf.{name})" for name in SUB_CONFIGS)
     return (
-        immutable("inputConfig"),
-        immutable("bigqueryImportKeys"),
+        *_kept_fields("inputConfig", _INPUT_FIELDS, _ADDED_INPUT_FIELDS),
+        *_kept_fields("bigqueryImportKeys", _KEYS, ("bounding_box_count_json_key",)),
         Rule(
             rule=same,
             message="which of imageClassificationConfig, boundingPolyConfig and "
@@ -162,6 +244,7 @@ CONFIG_RULES = (
     *_table_rules(),
     *_type_rules(),
     *_option_rules(),
+    *_answer_rules(),
     *_config_identity_rules(),
 )
 

@@ -72,6 +72,12 @@ class LatestEvaluation(Model):
     evaluated_item_count: int | None = Field(
         default=None, description="Items that were compared with ground truth.", ge=0
     )
+    unscored_item_count: int | None = Field(
+        default=None,
+        description="Evaluated items whose prediction has labels without scores. With any of them "
+        "there is no curve and no mean average precision.",
+        ge=0,
+    )
 
 
 class RetryWindow(TimeSpan):

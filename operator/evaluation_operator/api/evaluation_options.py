@@ -27,6 +27,16 @@ class AnnotationType(StrEnum):
         return self in (AnnotationType.IMAGE_CLASSIFICATION, AnnotationType.IMAGE_BOUNDING_BOX)
 
 
+class BoxFormat(StrEnum):
+    """What the four numbers of a box are: corners, a corner and the size, or the centre and it."""
+
+    XYXY = "XYXY"
+    YXYX = "YXYX"
+    XYWH = "XYWH"
+    CXCYWH = "CXCYWH"
+    XXYY = "XXYY"
+
+
 class BoundingBoxUnits(StrEnum):
     PIXELS = "PIXELS"
     NORMALIZED = "NORMALIZED"
@@ -86,7 +96,8 @@ class ImportKeys(Model):
     )
     label_json_key: str = Field(
         alias="label_json_key",
-        description="Key of the predicted labels in a response.",
+        description="Key of the predicted labels in a response; or a path of keys with dots "
+        "between them.",
         pattern=KEY_PATTERN,
         max_length=256,
     )
@@ -101,6 +112,15 @@ class ImportKeys(Model):
         alias="bounding_box_json_key",
         description="Key of the predicted boxes in a response. Required for "
         "IMAGE_BOUNDING_BOX_ANNOTATION, not used for other types.",
+        pattern=KEY_PATTERN,
+        max_length=256,
+    )
+    bounding_box_count_json_key: str | None = Field(
+        default=None,
+        alias="bounding_box_count_json_key",
+        description="Key of how many of the boxes in a response count, for detectors that always "
+        "answer with as many. May be added to an existing job, and never changed. Default: all "
+        "count.",
         pattern=KEY_PATTERN,
         max_length=256,
     )

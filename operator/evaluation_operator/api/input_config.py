@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from .address_rules import TABLE_MOUNT
 from .base import LINE, Model
-from .evaluation_options import AnnotationType, DataType
+from .evaluation_options import AnnotationType, BoxFormat, DataType, Label
 from .run_template import ObjectName
 
 
@@ -68,6 +70,9 @@ class TableSource(Model):
     )
 
 
+ClassName = Annotated[str, Field(min_length=1, max_length=64, json_schema_extra=LINE)]
+
+
 class InputConfig(Model):
     """What is evaluated: the type of the data, the type of the predictions, and their table."""
 
@@ -98,6 +103,31 @@ class InputConfig(Model):
         "Either this or bigquerySource.",
     )
     text_metadata: TextMetadata | None = Field(default=None, description="About texts.")
+    class_names: list[ClassName] = Field(
+        default=[],
+        description="The label at each place of an array of scores, or behind the index of a "
+        "class; - for a class that is no label, such as the background. May be added to an "
+        "existing job, and never changed.",
+        max_length=1024,
+    )
+    positive_label: Label | None = Field(
+        default=None,
+        description="The label whose probability the model gives, where it answers with one "
+        "number from 0 to 1. Goes with negativeLabel. May be added to an existing job, and never "
+        "changed.",
+    )
+    negative_label: Label | None = Field(
+        default=None,
+        description="The label that has the rest of positiveLabel's probability. May be added to "
+        "an existing job, and never changed.",
+    )
+    box_format: BoxFormat | None = Field(
+        default=None,
+        description="What the numbers of a box are that is an array of four: XYXY and YXYX are "
+        "left, top, right, bottom and top, left, bottom, right; XYWH the left top corner, width "
+        "and height (COCO); CXCYWH the centre, width and height (YOLO); XXYY left, right, top, "
+        "bottom (Vertex AI). May be added to an existing job, and never changed.",
+    )
 
     @property
     def is_multi_label(self) -> bool:

@@ -10,6 +10,7 @@ class Reason(StrEnum):
     READY = "Ready"
     PAUSED = "Paused"
     SPEC_SET_NOT_FOUND = "AnnotationSpecSetNotFound"
+    CLASS_NAMES_UNKNOWN = "ClassNamesUnknown"
     INSTRUCTION_NOT_FOUND = "InstructionNotFound"
     NAMESPACE_NOT_READY = "NamespaceNotReady"
     NOT_ALLOWED = "NotAllowed"
@@ -33,6 +34,7 @@ class Reason(StrEnum):
     QUALITY_UNKNOWN = "NoMeanAveragePrecision"
     NO_EVALUATION = "NoEvaluation"
     STALE = "Stale"
+    NO_SCORES = "NoScores"
 
     # EvaluationJob: SamplerBehind
     REPLICAS_BEHIND = "ReplicasBehind"

@@ -20,16 +20,6 @@ from evaluation_operator.domain.tables import TableSource, is_found_good, table_
 
 
 @dataclass(frozen=True, slots=True)
-class ImportKeys:
-    """The job's bigqueryImportKeys, as far as the sampler needs them."""
-
-    data: str | None
-    reference: str | None
-    label: str
-    score: str
-
-
-@dataclass(frozen=True, slots=True)
 class SampledJob:
     """What the sampler knows of an EvaluationJob. `is_sampling`: SCHEDULED or RUNNING.
 
@@ -47,7 +37,6 @@ class SampledJob:
     cap: int
     created: datetime
     interval_days: int
-    keys: ImportKeys
     table_uri: str
     payload_uri: str
     is_sampling: bool
@@ -99,7 +88,7 @@ def _sampled(job: EvaluationJob) -> SampledJob:
             "status.intervalDays: not set: the operator has not accepted the job yet; see its "
             "condition Stalled, and whether the operator runs"
         )
-    source, keys = table_source(job), config.bigquery_import_keys
+    source = table_source(job)
     return SampledJob(
         namespace=job.namespace,
         name=job.name,
@@ -111,12 +100,6 @@ def _sampled(job: EvaluationJob) -> SampledJob:
         cap=config.example_count,
         created=job.created,
         interval_days=days,
-        keys=ImportKeys(
-            data=keys.data_json_key,
-            reference=keys.reference_json_key,
-            label=keys.label_json_key,
-            score=keys.label_score_json_key,
-        ),
         table_uri=_writable(source.uri, "inputUri", OPENED),
         payload_uri=_payload_uri(source),
         is_sampling=not _why_not(job),

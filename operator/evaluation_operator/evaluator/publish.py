@@ -186,6 +186,7 @@ def _status(result: RunResult, folder_uri: str) -> dict[str, Any]:
             late_rows=result.late_rows or None,
             evaluation=evaluation.metadata.name,
             evaluated_item_count=result.counts.evaluated,
+            unscored_item_count=result.counts.unscored or None,
             mean_average_precision=headline(evaluation.spec).mean_average_precision,
         )
     return {

@@ -148,6 +148,16 @@ def _warnings(counts: ItemCounts, pieces: int, cut: Cut) -> list[str]:
         warnings.append(f"{counts.faulty} of {counts.items} items could not be read")
     if counts.unlabeled:
         warnings.append(f"{counts.unlabeled} of {counts.items} items have no ground truth")
+    if counts.unscored:
+        warnings.append(
+            f"{counts.unscored} of {counts.evaluated} evaluated items have labels without scores: "
+            "there is no curve and no mean average precision"
+        )
+    if counts.differing:
+        warnings.append(
+            f"{counts.differing} of {counts.evaluated} evaluated items have a label that is not "
+            "the best of the scores beside it: the scores count"
+        )
     if pieces > 1:
         warnings.append(
             "items were sampled with different probabilities: compare the weighted figures"

@@ -102,6 +102,7 @@ def _build(
             unlabeled=counts.unlabeled,
             failed_predictions=counts.failed_predictions,
             faulty=counts.faulty,
+            unscored=counts.unscored or None,
         ),
         labeling=findings.labeling,
         weighted=judged.weighted(),

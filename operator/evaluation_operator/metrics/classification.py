@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,10 @@ class Figures:
     def accuracy(self) -> float | None:
         return None if self.confusion is None else self.confusion.accuracy
 
+    def without_areas(self) -> Figures:
+        labels = tuple(replace(curve, area=None) for curve in self.labels)
+        return Figures(replace(self.aggregate, area=None), labels, self.confusion)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassificationResult:
@@ -54,6 +58,13 @@ class ClassificationResult:
 
     plain: Figures
     weighted: Figures | None
+    is_scored: bool = True
+
+    def without_scores(self) -> ClassificationResult:
+        """Of labels that were counted as if they had one score: there is one entry, at no
+        threshold, and no area."""
+        weighted = None if self.weighted is None else self.weighted.without_areas()
+        return ClassificationResult(self.plain.without_areas(), weighted, is_scored=False)
 
 
 def weightings(piece_count: int, weights: Floats | None) -> tuple[Floats, ...]:

@@ -55,7 +55,11 @@ ITEMS_SCHEMA: Final = pa.schema(
             pa.list_(pa.string()),
             "The predicted labels, best first; with boxes, one a box.",
         ),
-        column("scores", pa.list_(pa.float64()), "The score of each predicted label."),
+        column(
+            "scores",
+            pa.list_(pa.float64()),
+            "The score of each predicted label; null: none was given.",
+        ),
         column(
             "truth_index",
             pa.int32(),

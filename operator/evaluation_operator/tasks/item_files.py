@@ -21,12 +21,16 @@ from evaluation_operator.tasks.items import Fault, Item, LeftOut, Origin, Outcom
 
 @dataclass(frozen=True, slots=True)
 class ItemCounts:
-    """How a run's items divide. A row that could not be split counts as one faulty item."""
+    """How a run's items divide. A row that could not be split counts as one faulty item. Of the
+    evaluated ones `unscored` have labels without scores, and `differing` a label that is not the
+    best of the scores beside it."""
 
     evaluated: int = 0
     unlabeled: int = 0
     failed_predictions: int = 0
     faulty: int = 0
+    unscored: int = 0
+    differing: int = 0
     first_faults: tuple[Fault, ...] = field(default=())
 
     @property
@@ -45,10 +49,13 @@ def write_items(
     """Write the items, overwriting the file; `take` gets each that can be evaluated."""
     counted: Counter[str] = Counter()
     first_faults: list[Fault] = []
+    unscored = differing = 0
     with LineWriter(items_path, ITEMS_SCHEMA) as lines:
         for ordinal, outcome in enumerate(outcomes):
             if isinstance(outcome, Item):
                 take(ordinal, outcome)
+                unscored += outcome.scores is None
+                differing += outcome.differs
             elif isinstance(outcome, Fault) and len(first_faults) < kept_faults:
                 first_faults.append(outcome)
             line = _line(ordinal, outcome, labels)
@@ -59,6 +66,8 @@ def write_items(
         unlabeled=counted[UNLABELED],
         failed_predictions=counted[FAILED_PREDICTION],
         faulty=counted[FAULTY],
+        unscored=unscored,
+        differing=differing,
         first_faults=tuple(first_faults),
     )
 
@@ -84,7 +93,7 @@ def _line(ordinal: int, outcome: Outcome, labels: Sequence[str]) -> ItemLine:
         state=EVALUATED,
         truth=[labels[label] for label in outcome.truth],
         labels=[labels[label] for label in outcome.labels],
-        scores=list(outcome.scores),
+        scores=None if outcome.scores is None else list(outcome.scores),
         truth_index=outcome.truth[0] if len(outcome.truth) == 1 and not is_boxes else None,
         predicted_index=outcome.labels[0] if outcome.labels and not is_boxes else None,
     )

@@ -22,12 +22,9 @@ from evaluation_operator.results.items import FAILED_PREDICTION, UNLABELED, requ
 from evaluation_operator.tables.schema import ID_DIGITS
 from evaluation_operator.tasks.row_json import (
     MAXIMUM_SHOWN,
-    JsonObject,
     UnreadableError,
-    array_under,
     entries_of,
     parsed,
-    score_of,
     shortened,
     shown,
 )
@@ -40,11 +37,13 @@ Box: TypeAlias = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What an entry of the prediction says; `boxes` in object detection only."""
+    """What an entry of the prediction says; `boxes` in object detection only. `scores` None: it
+    gives none, and labels stand in its own order. `differs`: see Said."""
 
     labels: tuple[int, ...]
-    scores: tuple[float, ...]
+    scores: tuple[float, ...] | None
     boxes: tuple[Box, ...] = ()
+    differs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +97,9 @@ class Item:
     """An item that can be evaluated. Labels are places in the label set.
 
     `labels` and `scores` are the prediction, best first: falling score, ties by place in the
-    label set. Both are empty where nothing was predicted. `truth` rises, without repeats.
-    `is_row`: the row is this item, and they share the id.
+    label set. Both are empty where nothing was predicted; `scores` is None where labels come
+    without. `truth` rises, without repeats. `is_row`: the row is this item, and they share the id.
+    `differs`: the label that is given is not the best of the scores beside it, which count.
 
     In object detection `boxes` belong to `labels` and `true_boxes` to `truth`: each (left, top,
     right, bottom). Labels repeat, and everything is in the order of the row's arrays.
@@ -110,8 +110,9 @@ class Item:
     p: float
     truth: tuple[int, ...]
     labels: tuple[int, ...]
-    scores: tuple[float, ...]
+    scores: tuple[float, ...] | None
     is_row: bool = False
+    differs: bool = False
     boxes: tuple[Box, ...] = ()
     true_boxes: tuple[Box, ...] = ()
     origin: Origin | None = field(default=None, compare=False, repr=False)
@@ -169,16 +170,7 @@ Outcome: TypeAlias = Item | LeftOut | Fault
 
 
 class RowReader(ABC):
-    """Reads rows under one job's label set and import keys; what an entry says is for each kind of
-    task to know."""
-
-    def __init__(self, labels: Sequence[str], label_key: str, score_key: str) -> None:
-        self.names: Final = tuple(labels)
-        self._places = {label: place for place, label in enumerate(labels)}
-        if not labels or len(self._places) != len(labels):
-            raise ValueError("labels: a label set needs at least one label, each once")
-        self.label_key: Final = label_key
-        self._score_key = score_key
+    """Reads rows of one job; what an entry says is for each kind of task to know."""
 
     @abstractmethod
     def read_prediction(self, entry: object) -> Predicted:
@@ -227,34 +219,11 @@ class RowReader(ABC):
             else:
                 yield Item(
                     *(row_id, index, p, true.labels, predicted.labels, predicted.scores, is_row),
+                    differs=predicted.differs,
                     boxes=predicted.boxes,
                     true_boxes=true.boxes,
                     origin=origin,
                 )
-
-    def labels_of(self, fields: JsonObject, column: str) -> list[int]:
-        labels: list[int] = []
-        for value in array_under(fields, self.label_key, column, "label_json_key"):
-            if not isinstance(value, str):
-                raise UnreadableError(f"{column}: label {shown(value)} is no string; quote it")
-            place = self._places.get(value)
-            if place is None:
-                raise UnreadableError(
-                    f"{column}: label {shown(value)} is not in the annotation spec set; "
-                    "correct it, or use a set that has it"
-                )
-            labels.append(place)
-        return labels
-
-    def scores_of(self, fields: JsonObject, label_count: int) -> list[float]:
-        values = array_under(fields, self._score_key, "raw_prediction", "label_score_json_key")
-        scores = [score_of(value, self._score_key) for value in values]
-        if len(scores) != label_count:
-            raise UnreadableError(
-                f"raw_prediction: {label_count} labels under {shown(self.label_key)} but "
-                f"{len(scores)} scores under {shown(self._score_key)}; give one score a label"
-            )
-        return scores
 
 
 def _probability(p: float | None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +172,35 @@ def test_rows_without_ground_truth_say_how_to_import_it(files: str, tmp_path: Pa
     result = run_cli("evaluate", "-f", files, "--table", table)
     assert result.exit_code == 1
     assert "kubectl evaluations labels import" in result.stderr
+
+
+def test_labels_without_scores_have_an_accuracy_and_no_curve(tmp_path: Path, files: str) -> None:
+    """A score of 1 that nobody gave would make a curve that nobody measured."""
+    rows = [("ripe", "ripe"), ("unripe", "ripe"), ("unripe", "unripe"), ("ripe", "ripe")]
+    lines = [
+        {
+            "time": "2026-03-01T00:00:00Z",
+            "id": f"row-{number}",
+            "raw_data": json.dumps({"instances": [number]}),
+            "raw_prediction": json.dumps({"predictions": [predicted]}),
+            "groundtruth": json.dumps({"predictions": [{"labels": [true]}]}),
+        }
+        for number, (predicted, true) in enumerate(rows)
+    ]
+    source = tmp_path / "rows.jsonl"
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    table = str(tmp_path / "labels")
+    model = ("--model", "ripeness", "--version", "v1")
+    taken = run_cli("rows", "import", str(source), "--table", table, *model)
+    assert taken.exit_code == 0, taken.output
+    spec = evaluation("-f", files, "--table", table)["spec"]
+    assert (spec["evaluatedItemCount"], spec["accuracy"]) == (4, 0.75)
+    assert spec["itemCounts"]["unscored"] == 4
+    assert "meanAveragePrecision" not in spec
+    assert spec["evaluationMetrics"]["classificationMetrics"]["prCurve"] == {
+        "confidenceMetricsEntries": [{"recallAt1": 0.75, "precisionAt1": 0.75, "f1ScoreAt1": 0.75}]
+    }
+    assert any("labels without scores" in text for text in spec["warnings"])
+    shown = run_cli("evaluate", "-f", files, "--table", table)
+    assert shown.exit_code == 0, shown.output
+    assert ["Accuracy:", "0.7500"] in [line.split() for line in shown.stdout.splitlines()]

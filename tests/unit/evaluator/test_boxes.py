@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from evaluation_operator.tasks.detection.reader import BoxReader
+from evaluation_operator.tasks.forms import Keys
 from evaluation_operator.tasks.items import Fault, Item, LeftOut, Outcome, Reason, Row
+from evaluation_operator.tasks.label_names import LabelNames
 
-READER = BoxReader(("cat", "dog"), "names", "scores", "boxes")
+READER = BoxReader(LabelNames(("cat", "dog")), Keys("names", "scores"), "boxes")
 BOX = {"top_left": {"x": 1, "y": 2.5}, "bottom_right": {"x": 3, "y": 4}}
 
 
@@ -71,7 +73,15 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "no boxes": ({"names": [], "scores": []}, 'no key "boxes"'),
     "wrong key": (entry(boxes={"a": 1}), "give an array"),
     "unknown label": (entry(names=["cow"]), '"cow" is not in the annotation spec set'),
-    "box of another shape": (entry(boxes=[[1, 2, 3, 4]]), 'without an object "top_left"'),
+    "box of another shape": (
+        entry(boxes=[{"x": 1, "y": 2}]),
+        'with "x", "y" without an object "top_left"',
+    ),
+    "box of numbers": (
+        entry(boxes=[[1, 2, 3, 4]]),
+        "is an array of 4 numbers; say in inputConfig.b",
+    ),
+    "box of five": (entry(boxes=[[1, 2, 3, 4, 5]]), "box 0 is an array without an object"),
     "one corner": (entry(boxes=[{"top_left": {"x": 1, "y": 2}}]), '"bottom_right"; write {"top'),
     "inverted": (entry(boxes=[box(left=4)]), "box 0 is inverted: x is 4 at its top_left and 3"),
     "upside down": (entry(boxes=[box(top=5)]), "box 0 is inverted: y is 5"),

@@ -18,6 +18,7 @@ from evaluation_operator.tasks.classification.count import (
 )
 from evaluation_operator.tasks.classification.pairs import write_outcomes
 from evaluation_operator.tasks.classification.reader import LabelReader
+from evaluation_operator.tasks.forms import Keys
 from evaluation_operator.tasks.item_files import ItemCounts
 from evaluation_operator.tasks.items import (
     Fault,
@@ -28,6 +29,7 @@ from evaluation_operator.tasks.items import (
     Row,
 )
 from evaluation_operator.tasks.kind import Limits
+from evaluation_operator.tasks.label_names import LabelNames
 from tests.unit.metrics import oracle
 from tests.unit.metrics.making import NASTY_SCORES, assert_figures
 from tests.unit.metrics.oracle import OracleItem
@@ -88,7 +90,7 @@ def opened(folder: Path, threads: int = 1) -> CountedScores:
 def figures_of(
     folder: Path, items: Sequence[OracleItem], *, multi_label: bool, threads: int = 1
 ) -> ClassificationResult:
-    reader = LabelReader(LABELS, "label", "score", is_multi_label=multi_label)
+    reader = LabelReader(LabelNames(LABELS), Keys("label", "score"), is_multi_label=multi_label)
     write(folder, (o for n, item in enumerate(items) for o in reader.read(as_row(n, item))))
     with opened(folder, threads) as counted:
         return compute_figures(counted, is_multi_label=multi_label, thresholds=(0.0, 0.15, 0.9))

@@ -14,8 +14,10 @@ from evaluation_operator.domain.headline import Headline, headline
 from evaluation_operator.evaluator.summary import Findings, build_evaluation
 from evaluation_operator.tasks.detection.judging import judge
 from evaluation_operator.tasks.detection.reader import BoxReader
+from evaluation_operator.tasks.forms import Keys
 from evaluation_operator.tasks.items import Row
 from evaluation_operator.tasks.kind import Limits
+from evaluation_operator.tasks.label_names import LabelNames
 from tests.builders import make_dataset, make_detection_job
 
 LABELS = ("ripe", "unripe")
@@ -45,7 +47,7 @@ def dataset() -> Dataset:
 
 
 def evaluated(folder: Path, rows: list[Row]) -> Evaluation:
-    reader = BoxReader(LABELS, "labels", "scores", "boxes")
+    reader = BoxReader(LabelNames(LABELS), Keys("labels", "scores"), "boxes")
     outcomes = (outcome for line in rows for outcome in reader.read(line))
     spec = dataset().spec.changed(annotation_specs=list(LABELS))
     judged = judge(spec, outcomes, Limits(folder))

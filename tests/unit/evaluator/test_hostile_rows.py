@@ -14,14 +14,16 @@ import pytest
 
 from evaluation_operator.tasks.classification.reader import LabelReader
 from evaluation_operator.tasks.detection.reader import BoxReader
+from evaluation_operator.tasks.forms import Keys
 from evaluation_operator.tasks.items import Fault, Item, LeftOut, Row
+from evaluation_operator.tasks.label_names import LabelNames
 from evaluation_operator.tasks.row_json import MAXIMUM_LABELS
 
 LABELS: Final = [f"label-{number}" for number in range(2_000)]
 READERS: Final = (
-    LabelReader(LABELS, "labels", "scores", is_multi_label=True),
-    LabelReader(LABELS, "labels", "scores", is_multi_label=False),
-    BoxReader(LABELS, "labels", "scores", "boxes"),
+    LabelReader(LabelNames(LABELS), Keys("labels", "scores"), is_multi_label=True),
+    LabelReader(LabelNames(LABELS), Keys("labels", "scores"), is_multi_label=False),
+    BoxReader(LabelNames(LABELS), Keys("labels", "scores"), "boxes"),
 )
 TRUTH: Final = '{"predictions":[{"labels":["label-1"],"boxes":[]}]}'
 

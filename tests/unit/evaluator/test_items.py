@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from evaluation_operator.api.codes import Code
 from evaluation_operator.tasks.classification.reader import LabelReader
+from evaluation_operator.tasks.forms import Keys
 from evaluation_operator.tasks.items import (
     MAXIMUM_MESSAGE,
     Fault,
@@ -22,10 +23,11 @@ from evaluation_operator.tasks.items import (
     Row,
     RowReader,
 )
+from evaluation_operator.tasks.label_names import LabelNames
 
 LABELS = ("cat", "dog", "fish")
-SINGLE = LabelReader(LABELS, "label", "score", is_multi_label=False)
-MULTI = LabelReader(LABELS, "label", "score", is_multi_label=True)
+SINGLE = LabelReader(LabelNames(LABELS), Keys("label", "score"), is_multi_label=False)
+MULTI = LabelReader(LabelNames(LABELS), Keys("label", "score"), is_multi_label=True)
 
 
 def make_row(
@@ -116,7 +118,7 @@ def test_other_fields_and_scores_of_the_truth_are_ignored() -> None:
 
 
 def test_keys_are_the_users_own() -> None:
-    reader = LabelReader(LABELS, "klasse", "güte", is_multi_label=False)
+    reader = LabelReader(LabelNames(LABELS), Keys("klasse", "güte"), is_multi_label=False)
     row = make_row([{"klasse": ["dog"], "güte": [0.5]}], [{"klasse": ["dog"]}])
     assert isinstance(the_outcome(row, reader), Item)
 
@@ -130,6 +132,7 @@ def test_logits_are_scores() -> None:
 def test_minus_zero_is_zero() -> None:
     item = the_outcome(predicting(score=[-0.0]))
     assert isinstance(item, Item)
+    assert item.scores is not None
     assert math.copysign(1, item.scores[0]) == 1
 
 
@@ -198,12 +201,13 @@ FAULTY_ITEMS: dict[str, tuple[Row, str]] = {
     "score as text": (predicting(score=["0.9"]), 'score "0.9" under "score" is no number'),
     "score of true": (predicting(score=[True]), "score true"),
     "score of null": (predicting(score=[None]), "score null"),
-    "label as number": (predicting(label=[3]), "label 3 is no string"),
-    "label of null": (predicting(label=None), '"label" is null; give an array'),
+    "label as number": (predicting(label=[3]), 'label "3" is not in'),
+    "label of null": (predicting(label=None), "null among the labels; give a label"),
     "scores as object": (predicting(score={}), '"score" is an object'),
-    "no label key": (make_row([{"score": [1]}]), "bigqueryImportKeys.label_json_key"),
-    "no score key": (make_row([{"label": ["cat"]}]), "bigqueryImportKeys.label_score_json_key"),
-    "prediction of text": (make_row(["cat"]), 'entry "cat" is no object'),
+    "no label key": (make_row([{"score": [1, 2]}]), "inputConfig.classNames"),
+    "one score without a label": (make_row([{"score": [0.5]}]), "inputConfig.positiveLabel"),
+    "score that may be a label": (make_row([{"score": [1]}]), "inputConfig.positiveLabel"),
+    "no key of the job": (make_row([{"a": 1, "b": 2}]), "bigqueryImportKeys.label_json_key"),
     "two true labels": (make_row(truths=[{"label": ["cat", "dog"]}]), "2 labels in a single-label"),
     "no true label": (make_row(truths=[{"label": []}]), "0 labels in a single-label"),
     "unlabelled and unreadable": (make_row([{"label": ["cow"], "score": [1]}], None), "cow"),
@@ -281,7 +285,7 @@ def test_a_message_is_short_and_can_be_stored_whatever_the_row_holds() -> None:
 
 def test_a_label_set_with_a_label_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="each once"):
-        LabelReader(["cat", "cat"], "label", "score", is_multi_label=False)
+        LabelReader(LabelNames(["cat", "cat"]), Keys("label", "score"), is_multi_label=False)
 
 
 anything: st.SearchStrategy[Any] = st.recursive(
@@ -310,7 +314,9 @@ def test_no_row_is_ever_an_exception(
         if isinstance(outcome, Fault):
             assert len(outcome.message.encode()) > len("row r: ")
         if isinstance(outcome, Item):
-            assert len(outcome.labels) == len(outcome.scores) == len(set(outcome.labels))
-            assert list(outcome.scores) == sorted(outcome.scores, reverse=True)
-            assert all(map(math.isfinite, outcome.scores))
+            assert len(outcome.labels) == len(set(outcome.labels))
+            scores = outcome.scores if outcome.scores is not None else [0.0] * len(outcome.labels)
+            assert len(scores) == len(outcome.labels)
+            assert list(scores) == sorted(scores, reverse=True)
+            assert all(map(math.isfinite, scores))
             assert multi_label or len(outcome.truth) == 1

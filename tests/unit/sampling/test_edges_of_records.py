@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from evaluation_operator.domain.sampled_job import ImportKeys, SampledJob
+from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.limits import ASIDE, Bounds
 from evaluation_operator.sampling.records import Half, Json, Place, Reason, Refused, TooMuch
 from evaluation_operator.sampling.sample.pairing import Met, Waiting
@@ -26,12 +26,10 @@ from evaluation_operator.sampling.sample.record import (
     encode,
     encode_job,
 )
-from evaluation_operator.sampling.sample.shaping import shape_prediction
 from evaluation_operator.sampling.sample.sifting import Draw, Drawn, Texts, sift
 from evaluation_operator.sampling.sample.threshold import Threshold
 from evaluation_operator.tables.sample import item_priority
 
-KEYS = ImportKeys(data=None, reference=None, label="labels", score="scores")
 SIZES = Sizes(least=50, most=1000)
 TIME = datetime(2026, 3, 2, 9, 0, 0, 1, tzinfo=UTC)
 JOB = SampledJob(
@@ -45,7 +43,6 @@ JOB = SampledJob(
     cap=7,
     created=TIME,
     interval_days=3,
-    keys=replace(KEYS, label="", score=""),
     table_uri="file:///table",
     payload_uri="file:///table/_payloads",
     is_sampling=False,
@@ -102,25 +99,6 @@ def test_a_pointer_to_a_file_has_one_slash_whatever_the_folder_ends_with() -> No
         assert found["uri"] == f"s3://b/boXX/{file.name}"
 
 
-@pytest.mark.parametrize(
-    ("prediction", "want"),
-    [
-        (3.0, {"labels": ["3"], "scores": [1.0]}),
-        (2.0**53 - 1, {"labels": ["9007199254740991"], "scores": [1.0]}),
-        (2.0**53, {"labels": ["9007199254740992.0"], "scores": [1.0]}),
-        ({"labels": "a"}, {"labels": ["a"], "scores": [1.0]}),
-        ({"labels": ["a", "b"]}, {"labels": ["a", "b"]}),
-        ({"scores": 0.5}, {"scores": [0.5]}),
-        ({"labels": 1, "more": 2}, {"labels": ["1"], "more": 2}),
-        ({"other": 1}, {"other": 1}),
-        (None, None),
-        ([1], [1]),
-    ],
-)
-def test_a_prediction_is_shaped_as_evaluations_read_it(prediction: Json, want: Json) -> None:
-    assert shape_prediction(prediction, KEYS) == want
-
-
 def test_of_a_body_the_texts_of_some_items_are_picked_with_all_files() -> None:
     assert WHOLE.pick([1]) == Texts([2], [4], (("a.bin", 5),), b"deyyyyfile!")
     one_side = Texts(None, [1, 4], (), b"xyyyy")
@@ -134,7 +112,7 @@ def test_a_refusal_stays_when_the_bound_is_tightened() -> None:
 
 
 def draw(below: float, *, least: int = 10_000) -> Draw:
-    return Draw("uid", below, KEYS, "file:///payloads", Sizes(least, 100_000))
+    return Draw("uid", below, "file:///payloads", Sizes(least, 100_000))
 
 
 def test_an_item_at_the_bound_is_not_drawn() -> None:

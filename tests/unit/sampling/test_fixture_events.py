@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from evaluation_operator.domain.sampled_job import ImportKeys, SampledJob
+from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.intake.cloudevents import parse_events
 from evaluation_operator.sampling.intake.matching import Matcher
 from evaluation_operator.sampling.intake.protocols import read_request, read_response
@@ -28,7 +28,6 @@ JOB: Final = SampledJob(
     cap=10,
     created=datetime(2026, 1, 1, tzinfo=UTC),
     interval_days=1,
-    keys=ImportKeys("image", None, "label", "score"),
     table_uri="file:///data",
     payload_uri="file:///data/_payloads",
     is_sampling=True,

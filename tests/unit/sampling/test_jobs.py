@@ -55,9 +55,6 @@ def test_an_accepted_job_is_sampled() -> None:
     assert (job.model, job.version) == ("ripeness", "v1")
     assert (job.fraction, job.cap, job.interval_days) == (0.5, 1000, 1)
     assert job.created == datetime(2026, 3, 2, 8, tzinfo=UTC)
-    assert job.keys.reference == "image"
-    assert job.keys.data is None
-    assert (job.keys.label, job.keys.score) == ("labels", "scores")
 
 
 def test_large_payloads_go_beside_a_table_of_files() -> None:

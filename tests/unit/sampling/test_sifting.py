@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Final
 
 import pytest
 
-from evaluation_operator.domain.sampled_job import ImportKeys
 from evaluation_operator.sampling.intake.halves import half_of, sift_all
 from evaluation_operator.sampling.intake.protocols import read_request
 from evaluation_operator.sampling.limits import ASIDE
@@ -17,11 +15,9 @@ from evaluation_operator.sampling.sample.options import PAYLOAD_SIZES
 from evaluation_operator.sampling.sample.sifting import Draw, Texts, sift
 from evaluation_operator.tables.sample import item_priority
 
-KEYS: Final = ImportKeys(data=None, reference=None, label="labels", score="scores")
-
 
 def draw(below: float = 1.0, uid: str = "uid") -> Draw:
-    return Draw(uid, below, KEYS, "file:///payloads", PAYLOAD_SIZES)
+    return Draw(uid, below, "file:///payloads", PAYLOAD_SIZES)
 
 
 def half(count: int, event_id: str = "e") -> Half:

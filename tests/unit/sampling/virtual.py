@@ -13,7 +13,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evaluation_operator.domain.sampled_job import ImportKeys, SampledJob
+from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.engine import Sampler
 from evaluation_operator.sampling.records import Half, Json
@@ -136,7 +136,6 @@ def make_job(folder: Path, name: str = "roses", **changed: object) -> SampledJob
         cap=1000,
         created=BORDER - timedelta(days=10),
         interval_days=1,
-        keys=ImportKeys(data=None, reference=None, label="labels", score="scores"),
         table_uri=f"file://{folder}/{name}",
         payload_uri=f"file://{folder}/{name}/_payloads",
         is_sampling=True,

@@ -92,6 +92,14 @@ OF_JOBS: Mapping[Reason, Explanation] = {
         "delete and recreate the job.",
         ("kubectl get specset -n NAMESPACE", "kubectl apply -n NAMESPACE -f FILE"),
     ),
+    Reason.CLASS_NAMES_UNKNOWN: Explanation(
+        _READY,
+        "`inputConfig.classNames`, `positiveLabel` or `negativeLabel` names a label that the "
+        "AnnotationSpecSet does not have: no answer of the model could be read by it.",
+        "Add the label to the set, or write `-` for a class that is no label. If the name is "
+        "wrong: the field is immutable, so delete and recreate the job.",
+        ("kubectl get specset -n NAMESPACE -o yaml", EDIT),
+    ),
     Reason.INSTRUCTION_NOT_FOUND: Explanation(
         _READY,
         "`humanAnnotationConfig.instruction`, what people read who label, is not in the namespace.",

@@ -81,6 +81,7 @@ class Outcome:
     evaluation: str | None = None
     mean_average_precision: float | None = None
     evaluated_item_count: int | None = None
+    unscored_item_count: int | None = None
     message: str = ""
     partial_failures: tuple[Failure, ...] = ()
     late_rows: int = 0
@@ -215,6 +216,7 @@ def _outcome(item: Body) -> Outcome:
         evaluation=stored.evaluation,
         mean_average_precision=stored.mean_average_precision,
         evaluated_item_count=stored.evaluated_item_count,
+        unscored_item_count=stored.unscored_item_count,
         message=stored.message or "",
         partial_failures=tuple(Failure(it.code, it.message) for it in stored.partial_failures),
         late_rows=stored.late_rows or 0,

@@ -39,6 +39,12 @@ def quality_condition(
         message = f"Evaluation {latest.name} is older than two intervals: look at the last runs"
         return Quality(None, Reason.STALE, message)
     figure, least = latest.mean_average_precision, alert.min_acceptable_mean_average_precision
+    if figure is None and latest.unscored_item_count:
+        message = (
+            f"Evaluation {latest.name}: the model gave labels without scores for "
+            f"{latest.unscored_item_count} items, and there is no mean average precision without"
+        )
+        return Quality(None, Reason.NO_SCORES, message, stale_at)
     if figure is None:
         message = f"Evaluation {latest.name}: no label has ground truth"
         return Quality(None, Reason.QUALITY_UNKNOWN, message, stale_at)

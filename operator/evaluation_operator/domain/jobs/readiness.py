@@ -31,6 +31,8 @@ from evaluation_operator.domain.snapshot import JobSnapshot, TableCheck
 from evaluation_operator.domain.stalled import stalled_faults
 from evaluation_operator.domain.tables import table_source
 
+BACKGROUND = "-"
+"""The class of classNames that is no label."""
 CLAIM = "evaluations"
 """That of manifests/namespace."""
 TABLE_SOURCE_PATH = "spec.evaluationJobConfig.inputConfig.tableSource"
@@ -62,6 +64,7 @@ def judge(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness:
         or _not_allowed(snapshot, now, policy)
         or _unsupported(snapshot)
         or _missing_references(snapshot)
+        or _unknown_classes(snapshot)
         or _namespace(snapshot, now, policy)
         or _labeler(snapshot, now, policy)
         or _table(snapshot, now, policy)
@@ -163,6 +166,25 @@ def _missing_references(snapshot: JobSnapshot) -> Readiness | None:
         name = parse_instruction_name(human.instruction, namespace=namespace)
         message = f"Instruction {name!r} does not exist in namespace {namespace!r}: apply it"
         return _missing(Reason.INSTRUCTION_NOT_FOUND, message)
+    return None
+
+
+def _unknown_classes(snapshot: JobSnapshot) -> Readiness | None:
+    """Labels that the job says of its model's answers, and that its set does not have."""
+    given = snapshot.job.spec.evaluation_job_config.input_config
+    known = set(snapshot.labels or ())
+    named = {
+        "classNames": [name for name in given.class_names if name != BACKGROUND],
+        "positiveLabel": [given.positive_label] if given.positive_label else [],
+        "negativeLabel": [given.negative_label] if given.negative_label else [],
+    }
+    for field, name in ((field, name) for field, names in named.items() for name in names):
+        if name not in known:
+            message = (
+                f"spec.evaluationJobConfig.inputConfig.{field}: {name!r} is no label of the "
+                "AnnotationSpecSet: add it there, or write - for a class that is no label"
+            )
+            return _missing(Reason.CLASS_NAMES_UNKNOWN, message)
     return None
 
 

@@ -167,12 +167,15 @@ def _latest(dataset: DatasetFacts, outcome: Outcome) -> LatestEvaluation:
         create_time=outcome.time,
         mean_average_precision=outcome.mean_average_precision,
         evaluated_item_count=outcome.evaluated_item_count,
+        unscored_item_count=outcome.unscored_item_count,
     )
 
 
 def _figures(dataset: DatasetFacts, outcome: Outcome) -> str:
     figure = outcome.mean_average_precision
     text = "no label has ground truth" if figure is None else f"mean average precision {figure:.4f}"
+    if figure is None and outcome.unscored_item_count:
+        text = "no mean average precision, since labels came without scores"
     return f"{dataset.name}: {outcome.evaluated_item_count or 0} items evaluated, {text}"
 
 

@@ -101,7 +101,6 @@ class JobStates:
             Draw(
                 job.uid,
                 self.bound(state, now, is_whole=is_whole),
-                state.job.keys,
                 state.job.payload_uri,
                 self._options.payload_sizes,
             )

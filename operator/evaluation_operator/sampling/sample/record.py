@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
-from evaluation_operator.domain.sampled_job import ImportKeys, SampledJob
+from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.domain.schedule.grid import latest_run_time
 from evaluation_operator.sampling.records import Place
 from evaluation_operator.sampling.sample.payloads import PayloadFile
@@ -223,7 +223,6 @@ def _job(fields: _Fields) -> SampledJob:
         cap=fields.cap,
         created=_time(job.created),
         interval_days=job.interval_days,
-        keys=ImportKeys(data=None, reference=None, label="", score=""),
         table_uri=job.table_uri,
         payload_uri=job.payload_uri,
         is_sampling=False,

@@ -11,7 +11,6 @@ from datetime import datetime
 from itertools import accumulate
 from typing import NamedTuple
 
-from evaluation_operator.domain.sampled_job import ImportKeys
 from evaluation_operator.sampling.limits import Bounds, check_items
 from evaluation_operator.sampling.records import Half, Json, Reason, Refused, TooMuch
 from evaluation_operator.sampling.sample.payloads import (
@@ -23,7 +22,6 @@ from evaluation_operator.sampling.sample.payloads import (
 from evaluation_operator.sampling.sample.shaping import (
     data_bytes,
     prediction_bytes,
-    shape_prediction,
 )
 from evaluation_operator.tables.sample import item_priority
 
@@ -37,7 +35,6 @@ class Draw(NamedTuple):
 
     uid: str
     below: float
-    keys: ImportKeys
     payload_uri: str
     payload_sizes: Sizes
 
@@ -172,11 +169,7 @@ class _Making:
         if (instances := half.instances) is not None:
             data = [self._add(self._data(instances[index], draw)) for index, _ in items]
         if (found := half.predictions) is not None:
-            keys = draw.keys
-            predictions = [
-                self._add(prediction_bytes(shape_prediction(found[index], keys)))
-                for index, _ in items
-            ]
+            predictions = [self._add(prediction_bytes(found[index])) for index, _ in items]
         files = tuple((file.name, len(file.data)) for file in self._files)
         for file in self._files:
             self._body += file.data

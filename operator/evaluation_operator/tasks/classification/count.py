@@ -35,13 +35,15 @@ from evaluation_operator.tasks.kind import Limits
 _BATCH_ROWS: Final = 65_536
 # One a sampling interval in what the sampler writes. More says that p is something else.
 MAXIMUM_PIECES: Final = 1_000
+_ALIKE: Final = 1.0
 
 
 class CountedScores:
     """The counts of one run, from the two files that `write_outcomes` makes.
 
     `only_labels` leaves the pairs of all other labels out of the curves; the confusion matrix
-    stays whole.
+    stays whole. `ignores_scores`: what counts of each item is its first label, or with
+    `is_multi_label` all that are predicted, as if they had one score and the others none.
 
     Raises `ValueError` if the files hold more than MAXIMUM_PIECES inclusion probabilities.
     Close it, or use it in a `with`. Only one stream may be read at a time.
@@ -54,6 +56,9 @@ class CountedScores:
         label_count: int,
         limits: Limits,
         only_labels: Sequence[int] = (),
+        *,
+        ignores_scores: bool = False,
+        is_multi_label: bool = False,
     ) -> None:
         self._label_count = label_count
         self._engine = ibis.duckdb.connect(
@@ -65,6 +70,9 @@ class CountedScores:
         pairs = self._engine.read_parquet(scores)
         if only_labels:
             pairs = pairs.filter(pairs.label.isin(list(only_labels)))
+        if ignores_scores:
+            counts = pairs["rank"].notnull() if is_multi_label else pairs["rank"] == 1
+            pairs = pairs.mutate(score=ibis.ifelse(counts, _ALIKE, ibis.null("float64")))
         self._pairs = pairs
         self._scored = pairs.filter(pairs.score.notnull())
         lines = self._engine.read_parquet(items)

@@ -10,7 +10,7 @@ from evaluation_operator.api.dataset import DatasetSpec
 from evaluation_operator.api.evaluation import EvaluationMetrics
 from evaluation_operator.results import layout
 from evaluation_operator.results.confusion import write_confusion
-from evaluation_operator.results.curves import write_curves
+from evaluation_operator.results.curves import CUTS, write_curves
 from evaluation_operator.tasks.classification.count import CountedScores, compute_figures
 from evaluation_operator.tasks.classification.pairs import write_outcomes
 from evaluation_operator.tasks.classification.reader import is_multi_label
@@ -24,7 +24,8 @@ from evaluation_operator.tasks.usable import check_usable
 class JudgedLabels(Judged):
     def write(self, labels: Sequence[str], scratch: Path) -> list[str]:
         names = [layout.CURVES, layout.ITEMS, layout.SCORES]
-        write_curves(self.result, labels, scratch / layout.CURVES)
+        cuts = CUTS if self.result.is_scored else ()
+        write_curves(self.result, labels, scratch / layout.CURVES, cuts=cuts)
         if write_confusion(self.result, labels, scratch / layout.CONFUSION):
             names.append(layout.CONFUSION)
         return names
@@ -32,7 +33,9 @@ class JudgedLabels(Judged):
     def metrics(
         self, labels: Sequence[str], kept_cells: int | None
     ) -> tuple[EvaluationMetrics, int | None]:
-        metrics, cells = classification_metrics(self.result.plain, labels, kept_cells)
+        metrics, cells = classification_metrics(
+            self.result.plain, labels, kept_cells, is_scored=self.result.is_scored
+        )
         return EvaluationMetrics(classification_metrics=metrics), cells
 
     def predicted_counts(self) -> Sequence[int | None]:
@@ -49,10 +52,13 @@ def judge(spec: DatasetSpec, outcomes: Iterable[Outcome], limits: Limits) -> Jud
     counts = write_outcomes(outcomes, labels, scores, items)
     check_usable(counts)
     places = tuple(labels.index(label) for label in spec.slice_labels)
-    with CountedScores(scores, items, len(labels), limits, only_labels=places) as counted:
-        figures = compute_figures(
-            counted,
-            is_multi_label=is_multi_label(spec),
-            thresholds=sorted(spec.score_thresholds) or None,
-        )
-        return JudgedLabels(counts, counted.pieces, figures)
+    is_scored, is_multi = not counts.unscored, is_multi_label(spec)
+    with CountedScores(
+        *(scores, items, len(labels), limits, places),
+        ignores_scores=not is_scored,
+        is_multi_label=is_multi,
+    ) as counted:
+        thresholds = sorted(spec.score_thresholds) if is_scored else [0.0]
+        figures = compute_figures(counted, is_multi_label=is_multi, thresholds=thresholds or None)
+        found = figures if is_scored else figures.without_scores()
+        return JudgedLabels(counts, counted.pieces, found)

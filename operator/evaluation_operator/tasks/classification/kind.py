@@ -12,8 +12,10 @@ from evaluation_operator.tasks.answers import Answer
 from evaluation_operator.tasks.classification.agreement import agreement
 from evaluation_operator.tasks.classification.reader import LabelReader, is_multi_label
 from evaluation_operator.tasks.classification.votes import vote
+from evaluation_operator.tasks.forms import Pair, answer_problems, keys_of
 from evaluation_operator.tasks.items import Outcome, RowReader
 from evaluation_operator.tasks.kind import Control, Curve, Highlights, Judged, Limits, TaskKind
+from evaluation_operator.tasks.label_names import LabelNames
 from evaluation_operator.tasks.votes import Rules, Verdict
 
 CONFUSIONS: Final = 5
@@ -24,19 +26,26 @@ class Classification(TaskKind):
     control = Control.LABELS
 
     def check(self, spec: DatasetSpec) -> None:
-        """It has no options of its own."""
+        self.reader(spec)
 
     def reader(self, spec: DatasetSpec) -> RowReader:
-        keys = spec.bigquery_import_keys
-        return LabelReader(
-            spec.annotation_specs,
-            keys.label_json_key or "label",
-            keys.label_score_json_key or "score",
-            is_multi_label=is_multi_label(spec),
-        )
+        given = spec.input_configs[0]
+        pair = None
+        if given.positive_label is not None and given.negative_label is not None:
+            pair = Pair(given.positive_label, given.negative_label)
+        with answer_problems():
+            names = LabelNames(spec.annotation_specs, given.class_names)
+            keys = keys_of(spec.bigquery_import_keys)
+            return LabelReader(names, keys, pair, is_multi_label=is_multi_label(spec))
 
     def dependencies(self, spec: DatasetSpec) -> Mapping[str, object]:
-        return {}
+        given = spec.input_configs[0]
+        said = {
+            "classNames": given.class_names,
+            "positiveLabel": given.positive_label,
+            "negativeLabel": given.negative_label,
+        }
+        return {name: value for name, value in said.items() if value}
 
     def judge(self, spec: DatasetSpec, outcomes: Iterable[Outcome], limits: Limits) -> Judged:
         # DuckDB takes long to import, and those who ask people or tell of figures do without it.

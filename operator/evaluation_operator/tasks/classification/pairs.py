@@ -31,7 +31,8 @@ def write_outcomes(
 
 def _pairs(ordinal: int, item: Item) -> Iterator[Pair]:
     truth = set(item.truth)
-    ranked = zip(item.labels, item.scores, strict=True)
+    scores = item.scores if item.scores is not None else [None] * len(item.labels)
+    ranked = zip(item.labels, scores, strict=True)
     for rank, (label, score) in enumerate(ranked, start=1):
         yield Pair(ordinal, label, score, label in truth, rank, item.p)
     for label in item.truth:

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from evaluation_operator.api.dataset import DatasetSpec
+from evaluation_operator.tasks.forms import Keys, LabelForms, Pair
 from evaluation_operator.tasks.items import Predicted, RowReader, Truth
-from evaluation_operator.tasks.row_json import UnreadableError, object_of, shown
+from evaluation_operator.tasks.label_names import LabelNames
+from evaluation_operator.tasks.row_json import UnreadableError, shown
 
 
 def is_multi_label(spec: DatasetSpec) -> bool:
@@ -16,27 +18,28 @@ def is_multi_label(spec: DatasetSpec) -> bool:
 
 
 class LabelReader(RowReader):
-    """Reads rows of a classification."""
+    """Reads rows of a classification. ValueError for names that are not in the label set."""
 
     def __init__(
-        self, labels: Sequence[str], label_key: str, score_key: str, *, is_multi_label: bool
+        self, names: LabelNames, keys: Keys, pair: Pair | None = None, *, is_multi_label: bool
     ) -> None:
-        super().__init__(labels, label_key, score_key)
+        self._names = names.names
+        self._forms = LabelForms(names, keys, pair, is_multi_label=is_multi_label)
         self._is_multi_label = is_multi_label
 
     def read_prediction(self, entry: object) -> Predicted:
-        fields = object_of(entry, "raw_prediction")
-        labels = self.labels_of(fields, "raw_prediction")
-        _refuse_repeats(labels, self.names, "raw_prediction")
-        scores = self.scores_of(fields, len(labels))
-        best_first = sorted(zip(labels, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
-        return Predicted(
-            tuple(label for label, _ in best_first), tuple(score for _, score in best_first)
-        )
+        said = self._forms.read(entry)
+        _refuse_repeats(said.labels, self._names, "raw_prediction")
+        if said.scores is None:
+            return Predicted(said.labels, None)
+        pairs = zip(said.labels, said.scores, strict=True)
+        best_first = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+        labels, scores = tuple(it for it, _ in best_first), tuple(it for _, it in best_first)
+        return Predicted(labels, scores, differs=said.differs)
 
     def read_truth(self, entry: object) -> Truth:
-        labels = self.labels_of(object_of(entry, "groundtruth"), "groundtruth")
-        _refuse_repeats(labels, self.names, "groundtruth")
+        labels = self._forms.read_truth(entry)
+        _refuse_repeats(labels, self._names, "groundtruth")
         if not self._is_multi_label and len(labels) != 1:
             raise UnreadableError(
                 f"groundtruth: {len(labels)} labels in a single-label task; give exactly one, "

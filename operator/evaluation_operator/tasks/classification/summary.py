@@ -18,12 +18,13 @@ from evaluation_operator.metrics import Figures
 
 
 def classification_metrics(
-    figures: Figures, labels: Sequence[str], kept_cells: int | None
+    figures: Figures, labels: Sequence[str], kept_cells: int | None, *, is_scored: bool = True
 ) -> tuple[ClassificationMetrics, int | None]:
     """Of the confusion matrix the largest `kept_cells`, None: all; and how many are not zero, where
     some are left out."""
     matrix, cells_total = _matrix(figures, labels, kept_cells)
-    metrics = ClassificationMetrics(pr_curve=_curve(figures), confusion_matrix=matrix)
+    curve = _curve(figures) if is_scored else _point(figures)
+    metrics = ClassificationMetrics(pr_curve=curve, confusion_matrix=matrix)
     return metrics, cells_total
 
 
@@ -49,6 +50,17 @@ def _curve(figures: Figures) -> PrCurve:
         confidence_metrics_entries=entries,
         mean_average_precision=figures.mean_average_precision,
     )
+
+
+def _point(figures: Figures) -> PrCurve:
+    """Of labels without scores: what the first label of each item says, at no threshold."""
+    (entry,) = figures.aggregate.entries()
+    first = ConfidenceMetricsEntry(
+        recall_at1=entry.every.recall,
+        precision_at1=entry.every.precision,
+        f1_score_at1=entry.every.f1,
+    )
+    return PrCurve(confidence_metrics_entries=[first])
 
 
 def _matrix(

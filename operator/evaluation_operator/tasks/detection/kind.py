@@ -19,8 +19,10 @@ from evaluation_operator.tasks.detection.boxes import iou_threshold
 from evaluation_operator.tasks.detection.reader import BoxReader
 from evaluation_operator.tasks.detection.truth import entry_of
 from evaluation_operator.tasks.detection.votes import vote
+from evaluation_operator.tasks.forms import answer_problems, keys_of
 from evaluation_operator.tasks.items import Outcome, RowReader
 from evaluation_operator.tasks.kind import Control, Curve, Highlights, Judged, Limits, TaskKind
+from evaluation_operator.tasks.label_names import LabelNames
 from evaluation_operator.tasks.votes import Rules, Verdict
 
 _ERRORS: Final = (
@@ -40,13 +42,15 @@ class Detection(TaskKind):
         iou_threshold(spec)
 
     def reader(self, spec: DatasetSpec) -> RowReader:
-        keys = spec.bigquery_import_keys
-        return BoxReader(
-            spec.annotation_specs,
-            keys.label_json_key or "label",
-            keys.label_score_json_key or "score",
-            keys.bounding_box_json_key or "box",
-        )
+        given, keys = spec.input_configs[0], spec.bigquery_import_keys
+        with answer_problems():
+            return BoxReader(
+                LabelNames(spec.annotation_specs, given.class_names),
+                keys_of(keys),
+                keys.bounding_box_json_key or "box",
+                box_format=given.box_format,
+                count_key=keys.bounding_box_count_json_key,
+            )
 
     def dependencies(self, spec: DatasetSpec) -> Mapping[str, object]:
         return {"boundingBoxUnits": str(spec.bounding_box_units or BoundingBoxUnits.PIXELS)}
