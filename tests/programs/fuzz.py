@@ -21,26 +21,21 @@ from typing import Final
 
 import orjson
 
+from evaluation_operator.bodies.limits import ASIDE, INLINE
+from evaluation_operator.bodies.values import NoPrediction, TooMuch, Unreadable
 from evaluation_operator.sampling.intake.cloudevents import NotAnEvent
 from evaluation_operator.sampling.intake.halves import (
     events_of,
     half_of,
     plain_halves,
+    read_event,
     sift_all,
     sifted_event,
     sifted_plain,
 )
 from evaluation_operator.sampling.intake.plain import BadPrediction
-from evaluation_operator.sampling.intake.protocols import read_event
-from evaluation_operator.sampling.limits import ASIDE, INLINE, is_light
-from evaluation_operator.sampling.records import (
-    Event,
-    NoPrediction,
-    Refused,
-    Side,
-    TooMuch,
-    Unreadable,
-)
+from evaluation_operator.sampling.limits import is_light
+from evaluation_operator.sampling.records import Event, Refused, Side
 from evaluation_operator.sampling.sample.options import PAYLOAD_SIZES
 from evaluation_operator.sampling.sample.sifting import Draw, Sifted, sift
 

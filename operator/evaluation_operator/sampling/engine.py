@@ -24,10 +24,10 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
+from evaluation_operator.bodies.limits import ASIDE, Bounds
 from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.counts import Counts
-from evaluation_operator.sampling.limits import ASIDE, Bounds
 from evaluation_operator.sampling.records import Half, Reason
 from evaluation_operator.sampling.sample.job_state import JobState, JobStates
 from evaluation_operator.sampling.sample.options import Mode, SamplerOptions

@@ -6,30 +6,20 @@ How long a body may take, and how large headers may be, is the server's: see `se
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
-from evaluation_operator.domain.parsed_size import parsed_bytes
-from evaluation_operator.sampling.records import TooMuch
+from evaluation_operator.bodies.parsed_size import parsed_bytes
+from evaluation_operator.bodies.values import TooMuch
 
 MOST_DISCARDED_BYTES = 256 * 2**20
 """A body that is refused by its announced length is read to its end and dropped, so that the
 sender sees the answer; with more than this, the connection is closed instead."""
 
-MOST_ITEMS = 50_000
-"""Items of one event, times the jobs that they may be sampled for: each costs a hash and a row."""
 MOST_EVENTS = 10_000
 """Of one batch, and predictions of one call."""
 MOST_ATTRIBUTES = 64
 ATTRIBUTE_BYTES = 64 * 2**10
 """Names and values of all attributes of one event, as headers may have them."""
-MOST_VALUES = 4_000_000
-"""Of all binary tensors of a body: as objects they take many times the memory of their bytes."""
-MOST_BINARY_TEXTS = 500_000
-"""Of a binary tensor of BYTES: to find one, those before it must be gone through."""
-MOST_RANK = 16
-MOST_ROW_LISTS = 500_000
-"""Lists that one row of a tensor is folded into; its shape asks for them without sending them."""
 MOST_PARSED_BYTES = 128 * 2**20
 """What a document may take in memory once it is parsed."""
 
@@ -153,26 +143,6 @@ class Body:
         self._taken += count
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How far the items of one body may go. Where it is read decides: see INLINE and ASIDE.
-
-    `items`: see MOST_ITEMS. `lists`: that all rows of a tensor are folded into. `text_bytes`: all
-    rows that are kept of it, as they are written; names of tensors and columns stand in every
-    row, so little can become much.
-    """
-
-    items: int
-    lists: int
-    text_bytes: int
-
-
-INLINE = Bounds(items=2_000, lists=20_000, text_bytes=2**20)
-"""What the event loop does by itself, in some milliseconds. More than that is no fault."""
-ASIDE = Bounds(items=MOST_ITEMS, lists=4_000_000, text_bytes=32 * 2**20)
-"""What is taken at all."""
-
-
 def is_light(body: bytes, copies: int = 1) -> bool:
     """Whether a body can be read where everything else waits; `copies`: for so many jobs."""
     size = len(body) * copies
@@ -191,10 +161,3 @@ def check_cost(body: bytes) -> None:
             f"body: its values would take about {size >> 20} MiB of memory, and at most "
             f"{MOST_PARSED_BYTES >> 20} are read at once; send smaller batches"
         )
-
-
-def check_items(count: int, bounds: Bounds, jobs: int = 1) -> None:
-    """Raises TooMuch for more items than an event may have."""
-    if count * jobs > bounds.items:
-        of = f" for each of {jobs} jobs" if jobs > 1 else ""
-        raise TooMuch(f"body: {count} items{of}; send at most {bounds.items // jobs} at once")

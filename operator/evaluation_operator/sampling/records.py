@@ -5,15 +5,14 @@ What is made for every event is a tuple with names: a frozen dataclass takes fou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple, final
+from typing import NamedTuple
 
-# What `json` and `orjson` make of a document.
-Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+from evaluation_operator.bodies.values import Items
 
 
 class Side(StrEnum):
@@ -41,46 +40,6 @@ class Reason(StrEnum):
     TABLE_INVALID = "TableInvalid"
 
 
-class NoPrediction(Exception):
-    """Sound, but no prediction: an empty body, a health or metadata call."""
-
-
-class Unreadable(Exception):
-    """A body that cannot be read; `str(error)` says where, and what would cure it."""
-
-
-class TooMuch(Unreadable):
-    """A body that would take more than it may: `str(error)` says of what, and how much it may."""
-
-
-@final
-class Records:
-    """Objects with the same names: item i has the i-th values. Of a large batch only those items
-    are made that are kept, one at a time."""
-
-    __slots__ = ("_count", "_names", "_values")
-
-    def __init__(
-        self, names: Sequence[str], count: int, values: Callable[[int], Iterable[Json]]
-    ) -> None:
-        self._names = names
-        self._count = count
-        self._values = values
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int, /) -> Json:
-        return dict(zip(self._names, self._values(index), strict=True))
-
-    def __iter__(self) -> Iterator[Json]:
-        return map(self.__getitem__, range(self._count))
-
-
-Items = tuple[Json, ...] | Records
-"""The instances or predictions of a body, in order."""
-
-
 @dataclass(frozen=True, slots=True)
 class Refused:
     """An event that was understood as one, but cannot be taken; `message` is for its sender."""
@@ -104,19 +63,6 @@ class Event(NamedTuple):
     attributes: Mapping[str, str] = MappingProxyType({})
     time: datetime | None = None
     source_fraction: float = 1.0
-
-
-class Payload(NamedTuple):
-    """What a body says, split into its instances (or predictions), in order.
-
-    Model and version are there where the protocol has them: V2's response. `is_v2` tells that a
-    request's response may still name them.
-    """
-
-    items: Items
-    model_name: str | None = None
-    model_version: str | None = None
-    is_v2: bool = False
 
 
 class Half(NamedTuple):

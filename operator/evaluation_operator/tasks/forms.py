@@ -229,12 +229,11 @@ class LabelForms:
             said = self._of_objects([it for it in values if isinstance(it, dict)])
             if said is not None:
                 return said
-        pairs = [it for it in values if isinstance(it, list) and len(it) == 2]
-        if len(pairs) == len(values) and all(
-            isinstance(it[0], str) and _is_number(it[1]) for it in pairs
-        ):
-            scores = [score_of(score, self._keys.score) for _, score in pairs]
-            return self._paired(Form.OBJECTS, [label for label, _ in pairs], scores)
+        pairs = [values] if _is_pair(values) else values
+        if all(map(_is_pair, pairs)):
+            found = [it for it in pairs if isinstance(it, list)]
+            scores = [score_of(score, self._keys.score) for _, score in found]
+            return self._paired(Form.OBJECTS, [label for label, _ in found], scores)
         if all(isinstance(it, str | bool) or _is_whole(it) for it in values):
             return self._without_scores(values)
         raise UnreadableError(
@@ -397,6 +396,16 @@ def _is_number(value: object) -> bool:
 
 def _is_whole(value: object) -> bool:
     return _is_number(value) and value == value // 1  # type: ignore[operator]
+
+
+def _is_pair(value: object) -> bool:
+    """An array of a text and a number: TensorFlow's label and score."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and _is_number(value[1])
+    )
 
 
 def seen_as(value: object) -> str:

@@ -11,13 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 
 from evaluation_operator.api.codes import Code
+from evaluation_operator.bodies.limits import ASIDE, Bounds
+from evaluation_operator.bodies.protocols import read_request_document, read_response_document
+from evaluation_operator.bodies.values import Json, NoPrediction, Payload, Unreadable
 from evaluation_operator.results.items import FAILED_PREDICTION, UNLABELED, request_of
 from evaluation_operator.tables.schema import ID_DIGITS
 from evaluation_operator.tasks.row_json import (
@@ -26,7 +29,6 @@ from evaluation_operator.tasks.row_json import (
     entries_of,
     parsed,
     shortened,
-    shown,
 )
 
 MAXIMUM_MESSAGE: Final = 300
@@ -184,14 +186,17 @@ class RowReader(ABC):
         """One outcome an instance, in order; or a single fault of the whole row."""
         try:
             p = _probability(row.p)
-            predictions = entries_of(row.raw_prediction, "raw_prediction", "predictions")
+            predictions = _predictions(row.raw_prediction)
             truths = entries_of(row.groundtruth, "groundtruth", "predictions")
             data = parsed(row.raw_data, "raw_data")
-            count = _instance_count(data, predictions, truths)
+            instances = _instances(data)
+            count = _instance_count(instances, predictions, truths)
         except UnreadableError as fault:
             return (_fault(row.row_id, None, str(fault), origin=_origin(row)),)
         is_row = row.is_item and count == 1
-        origins = [_origin(row, it) for it in _instances(data, count)]
+        if instances is None:  # One item is all of it.
+            instances = [data] if count == 1 else [None] * count
+        origins = [_origin(row, it) for it in instances]
         return tuple(self._outcomes(row.row_id, is_row, p, origins, predictions, truths))
 
     def _outcomes(
@@ -200,8 +205,8 @@ class RowReader(ABC):
         is_row: bool,
         p: float,
         origins: Sequence[Origin],
-        predictions: list[object] | None,
-        truths: list[object] | None,
+        predictions: Sequence[object] | None,
+        truths: Sequence[object] | None,
     ) -> Iterator[Outcome]:
         for index, origin in enumerate(origins):
             prediction = None if predictions is None else predictions[index]
@@ -234,15 +239,45 @@ def _probability(p: float | None) -> float:
     return p
 
 
+def _predictions(text: str | None) -> Sequence[object] | None:
+    """The answers in a body of any protocol; None if the column, the document or what lies in it
+    is null."""
+    document = parsed(text, "raw_prediction")
+    if document is None:
+        return None
+    if isinstance(document, dict) and "predictions" in document:
+        found = document["predictions"]
+        if found is None or isinstance(found, list):
+            return found
+    return _read(read_response_document, document, "raw_prediction")[0]
+
+
+def _instances(data: object) -> Sequence[object] | None:
+    """The instances in a body of any protocol; None where it tells of none."""
+    if isinstance(data, dict) and isinstance(found := data.get("instances"), list):
+        return found
+    if not isinstance(data, dict | list) or data == {}:
+        return None
+    instances, is_whole_body = _read(read_request_document, data, "raw_data")
+    return None if is_whole_body else instances
+
+
+def _read(
+    read: Callable[[Json, Bounds], Payload], document: object, column: str
+) -> tuple[Sequence[object], bool]:
+    try:
+        payload = read(document, ASIDE)  # type: ignore[arg-type]  # It was read as JSON.
+    except (NoPrediction, Unreadable) as error:
+        raise UnreadableError(f"{column}: {error}") from None
+    return tuple(payload.items), payload.is_whole_body
+
+
 def _instance_count(
-    data: object, predictions: list[object] | None, truths: list[object] | None
+    instances: Sequence[object] | None,
+    predictions: Sequence[object] | None,
+    truths: Sequence[object] | None,
 ) -> int:
     """How many instances the row has; 1 where none of its columns tells."""
-    instances = data.get("instances") if isinstance(data, dict) else None
-    if instances is not None and not isinstance(instances, list):
-        raise UnreadableError(
-            f'raw_data: "instances" is {shown(instances)}; give an array of instances'
-        )
     counts = {
         name: len(entries)
         for name, entries in (
@@ -258,14 +293,6 @@ def _instance_count(
             f"instances: {listed}; give as many entries in each, null for a missing one"
         )
     return next(iter(counts.values()), 1)
-
-
-def _instances(data: object, count: int) -> Sequence[object]:
-    """What each item is; where the data is no list of instances, one item is all of it."""
-    instances = data.get("instances") if isinstance(data, dict) else None
-    if isinstance(instances, list):
-        return instances
-    return [data] if count == 1 else [None] * count
 
 
 def _origin(row: Row, data: object = None) -> Origin:

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Final, TypeAlias
 
-from evaluation_operator.domain.parsed_size import parsed_bytes
+from evaluation_operator.bodies.parsed_size import parsed_bytes
 
 MAXIMUM_SHOWN: Final = 60
 MAXIMUM_PARSED_BYTES: Final = 256 * 2**20

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.bodies.parsed_size import parsed_bytes
 from evaluation_operator.domain.facts.job import JobFacts
 from evaluation_operator.domain.labeled import (
     deadline_of,
@@ -15,7 +16,6 @@ from evaluation_operator.domain.labeled import (
     labeling_of,
     with_labeled,
 )
-from evaluation_operator.domain.parsed_size import parsed_bytes
 from evaluation_operator.domain.reasons import Reason
 from tests.builders import Manifest
 from tests.unit.domain.stories import STORIES, Worlds

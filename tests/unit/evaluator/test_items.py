@@ -241,10 +241,13 @@ FAULTY_ROWS: dict[str, tuple[Row, str]] = {
     "empty text": (Row("r", None, "", SOUND.groundtruth), "raw_prediction: unreadable"),
     "nested too deeply": (Row("r", None, TOO_DEEP, SOUND.groundtruth), "nested too deeply"),
     "number of too many digits": (Row("r", None, "9" * 5_000, None), "unreadable JSON"),
-    "no predictions": (Row("r", None, '{"outputs": []}', None), 'no key "predictions"'),
-    "a bare array": (Row("r", None, "[]", None), 'no key "predictions"'),
-    "predictions no array": (make_row({"label": "cat"}), '"predictions" is an object'),
-    "instances no array": (make_row(raw_data='{"instances": "x"}'), '"instances" is "x"'),
+    "no predictions": (Row("r", None, '{"outputs": []}', None), "raw_prediction: no items"),
+    "a bare array": (Row("r", None, "[]", None), "raw_prediction: no items"),
+    "a server's health": (Row("r", None, '{"ready": true}', None), "of a server's health"),
+    "instances no array": (
+        make_row(raw_data='{"instances": "x"}'),
+        "raw_data: instances: no array",
+    ),
     "more truths than predictions": (
         make_row(truths=[{"label": ["cat"]}] * 2),
         "1 in raw_prediction, 2 in groundtruth",
@@ -281,6 +284,44 @@ def test_a_message_is_short_and_can_be_stored_whatever_the_row_holds() -> None:
     assert len(fault.message) <= MAXIMUM_MESSAGE
     assert fault.message.encode()
     assert fault.row_id == row.row_id
+
+
+V2_REQUEST = {"inputs": [{"name": "x", "shape": [2, 1], "datatype": "FP32", "data": [1, 2]}]}
+V2_ANSWER = {
+    "outputs": [
+        {"name": "label", "shape": [2, 1], "datatype": "BYTES", "data": ["cat", "dog"]},
+        {"name": "score", "shape": [2, 1], "datatype": "FP32", "data": [0.5, 0.25]},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (V2_REQUEST, V2_ANSWER),
+        ({"inputs": ["a", "b"]}, [{"label": "cat", "score": 0.5}, {"label": "dog", "score": 0.25}]),
+        (
+            {"dataframe_split": {"columns": ["x"], "data": [[1], [2]]}},
+            {"predictions": [{"cat": 0.5}, {"dog": 0.25}]},
+        ),
+        ({"examples": [{}, {}]}, {"results": [[["cat", 0.5]], [["dog", 0.25]]]}),
+        ({"text": "one of no form"}, V2_ANSWER),
+        (None, V2_ANSWER),
+    ],
+)
+def test_a_row_may_hold_the_bodies_of_any_server(request_: object, answer: object) -> None:
+    truth = json.dumps({"predictions": ["cat", "dog"]})
+    data = None if request_ is None else json.dumps(request_)
+    outcomes = SINGLE.read(Row("r", data, json.dumps(answer), truth))
+    assert [(it.labels, it.scores) for it in outcomes if isinstance(it, Item)] == [
+        ((0,), (0.5,)),
+        ((1,), (0.25,)),
+    ]
+
+
+def test_an_answer_without_scores_has_none() -> None:
+    item = the_outcome(make_row(["cat"], ["cat"]))
+    assert item == Item("r", 0, 1.0, truth=(0,), labels=(0,), scores=None)
 
 
 def test_a_label_set_with_a_label_twice_is_refused() -> None:

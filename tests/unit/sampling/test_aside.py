@@ -12,6 +12,7 @@ from contextlib import suppress
 import pytest
 import pytest_asyncio
 
+from evaluation_operator.bodies.values import NoPrediction, Payload, TooMuch, Unreadable
 from evaluation_operator.sampling.intake.aside import Aside, Busy
 from evaluation_operator.sampling.intake.cloudevents import NotAnEvent
 from evaluation_operator.sampling.intake.messages import (
@@ -23,16 +24,7 @@ from evaluation_operator.sampling.intake.messages import (
     unpacked,
 )
 from evaluation_operator.sampling.intake.plain import BadPrediction
-from evaluation_operator.sampling.records import (
-    Event,
-    NoPrediction,
-    Payload,
-    Reason,
-    Refused,
-    Side,
-    TooMuch,
-    Unreadable,
-)
+from evaluation_operator.sampling.records import Event, Reason, Refused, Side
 from evaluation_operator.sampling.sample.sifting import Drawn, Sifted, Texts
 
 

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
+from evaluation_operator.bodies.limits import ASIDE, Bounds
+from evaluation_operator.bodies.values import Json, TooMuch
 from evaluation_operator.domain.sampled_job import SampledJob
-from evaluation_operator.sampling.limits import ASIDE, Bounds
-from evaluation_operator.sampling.records import Half, Json, Place, Reason, Refused, TooMuch
+from evaluation_operator.sampling.records import Half, Place, Reason, Refused
 from evaluation_operator.sampling.sample.pairing import Met, Waiting
 from evaluation_operator.sampling.sample.payloads import (
     PayloadTooLarge,

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation_operator.bodies.values import Json
 from evaluation_operator.sampling.engine import Full
-from evaluation_operator.sampling.records import Half, Json, Reason
+from evaluation_operator.sampling.records import Half, Reason
 from tests.unit.sampling.virtual import (
     BORDER,
     START,

@@ -10,11 +10,12 @@ from typing import Final
 
 import pytest
 
+from evaluation_operator.bodies.protocols import read_request, read_response
+from evaluation_operator.bodies.values import Json, NoPrediction
 from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.intake.cloudevents import parse_events
 from evaluation_operator.sampling.intake.matching import Matcher
-from evaluation_operator.sampling.intake.protocols import read_request, read_response
-from evaluation_operator.sampling.records import Event, Json, NoPrediction, Side
+from evaluation_operator.sampling.records import Event, Side
 
 FILE: Final = Path(__file__).parents[2] / "fixtures" / "kserve-agent-events.json"
 JOB: Final = SampledJob(
@@ -72,7 +73,7 @@ PAIRS: Final[dict[str, tuple[list[Json], list[Json]]]] = {
 def test_both_halves_are_read_and_meet_in_one_job(case: str) -> None:
     events = events_of(case)
     request, response = events[Side.REQUEST], events[Side.RESPONSE]
-    instances, predictions = read_request(request), read_response(response)
+    instances, predictions = read_request(request.data), read_response(response.data)
     assert (list(instances.items), list(predictions.items)) == PAIRS[case]
     matcher = Matcher([JOB], "team-a")
     assert matcher.match(request, instances).jobs == (JOB,)
@@ -106,19 +107,19 @@ def test_what_the_agent_says_beside_the_body_is_kept_as_it_wrote_it() -> None:
 
 def test_v2_says_its_model_and_version() -> None:
     for case in ("v2 json, batch of two", "v2 binary tensors"):
-        told = read_response(events_of(case)[Side.RESPONSE])
+        told = read_response(events_of(case)[Side.RESPONSE].data)
         assert (told.model_name, told.model_version) == ("digits", "3")
 
 
 def test_a_failed_prediction_is_a_request_alone() -> None:
     events = events_of("failed prediction")
     assert set(events) == {Side.REQUEST}
-    assert read_request(events[Side.REQUEST]).items == ({"x": 1},)
+    assert read_request(events[Side.REQUEST].data).items == ({"x": 1},)
 
 
 def test_a_call_for_metadata_is_no_prediction() -> None:
     events = events_of("metadata get")
     with pytest.raises(NoPrediction):
-        read_request(events[Side.REQUEST])
+        read_request(events[Side.REQUEST].data)
     with pytest.raises(NoPrediction):
-        read_response(events[Side.RESPONSE])
+        read_response(events[Side.RESPONSE].data)

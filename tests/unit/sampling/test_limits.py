@@ -9,20 +9,18 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from evaluation_operator.domain.parsed_size import parsed_bytes
+from evaluation_operator.bodies.limits import ASIDE, MOST_ITEMS, check_items
+from evaluation_operator.bodies.parsed_size import parsed_bytes
+from evaluation_operator.bodies.values import TooMuch
 from evaluation_operator.sampling.limits import (
-    ASIDE,
-    MOST_ITEMS,
     Body,
     Budget,
     Disconnected,
     Receive,
     Refusal,
     check_cost,
-    check_items,
     is_light,
 )
-from evaluation_operator.sampling.records import TooMuch
 
 MOST = 100
 

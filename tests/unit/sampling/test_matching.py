@@ -10,9 +10,10 @@ from typing import Final
 
 import pytest
 
+from evaluation_operator.bodies.values import Payload
 from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.intake.matching import Matcher
-from evaluation_operator.sampling.records import Event, Payload, Reason, Side
+from evaluation_operator.sampling.records import Event, Reason, Side
 
 VERSION: Final = "evaluations.dev/model-version"
 V1: Final = Payload((1,))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluation_operator.sampling.records import Json, Reason
+from evaluation_operator.bodies.values import Json
+from evaluation_operator.sampling.records import Reason
 from evaluation_operator.sampling.sample.payloads import (
     PayloadFile,
     PayloadTooLarge,

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation_operator.bodies.limits import MOST_ITEMS
+from evaluation_operator.bodies.values import TooMuch
 from evaluation_operator.sampling.intake.plain import BadPrediction, PlainPrediction, parse_plain
-from evaluation_operator.sampling.limits import MOST_ITEMS
-from evaluation_operator.sampling.records import TooMuch
 
 
 def parsed(document: object) -> list[PlainPrediction]:
@@ -79,8 +79,8 @@ TENSOR = {"name": "x", "shape": [2], "datatype": "INT64", "data": [1]}
 @pytest.mark.parametrize(
     ("document", "field", "words"),
     [
-        (7, "body", "give an object"),
-        ("text", "body", "give an object"),
+        (7, "body", "no JSON object or array"),
+        ("text", "body", "no JSON object or array"),
         ([[]], "[0]", "give an object"),
         ({}, "instances", "give an array"),
         ({"instances": [1]}, "predictions", "null: give an array"),
@@ -100,8 +100,8 @@ TENSOR = {"name": "x", "shape": [2], "datatype": "INT64", "data": [1]}
         (GOOD | {"request": {}}, "body", "the one pair or the other"),
         ([GOOD, GOOD | {"response": {}}], "[1]", "the one pair or the other"),
         ({"request": {"instances": [1]}}, "response", "give the body as the server has it"),
-        ({"request": [1], "response": {}}, "request", "an array"),
-        ({"request": {"a": 1}, "response": {}}, "request", "without instances or inputs"),
+        ({"request": 1, "response": {}}, "request", "1: give the body"),
+        ({"request": {"a": 1}, "response": {}}, "response", "of a server's health"),
         ({"request": {"inputs": [TENSOR]}, "response": {}}, "request", "1 values, but 2"),
         ([GOOD, {"instances": [1], "predictions": []}], "[1].predictions", "empty array"),
     ],
@@ -124,7 +124,6 @@ def test_what_is_wrong_is_said_with_field_value_and_cure(
         b"{",
         b"\xff",
         b'{"instances":["\\ud800"],"predictions":[1]}',
-        b'{"instances":[NaN],"predictions":[1]}',
         b"[" * 100_000,
         b'{"instances":' + b"[" * 254 + b"]" * 254 + b',"predictions":[1]}',
     ],
@@ -162,3 +161,19 @@ def test_anything_is_predictions_or_a_clear_error(document: object, behind: byte
         except BadPrediction:
             continue
         assert all(len(one.instances) == len(one.predictions) > 0 for one in predictions)
+
+
+def test_what_python_and_windows_write_is_read_as_in_events() -> None:
+    """NaN, a byte order mark, and answers that are a list."""
+    [one] = parse_plain(b'\xef\xbb\xbf{"instances": [{"x": NaN}], "predictions": ["cat"]}')
+    assert (one.instances, one.predictions) == (({"x": None},), ("cat",))
+    [two] = parse_plain(b'{"request": {"inputs": ["a"]}, "response": [[{"label": "cat"}]]}')
+    assert (two.instances, two.predictions) == (("a",), ([{"label": "cat"}],))
+
+
+def test_binary_values_that_are_missing_are_told() -> None:
+    tensor = (
+        '{"name": "x", "shape": [1], "datatype": "FP32", "parameters": {"binary_data_size": 4}}'
+    )
+    with pytest.raises(BadPrediction, match="binary_data_size 4, but 0 bytes are left"):
+        parse_plain(f'{{"request": {{"inputs": [{tensor}]}}, "response": ["cat"]}}'.encode())

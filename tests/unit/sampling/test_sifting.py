@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from evaluation_operator.bodies.limits import ASIDE
+from evaluation_operator.bodies.protocols import read_request
+from evaluation_operator.bodies.values import Json, TooMuch
 from evaluation_operator.sampling.intake.halves import half_of, sift_all
-from evaluation_operator.sampling.intake.protocols import read_request
-from evaluation_operator.sampling.limits import ASIDE
-from evaluation_operator.sampling.records import Event, Half, Json, Reason, Side, TooMuch
+from evaluation_operator.sampling.records import Event, Half, Reason, Side
 from evaluation_operator.sampling.sample.options import PAYLOAD_SIZES
 from evaluation_operator.sampling.sample.sifting import Draw, Texts, sift
 from evaluation_operator.tables.sample import item_priority
@@ -58,7 +59,7 @@ def test_a_long_name_does_not_stand_in_every_row() -> None:
     body = json.dumps({"dataframe_split": split}).encode()
     event = Event("e", Side.REQUEST, "application/json", body)
     with pytest.raises(TooMuch, match="shorter names"):
-        sift(half_of(event, read_request(event)), [draw()], ASIDE)
+        sift(half_of(event, read_request(event.data)), [draw()], ASIDE)
 
 
 def test_all_predictions_of_a_body_share_the_bound_on_their_texts() -> None:

@@ -13,10 +13,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evaluation_operator.bodies.values import Json
 from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.engine import Sampler
-from evaluation_operator.sampling.records import Half, Json
+from evaluation_operator.sampling.records import Half
 from evaluation_operator.sampling.sample.options import SamplerOptions
 from evaluation_operator.storage.errors import AccessRefused, TableInvalid, TableUnavailable
 from evaluation_operator.tables.open import open_table

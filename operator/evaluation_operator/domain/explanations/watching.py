@@ -40,9 +40,9 @@ OF_QUALITY: Mapping[Reason, Explanation] = {
     ),
     Reason.NO_SCORES: Explanation(
         _QUALITY,
-        "The model answers with labels without scores. Accuracy, the confusion matrix, and precision "
-        "and recall of its first label are counted; a curve and a mean average precision, which "
-        "alerts go by, need scores.",
+        "The model answers with labels without scores. Accuracy, the confusion matrix, and "
+        "precision and recall of its first label are counted; a curve and a mean average "
+        "precision, which alerts go by, need scores.",
         "Have the server answer with scores, for example probabilities and `classNames` "
         "(attach.md), or watch the accuracy in the Evaluations.",
         (DESCRIBE,),

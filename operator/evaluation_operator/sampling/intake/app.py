@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from evaluation_operator.bodies.values import TooMuch
 from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.engine import Full
 from evaluation_operator.sampling.intake.aside import Busy
@@ -35,7 +36,6 @@ from evaluation_operator.sampling.limits import (
     Receive,
     Refusal,
 )
-from evaluation_operator.sampling.records import TooMuch
 from evaluation_operator.sampling.telemetry import Telemetry
 
 Scope = MutableMapping[str, Any]

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
+from evaluation_operator.bodies.values import TooMuch
 from evaluation_operator.sampling.intake import child
 from evaluation_operator.sampling.intake.messages import (
     HEAD,
@@ -34,7 +35,6 @@ from evaluation_operator.sampling.limits import (
     MOST_WAITING,
 )
 from evaluation_operator.sampling.pacing import Pace
-from evaluation_operator.sampling.records import TooMuch
 
 logger = logging.getLogger(__name__)
 

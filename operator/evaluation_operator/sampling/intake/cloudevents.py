@@ -17,8 +17,9 @@ from urllib.parse import unquote
 
 import orjson
 
+from evaluation_operator.bodies.values import Json
 from evaluation_operator.sampling.limits import ATTRIBUTE_BYTES, MOST_ATTRIBUTES, MOST_EVENTS
-from evaluation_operator.sampling.records import Event, Json, Reason, Refused, Side
+from evaluation_operator.sampling.records import Event, Reason, Refused, Side
 
 MAXIMUM_ID: Final = 256
 _SIDES: Final = {

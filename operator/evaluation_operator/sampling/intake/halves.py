@@ -10,14 +10,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from evaluation_operator.bodies.limits import ASIDE, Bounds
+from evaluation_operator.bodies.protocols import read_request, read_response
+from evaluation_operator.bodies.values import Payload, TooMuch
 from evaluation_operator.sampling.intake.cloudevents import NotAnEvent, parse_events
 from evaluation_operator.sampling.intake.plain import parse_plain
-from evaluation_operator.sampling.intake.protocols import read_event
-from evaluation_operator.sampling.limits import ASIDE, Bounds, check_cost
-from evaluation_operator.sampling.records import Event, Half, Payload, Refused, Side, TooMuch
+from evaluation_operator.sampling.limits import check_cost
+from evaluation_operator.sampling.records import Event, Half, Refused, Side
 from evaluation_operator.sampling.sample.sifting import Draw, Sifted, sift
 
 _PLAIN_KEY: Final = "plain"
+
+
+def read_event(event: Event, bounds: Bounds = ASIDE) -> Payload:
+    """What one half of a prediction says. Raises NoPrediction, TooMuch and Unreadable."""
+    read = read_request if event.side is Side.REQUEST else read_response
+    return read(event.data, bounds)
 
 
 def half_of(event: Event, payload: Payload) -> Half:

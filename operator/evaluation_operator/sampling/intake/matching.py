@@ -34,9 +34,10 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from evaluation_operator.bodies.values import Json, Payload
 from evaluation_operator.domain.naming import ANNOTATION_MODEL_VERSION
 from evaluation_operator.domain.sampled_job import SampledJob
-from evaluation_operator.sampling.records import Event, Json, Payload, Reason, Side
+from evaluation_operator.sampling.records import Event, Reason, Side
 
 _ANNOTATIONS: Final = "annotations."
 _IN_BODY: Final = ("model_name", "model_version")

@@ -20,18 +20,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from evaluation_operator.bodies.values import NoPrediction, Payload, TooMuch, Unreadable
 from evaluation_operator.sampling.intake.cloudevents import NotAnEvent
 from evaluation_operator.sampling.intake.plain import BadPrediction
-from evaluation_operator.sampling.records import (
-    Event,
-    NoPrediction,
-    Payload,
-    Reason,
-    Refused,
-    Side,
-    TooMuch,
-    Unreadable,
-)
+from evaluation_operator.sampling.records import Event, Reason, Refused, Side
 from evaluation_operator.sampling.sample.sifting import Drawn, Sifted, Texts
 
 HEAD: Final = struct.Struct("<QQ")

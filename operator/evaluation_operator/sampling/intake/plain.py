@@ -9,14 +9,13 @@ from typing import Final
 
 import orjson
 
-from evaluation_operator.sampling.intake.cloudevents import MAXIMUM_ID, is_event_id, parse_time
-from evaluation_operator.sampling.intake.protocols import (
-    check_depth,
+from evaluation_operator.bodies.limits import ASIDE, Bounds, check_items
+from evaluation_operator.bodies.protocols import (
+    parse_body,
     read_request_document,
     read_response_document,
 )
-from evaluation_operator.sampling.limits import ASIDE, MOST_EVENTS, Bounds, check_items
-from evaluation_operator.sampling.records import (
+from evaluation_operator.bodies.values import (
     Items,
     Json,
     NoPrediction,
@@ -24,6 +23,8 @@ from evaluation_operator.sampling.records import (
     TooMuch,
     Unreadable,
 )
+from evaluation_operator.sampling.intake.cloudevents import MAXIMUM_ID, is_event_id, parse_time
+from evaluation_operator.sampling.limits import MOST_EVENTS
 
 _KEYS: Final = ("id", "time", "instances", "predictions", "request", "response")
 _MAXIMUM_SHOWN: Final = 60
@@ -60,13 +61,10 @@ def parse_plain(body: bytes, bounds: Bounds = ASIDE) -> list[PlainPrediction]:
     first thing that is wrong, TooMuch beyond a bound: then none of the body is taken.
     """
     try:
-        document: Json = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadPrediction("body", f"unreadable JSON ({error})", "send valid JSON") from None
-    try:
-        check_depth(document, body)
-    except Unreadable:
-        raise BadPrediction("body", "nested too deeply", "send it flatter") from None
+        document, _ = parse_body(body)
+    except (NoPrediction, Unreadable) as error:
+        what, _, cure = str(error).removeprefix("body: ").partition("; ")
+        raise BadPrediction("body", what, cure or "send a prediction") from None
     if not isinstance(document, list):
         return [_prediction(document, "", bounds)]
     if len(document) > min(MOST_EVENTS, bounds.items):
@@ -134,11 +132,11 @@ def _array(value: Json, field: str, bounds: Bounds) -> Items:
 def _read(
     value: Json,
     field: str,
-    read: Callable[[dict[str, Json], Bounds], Payload],
+    read: Callable[[Json, Bounds], Payload],
     bounds: Bounds,
 ) -> Items:
     cure = "give the body as the server has it (V1, V2 in JSON, or MLflow)"
-    if not isinstance(value, dict):
+    if not isinstance(value, dict | list):
         raise BadPrediction(field, _shown(value), cure)
     try:
         return read(value, bounds).items

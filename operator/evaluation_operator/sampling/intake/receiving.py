@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
+from evaluation_operator.bodies.limits import INLINE, Bounds
+from evaluation_operator.bodies.values import NoPrediction, TooMuch, Unreadable
 from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.engine import Full, Stale
 from evaluation_operator.sampling.intake.aside import Aside
@@ -18,23 +20,15 @@ from evaluation_operator.sampling.intake.halves import (
     events_of,
     half_of,
     plain_halves,
+    read_event,
     sift_all,
     sifted_event,
     sifted_plain,
 )
 from evaluation_operator.sampling.intake.matching import Match, Matcher
-from evaluation_operator.sampling.intake.protocols import read_event
-from evaluation_operator.sampling.limits import INLINE, Bounds, is_light
+from evaluation_operator.sampling.limits import is_light
 from evaluation_operator.sampling.pacing import Pace
-from evaluation_operator.sampling.records import (
-    Event,
-    Half,
-    NoPrediction,
-    Reason,
-    Refused,
-    TooMuch,
-    Unreadable,
-)
+from evaluation_operator.sampling.records import Event, Half, Reason, Refused
 from evaluation_operator.sampling.sample.sifting import Draw, Sifted
 
 _MOST_SIFTINGS: Final = 3

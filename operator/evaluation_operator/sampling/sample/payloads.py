@@ -14,7 +14,7 @@ import binascii
 import hashlib
 from dataclasses import dataclass
 
-from evaluation_operator.sampling.records import Json
+from evaluation_operator.bodies.values import Json
 
 _MARK = "b64"
 _DEEPEST = 64

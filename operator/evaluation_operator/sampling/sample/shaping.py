@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import orjson
 
-from evaluation_operator.sampling.records import Json
+from evaluation_operator.bodies.values import Json
 
 
 def data_bytes(instance: Json) -> bytes:

@@ -11,8 +11,9 @@ from datetime import datetime
 from itertools import accumulate
 from typing import NamedTuple
 
-from evaluation_operator.sampling.limits import Bounds, check_items
-from evaluation_operator.sampling.records import Half, Json, Reason, Refused, TooMuch
+from evaluation_operator.bodies.limits import Bounds, check_items
+from evaluation_operator.bodies.values import Json, TooMuch
+from evaluation_operator.sampling.records import Half, Reason, Refused
 from evaluation_operator.sampling.sample.payloads import (
     PayloadFile,
     PayloadTooLarge,

@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Final
 
-from evaluation_operator.sampling.limits import (
+from evaluation_operator.bodies.limits import (
     MOST_BINARY_TEXTS,
     MOST_RANK,
     MOST_ROW_LISTS,
     MOST_VALUES,
     Bounds,
 )
-from evaluation_operator.sampling.records import Json, Records, TooMuch, Unreadable
+from evaluation_operator.bodies.values import Json, Records, TooMuch, Unreadable
 
 _MAXIMUM_SHOWN: Final = 60
 # Datatype → struct code and bytes of an element, little-endian.
@@ -101,28 +101,43 @@ def read_batch(tensors: Sequence[Json], binary: memoryview, bounds: Bounds) -> R
                 )
             row = _binary_rows(tensor, binary[start:end], size, shape, name, bounds)
         columns[name] = _marking(row) if _is_base64(tensor) else row
-        counts[name] = shape[0]
+        if shape:
+            counts[name] = shape[0]
         start = end
     if start != len(binary):
         raise Unreadable(
             f"binary_data_size: {start} bytes in all, but {len(binary)} follow the JSON; "
             "give each tensor's true size"
         )
-    if len(set(counts.values())) > 1:
+    count = _batch(counts)
+    # A tensor of one row beside others of many belongs to each: a threshold, say.
+    rows = tuple(
+        row if counts.get(name, 1) == count else _of_first(row) for name, row in columns.items()
+    )
+    return Records(list(columns), count, lambda i: [row(i) for row in rows])
+
+
+def _of_first(row: Row) -> Row:
+    return lambda _: row(0)
+
+
+def _batch(counts: dict[str, int]) -> int:
+    """The first dimension that all tensors have but those of one row, or of none."""
+    of_many = {name: count for name, count in counts.items() if count != 1}
+    if len(set(of_many.values())) > 1:
         listed = ", ".join(f"{_shown(name)} {count}" for name, count in counts.items())
         raise Unreadable(f"shape: first dimensions differ ({listed[:200]}); batch all tensors")
-    rows = tuple(columns.values())
-    return Records(list(columns), next(iter(counts.values())), lambda i: [row(i) for row in rows])
+    return next(iter(of_many.values()), 1)
 
 
 def _shape(given: Json, name: str, bounds: Bounds) -> list[int]:
-    """A shape that can be trusted: at least the batch's dimension, and no other that is empty."""
-    if not isinstance(given, list) or not 0 < len(given) <= MOST_RANK:
-        raise _wrong(name, f"shape {_shown(given)}; give 1 to {MOST_RANK} whole numbers")
+    """A shape that can be trusted; that of a scalar is empty."""
+    if not isinstance(given, list) or len(given) > MOST_RANK:
+        raise _wrong(name, f"shape {_shown(given)}; give at most {MOST_RANK} whole numbers")
     shape = [size for size in given if type(size) is int and size >= 0]
-    if len(shape) < len(given) or 0 in shape[1:]:
-        raise _wrong(name, "shape: a dimension is no whole number above 0; correct it")
-    if shape[0] > bounds.items:
+    if len(shape) < len(given):
+        raise _wrong(name, "shape: a dimension is no whole number; correct it")
+    if shape and shape[0] > bounds.items:
         raise TooMuch(
             f"tensor {_shown(name)}: shape: a batch of {shape[0]}; send at most {bounds.items} "
             "at once"
@@ -136,7 +151,7 @@ def _json_rows(tensor: JsonObject, shape: list[int], name: str, bounds: Bounds) 
         raise _wrong(name, "no data; send it in the body")
     data = tensor["data"]
     values: list[Json] = data if isinstance(data, list) else [data]
-    if values and isinstance(values[0], list):
+    if shape and values and isinstance(values[0], list):
         if not _is_nested(values, shape):
             raise _wrong(name, f"data is not nested as its shape {_shown(shape)}; correct one")
         return values.__getitem__
@@ -158,7 +173,7 @@ def _binary_rows(
     if len(raw) != size:
         raise _wrong(name, f"binary_data_size {size}, but {len(raw)} bytes are left")
     width = math.prod(shape[1:])
-    unpack = _unpacking(raw, tensor.get("datatype"), shape[0] * width, name)
+    unpack = _unpacking(raw, tensor.get("datatype"), math.prod(shape), name)
     fold = _folding(shape, name, bounds)
     return lambda index: fold(unpack(index * width, width))
 
@@ -174,7 +189,7 @@ def _is_nested(values: list[Json], shape: list[int]) -> bool:
 def _folding(shape: list[int], name: str, bounds: Bounds) -> Callable[[list[Json]], Json]:
     """How the flat values of a row become lists; of a shape without more than the batch: its one
     value."""
-    count, *row = shape
+    count, *row = shape or [1]
     lists = sum(accumulate(row[:-1], operator.mul, initial=1)) if row else 0
     if lists > MOST_ROW_LISTS or count * lists > bounds.lists:
         most = min(MOST_ROW_LISTS, bounds.lists // max(count, 1))
@@ -184,11 +199,19 @@ def _folding(shape: list[int], name: str, bounds: Bounds) -> Callable[[list[Json
         )
 
     def fold(values: list[Json]) -> Json:
+        if 0 in row:
+            return _empty(row)
         for size in reversed(row):
             values = [values[start : start + size] for start in range(0, len(values), size)]
         return values[0]
 
     return fold
+
+
+def _empty(row: list[int]) -> Json:
+    """Of a row that has no values, as many empty lists as its shape says."""
+    size, *inner = row
+    return [_empty(inner) for _ in range(size)] if inner else []
 
 
 def _unpacking(
