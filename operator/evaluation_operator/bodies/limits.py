@@ -8,6 +8,8 @@ from evaluation_operator.bodies.values import TooMuch
 
 MOST_ITEMS = 50_000
 """Items of one event, times the jobs that they may be sampled for: each costs a hash and a row."""
+MOST_UNPACKED_BYTES = 64 * 2**20
+"""Of a body that came compressed."""
 MOST_VALUES = 4_000_000
 """Of all binary tensors of a body: as objects they take many times the memory of their bytes."""
 MOST_BINARY_TEXTS = 500_000

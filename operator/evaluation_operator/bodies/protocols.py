@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from typing import Final, TypeGuard
 
 import orjson
 
-from evaluation_operator.bodies.limits import ASIDE, Bounds, check_items
+from evaluation_operator.bodies.limits import ASIDE, MOST_UNPACKED_BYTES, Bounds, check_items
 from evaluation_operator.bodies.tensors import has_binary, has_values, read_batch
 from evaluation_operator.bodies.values import (
     Items,
@@ -30,6 +31,7 @@ from evaluation_operator.bodies.values import (
     NoPrediction,
     Payload,
     Records,
+    TooMuch,
     Unreadable,
 )
 
@@ -57,6 +59,9 @@ _OF_SERVERS: Final = frozenset(
 )
 """Keys of what servers say of themselves and of their models."""
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_GZIP: Final = b"\x1f\x8b"
+_OF_GZIP: Final = 31
+"""Of zlib: the largest window, with gzip's header."""
 _GREAT: Final = re.compile(rb"[0-9]{19,}")
 _MOST_WHOLE: Final = 2**64 - 1
 _LEAST_WHOLE: Final = -(2**63)
@@ -172,6 +177,7 @@ def parse_body(data: bytes) -> tuple[Json, memoryview]:
     """The JSON of a body, and the bytes behind it; errors as of read_request. A byte order mark is
     ignored. NaN and Infinity become null, and whole numbers beyond 64 bits texts."""
     binary = _NOTHING
+    data = unpacked(data)
     if data[:3] == _BYTE_ORDER_MARK:
         data = data[3:]
     try:
@@ -184,6 +190,11 @@ def parse_body(data: bytes) -> tuple[Json, memoryview]:
     except orjson.JSONDecodeError as error:
         if not data.strip():
             raise NoPrediction("an empty body") from None
+        if data.lstrip()[:5] == b"data:":
+            raise Unreadable(
+                "body: a stream of events, as of chat completion chunks, is not read; have a "
+                "transformer answer with the label (attach.md)"
+            ) from None
         end = _json_end(data) if _BINARY in data else len(data)
         binary = memoryview(data)[end:]
         document = _second_try(data[:end], error)
@@ -191,6 +202,30 @@ def parse_body(data: bytes) -> tuple[Json, memoryview]:
         raise Unreadable("body: no JSON object or array; send a request or answer as it is")
     check_depth(document, data)
     return document, binary
+
+
+def unpacked(data: bytes) -> bytes:
+    """A body without its compression: loggers pass on what was sent, and drop the header that
+    tells. Raises Unreadable, and TooMuch beyond MOST_UNPACKED_BYTES."""
+    if not is_packed(data):
+        return data
+    unpacking = zlib.decompressobj(_OF_GZIP)
+    try:
+        found = unpacking.decompress(data, MOST_UNPACKED_BYTES + 1)
+    except zlib.error as error:
+        raise Unreadable(f"body: gzip that cannot be undone ({error}); send it whole") from None
+    if len(found) > MOST_UNPACKED_BYTES:
+        raise TooMuch(
+            f"body: more than {MOST_UNPACKED_BYTES} bytes once its gzip is undone; send smaller "
+            "batches"
+        )
+    if not unpacking.eof:
+        raise Unreadable("body: gzip that ends too early; send it whole")
+    return found
+
+
+def is_packed(data: bytes) -> bool:
+    return data[:2] == _GZIP
 
 
 def _second_try(text: bytes, error: orjson.JSONDecodeError | None) -> Json:

@@ -19,6 +19,7 @@ from evaluation_operator.cli.explain_command import explain
 from evaluation_operator.cli.output import PROGRAM
 from evaluation_operator.cli.reevaluate_command import reevaluate
 from evaluation_operator.cli.run_command import run
+from evaluation_operator.cli.try_command import try_
 from evaluation_operator.cli.validate_command import validate
 
 _EXAMPLE = "Example: kubectl evaluations"
@@ -52,6 +53,9 @@ app.command("attach", epilog=f"{_EXAMPLE} attach digits-v1 -n digits --to kserve
 app.add_typer(schedule_commands.app, name="schedule")
 app.command("validate", epilog=f"{_EXAMPLE} validate -f manifests/samples")(validate)
 app.command("evaluate", epilog=f"{_EXAMPLE} evaluate -f job.yaml --table ./predictions")(evaluate)
+app.command("try", epilog=f"{_EXAMPLE} try -f job.yaml --request asked.json --response said.json")(
+    try_
+)
 app.add_typer(import_commands.rows_app, name="rows")
 app.add_typer(import_commands.labels_app, name="labels")
 

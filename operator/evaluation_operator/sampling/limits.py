@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from evaluation_operator.bodies.parsed_size import parsed_bytes
+from evaluation_operator.bodies.protocols import is_packed
 from evaluation_operator.bodies.values import TooMuch
 
 MOST_DISCARDED_BYTES = 256 * 2**20
@@ -145,6 +146,8 @@ class Body:
 
 def is_light(body: bytes, copies: int = 1) -> bool:
     """Whether a body can be read where everything else waits; `copies`: for so many jobs."""
+    if is_packed(body):
+        return False
     size = len(body) * copies
     if size <= SURELY_LIGHT_BYTES:
         return True

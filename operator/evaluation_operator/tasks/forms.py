@@ -19,6 +19,7 @@ from evaluation_operator.tasks.label_names import DROPPED, LabelNames
 from evaluation_operator.tasks.row_json import (
     MAXIMUM_LABELS,
     JsonObject,
+    UnknownFormError,
     UnreadableError,
     parsed,
     score_of,
@@ -45,6 +46,7 @@ class Form(StrEnum):
     PROBABILITY = "one probability"
     TEXTS = "score:index:label texts"
     NO_SCORES = "labels without scores"
+    BOXES = "boxes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ class LabelForms:
         return tuple(place for place in places if place != DROPPED)
 
     def _read(self, answer: object, *, may_parse: bool) -> Said:
+        if isinstance(answer, dict) and (known := known_as(answer)) and not self._says(answer):
+            raise UnknownFormError(f"{_PREDICTION}: {known}")
         value = self._unwrapped(answer)
         match value:
             case dict():
@@ -140,7 +144,7 @@ class LabelForms:
         return unwrapped(value, self._says)
 
     def _says(self, fields: JsonObject) -> bool:
-        """Whether an object of one entry has one of the job's keys, or a label as its key."""
+        """Whether an object has one of the job's keys, or a label as its first."""
         keys = self._keys.label, self._keys.score
         if any(look_up(fields, key) is not MISSING for key in keys):
             return True
@@ -203,7 +207,7 @@ class LabelForms:
             return self._of_object(value)
         values = _array(value)
         if len(values) == 1 and self._pair is None and not self._names.class_names:
-            raise UnreadableError(
+            raise UnknownFormError(
                 f"{_PREDICTION}: one score under {shown(self._keys.score)} and no key "
                 f"{shown(self._keys.label)}; say in inputConfig.positiveLabel and negativeLabel "
                 "what it is the probability of, or correct bigqueryImportKeys.label_json_key"
@@ -236,7 +240,7 @@ class LabelForms:
             return self._paired(Form.OBJECTS, [label for label, _ in found], scores)
         if all(isinstance(it, str | bool) or _is_whole(it) for it in values):
             return self._without_scores(values)
-        raise UnreadableError(
+        raise UnknownFormError(
             f"{_PREDICTION}: {seen_as(values)} is no form that is read; give labels and scores "
             f"under {shown(self._keys.label)} and {shown(self._keys.score)}"
         )
@@ -256,12 +260,12 @@ class LabelForms:
     def _of_vector(self, scores: Sequence[float]) -> Said:
         names = self._names.class_names
         if not names:
-            raise UnreadableError(
+            raise UnknownFormError(
                 f"{_PREDICTION}: an array of {len(scores)} numbers looks like the scores of "
                 f"{len(scores)} classes; list the model's classes in inputConfig.classNames"
             )
         if len(scores) != len(names):
-            raise UnreadableError(
+            raise UnknownFormError(
                 f"{_PREDICTION}: an array of {len(scores)} numbers, but inputConfig.classNames has "
                 f"{len(names)}; list every class of the model, - for one that is no label"
             )
@@ -278,7 +282,7 @@ class LabelForms:
             return Said(Form.PROBABILITY, self._pair, (score, 1 - score))
         if _is_whole(value):
             return self._without_scores([value])
-        raise UnreadableError(
+        raise UnknownFormError(
             f"{_PREDICTION}: the number {shown(value)} is no label, and looks like a probability; "
             "say in inputConfig.positiveLabel and negativeLabel what it is the probability of"
         )
@@ -317,6 +321,19 @@ class LabelForms:
                 "one label, or a score for each"
             )
         return Said(Form.NO_SCORES, kept, None)
+
+
+def known_as(fields: JsonObject) -> str | None:
+    """What an answer is that tells no labels, and the cure; None for one that may."""
+    if isinstance(fields.get("choices"), list):
+        return (
+            "a chat completion, a form that is not read: have a transformer answer with the label, "
+            "and give modelSelector its component (attach.md)"
+        )
+    if isinstance(error := fields.get("error"), str | dict):
+        text = error if isinstance(error, str) else error.get("message")
+        return f"an error answer: {shown(text)}; look at the model's server"
+    return None
 
 
 def unwrapped(value: object, says: Callable[[JsonObject], bool]) -> object:
@@ -426,9 +443,9 @@ def seen_as(value: object) -> str:
     return f"an array of {len(value)}"
 
 
-def _no_key(key: str, column: str, seen: str = "") -> UnreadableError:
+def _no_key(key: str, column: str, seen: str = "") -> UnknownFormError:
     found = f", which is {seen}" if seen else ""
-    return UnreadableError(
+    return UnknownFormError(
         f"{column}: no key {shown(key)} in the entry{found}; add it, or correct "
         "bigqueryImportKeys.label_json_key"
     )

@@ -40,12 +40,13 @@ Box: TypeAlias = tuple[float, float, float, float]
 @dataclass(frozen=True, slots=True)
 class Predicted:
     """What an entry of the prediction says; `boxes` in object detection only. `scores` None: it
-    gives none, and labels stand in its own order. `differs`: see Said."""
+    gives none, and labels stand in its own order. `differs`, `form`: see Said."""
 
     labels: tuple[int, ...]
     scores: tuple[float, ...] | None
-    boxes: tuple[Box, ...] = ()
+    boxes: tuple[Box, ...] | None = None
     differs: bool = False
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,7 @@ class RowReader(ABC):
                 yield Item(
                     *(row_id, index, p, true.labels, predicted.labels, predicted.scores, is_row),
                     differs=predicted.differs,
-                    boxes=predicted.boxes,
+                    boxes=predicted.boxes or (),
                     true_boxes=true.boxes,
                     origin=origin,
                 )

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-from evaluation_operator.tasks.row_json import UnreadableError, shown
+from evaluation_operator.tasks.row_json import UnknownFormError, UnreadableError, shown
 
 BACKGROUND: Final = "-"
 """The class of classNames that is no label."""
@@ -63,7 +63,7 @@ class LabelNames:
     def at(self, index: int, column: str) -> int:
         """Of the class at this place of classNames. Raises UnreadableError."""
         if not self._classes:
-            raise UnreadableError(
+            raise UnknownFormError(
                 f"{column}: the index {index} of a class; list the model's classes in "
                 "inputConfig.classNames"
             )

@@ -21,6 +21,10 @@ class UnreadableError(Exception):
     """Field, value and cure of what is wrong."""
 
 
+class UnknownFormError(UnreadableError):
+    """Of an answer that no form fits, as far as the job says how its model answers."""
+
+
 def entries_of(text: str | None, column: str, key: str) -> list[object] | None:
     """The array under `key`; None if the column, the document or the array is null."""
     document = parsed(text, column)

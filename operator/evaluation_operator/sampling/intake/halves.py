@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Final
 
 from evaluation_operator.bodies.limits import ASIDE, Bounds
-from evaluation_operator.bodies.protocols import read_request, read_response
-from evaluation_operator.bodies.values import Payload, TooMuch
+from evaluation_operator.bodies.protocols import read_request, read_response, unpacked
+from evaluation_operator.bodies.values import Payload, TooMuch, Unreadable
 from evaluation_operator.sampling.intake.cloudevents import NotAnEvent, parse_events
 from evaluation_operator.sampling.intake.plain import parse_plain
 from evaluation_operator.sampling.limits import check_cost
@@ -66,20 +66,25 @@ def sift_all(halves: Iterable[Half], draws: Sequence[Draw], bounds: Bounds) -> I
 def events_of(body: bytes, headers: Mapping[str, str]) -> list[Event | Refused]:
     """See parse_events."""
     try:
+        body = unpacked(body)
         check_cost(body)
     except TooMuch as error:
         raise NotAnEvent(413, str(error)) from None
+    except Unreadable as error:
+        raise NotAnEvent(400, str(error)) from None
     return parse_events(headers, body)
 
 
 def sifted_event(body: bytes, event: Event, draws: Sequence[Draw]) -> tuple[Payload, Sifted]:
     """`event`: without its data, which is the body. The payload that is returned has no items."""
+    body = unpacked(body)
     check_cost(body)
     payload = read_event(event._replace(data=body))
     return payload._replace(items=()), sift(half_of(event, payload), draws, ASIDE)
 
 
 def sifted_plain(body: bytes, draws: Sequence[Draw]) -> list[Sifted]:
+    body = unpacked(body)
     check_cost(body)
     return list(sift_all(plain_halves(body, ASIDE), draws, ASIDE))
 

@@ -31,11 +31,11 @@ class LabelReader(RowReader):
         said = self._forms.read(entry)
         _refuse_repeats(said.labels, self._names, "raw_prediction")
         if said.scores is None:
-            return Predicted(said.labels, None)
+            return Predicted(said.labels, None, form=said.form)
         pairs = zip(said.labels, said.scores, strict=True)
         best_first = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
         labels, scores = tuple(it for it, _ in best_first), tuple(it for _, it in best_first)
-        return Predicted(labels, scores, differs=said.differs)
+        return Predicted(labels, scores, differs=said.differs, form=said.form)
 
     def read_truth(self, entry: object) -> Truth:
         labels = self._forms.read_truth(entry)

@@ -16,11 +16,21 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from evaluation_operator.api.evaluation_options import BoxFormat
-from evaluation_operator.tasks.forms import MISSING, Keys, alone, look_up, seen_as, unwrapped
+from evaluation_operator.tasks.forms import (
+    MISSING,
+    Form,
+    Keys,
+    alone,
+    known_as,
+    look_up,
+    seen_as,
+    unwrapped,
+)
 from evaluation_operator.tasks.items import Box, Predicted, RowReader, Truth
 from evaluation_operator.tasks.label_names import DROPPED, LabelNames
 from evaluation_operator.tasks.row_json import (
     JsonObject,
+    UnknownFormError,
     UnreadableError,
     array_under,
     object_of,
@@ -79,6 +89,7 @@ class BoxReader(RowReader):
             tuple(labels[place] for place in kept),
             tuple(score_of(alone(columns[1][place]), self._keys.score) for place in kept),
             tuple(self._box(columns[2][place], place, "raw_prediction") for place in kept),
+            form=Form.BOXES,
         )
 
     def read_truth(self, entry: object) -> Truth:
@@ -96,6 +107,8 @@ class BoxReader(RowReader):
         def says(fields: JsonObject) -> bool:
             return any(look_up(fields, key) is not MISSING for key in keys)
 
+        if isinstance(entry, dict) and (known := known_as(entry)) and not says(entry):
+            raise UnknownFormError(f"{column}: {known}")
         return object_of(unwrapped(entry, says), column)
 
     def _of_keys(self, fields: JsonObject) -> Columns:
@@ -180,7 +193,7 @@ class BoxReader(RowReader):
 
     def _of_array(self, value: list[object], place: int, column: str) -> Box:
         if self._format is None:
-            raise UnreadableError(
+            raise UnknownFormError(
                 f"{column}: box {place} is an array of 4 numbers; say in inputConfig.boxFormat "
                 f"what they are ({', '.join(BoxFormat)}), or write {_SHAPE}"
             )

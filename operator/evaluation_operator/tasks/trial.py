@@ -1,0 +1,110 @@
+"""What one prediction becomes: read as the sampler and a run would read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from evaluation_operator.bodies.protocols import read_request, read_response
+from evaluation_operator.bodies.values import NoPrediction, Unreadable
+from evaluation_operator.tasks.items import Box, Predicted, RowReader
+from evaluation_operator.tasks.row_json import UnknownFormError, UnreadableError
+
+
+class Problem(StrEnum):
+    """Why a prediction cannot be read."""
+
+    NO_PREDICTION = "NoPrediction"
+    UNREADABLE = "Unreadable"
+    COUNTS_DIFFER = "CountsDiffer"
+    UNKNOWN_FORM = "UnknownForm"
+
+
+@dataclass(frozen=True, slots=True)
+class TriedItem:
+    """`labels` best first, with a score each; `scores` None: none were given. `boxes` (left, top,
+    right, bottom) in object detection only. `fault`: why the item cannot be read."""
+
+    labels: tuple[str, ...] = ()
+    scores: tuple[float, ...] | None = None
+    boxes: tuple[Box, ...] | None = None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """`form`: that of the first item that has one. `reason` None: every item could be read;
+    `message` says what is wrong, and the cure."""
+
+    form: str | None = None
+    reason: Problem | None = None
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    items: tuple[TriedItem, ...] = ()
+
+
+def try_prediction(
+    reader: RowReader, labels: Sequence[str], request: bytes | None, response: bytes
+) -> Trial:
+    """Of two bodies as a server took and gave them; without a request the answer alone."""
+    try:
+        answers = tuple(read_response(response).items)
+        instances = None if request is None else tuple(read_request(request).items)
+    except NoPrediction as error:
+        return Trial(reason=Problem.NO_PREDICTION, message=str(error))
+    except Unreadable as error:
+        return Trial(reason=Problem.UNREADABLE, message=str(error))
+    if instances is not None and len(instances) != len(answers):
+        return Trial(
+            reason=Problem.COUNTS_DIFFER,
+            message=f"{len(instances)} instances and {len(answers)} predictions; send as many",
+        )
+    return _of_answers(reader, labels, answers)
+
+
+def _of_answers(reader: RowReader, labels: Sequence[str], answers: Sequence[object]) -> Trial:
+    items: list[TriedItem] = []
+    found: list[Predicted] = []
+    reason, message = None, ""
+    for answer in answers:
+        if answer is None:
+            items.append(TriedItem())
+            continue
+        try:
+            predicted = reader.read_prediction(answer)
+        except UnreadableError as error:
+            is_form = isinstance(error, UnknownFormError)
+            problem = Problem.UNKNOWN_FORM if is_form else Problem.UNREADABLE
+            reason, message = reason or problem, message or str(error)
+            items.append(TriedItem(fault=str(error)))
+            continue
+        found.append(predicted)
+        items.append(_item(predicted, labels))
+    form = found[0].form if found else None
+    return Trial(form, reason, message, tuple(_warnings(answers, found)), tuple(items))
+
+
+def _item(predicted: Predicted, labels: Sequence[str]) -> TriedItem:
+    return TriedItem(
+        tuple(labels[place] for place in predicted.labels),
+        predicted.scores,
+        predicted.boxes,
+    )
+
+
+def _warnings(answers: Sequence[object], found: Sequence[Predicted]) -> list[str]:
+    warnings = []
+    if missing := sum(answer is None for answer in answers):
+        warnings.append(f"{missing} of {len(answers)} items have no prediction: it is null")
+    if unscored := sum(it.scores is None for it in found):
+        warnings.append(
+            f"{unscored} of {len(answers)} items have labels without scores: their run has no "
+            "curve and no mean average precision"
+        )
+    if differing := sum(it.differs for it in found):
+        warnings.append(
+            f"{differing} of {len(answers)} items have a label that is not the best of the scores "
+            "beside it: the scores count"
+        )
+    return warnings
