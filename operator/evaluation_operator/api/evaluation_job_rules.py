@@ -144,7 +144,13 @@ _INPUT_FIELDS = {
     "textMetadata": False,
 }
 """Of inputConfig, and whether it has to be there."""
-_ADDED_INPUT_FIELDS = ("classNames", "positiveLabel", "negativeLabel", "boxFormat")
+_ADDED_INPUT_FIELDS = (
+    "classNames",
+    "positiveLabel",
+    "negativeLabel",
+    "itemsPerRequest",
+    "boxFormat",
+)
 _KEYS = {
     "data_json_key": False,
     "reference_json_key": False,

@@ -37,6 +37,11 @@ class BoxFormat(StrEnum):
     XXYY = "XXYY"
 
 
+class ItemsPerRequest(StrEnum):
+    MANY = "MANY"
+    ONE = "ONE"
+
+
 class BoundingBoxUnits(StrEnum):
     PIXELS = "PIXELS"
     NORMALIZED = "NORMALIZED"

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from .address_rules import TABLE_MOUNT
 from .base import LINE, Model
-from .evaluation_options import AnnotationType, BoxFormat, DataType, Label
+from .evaluation_options import AnnotationType, BoxFormat, DataType, ItemsPerRequest, Label
 from .run_template import ObjectName
 
 
@@ -121,6 +121,12 @@ class InputConfig(Model):
         description="The label that has the rest of positiveLabel's probability. May be added to "
         "an existing job, and never changed.",
     )
+    items_per_request: ItemsPerRequest | None = Field(
+        default=None,
+        description="MANY: a request has as many items as its protocol says, one by one answered. "
+        "ONE: a request and its answer are one item, whatever their first dimensions are. May be "
+        "added to an existing job, and never changed. Default: MANY.",
+    )
     box_format: BoxFormat | None = Field(
         default=None,
         description="What the numbers of a box are that is an array of four: XYXY and YXYX are "
@@ -134,6 +140,11 @@ class InputConfig(Model):
         return self.classification_metadata is not None and (
             self.classification_metadata.is_multi_label
         )
+
+    @property
+    def is_one_item(self) -> bool:
+        """Whether a request is one item, whatever its first dimensions are."""
+        return self.items_per_request is ItemsPerRequest.ONE
 
     @property
     def input_uri(self) -> str:

@@ -16,15 +16,23 @@ by what is in it.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import zlib
+from collections.abc import Sequence
 from typing import Final, TypeGuard
 
 import orjson
 
 from evaluation_operator.bodies.limits import ASIDE, MOST_UNPACKED_BYTES, Bounds, check_items
-from evaluation_operator.bodies.tensors import has_binary, has_values, read_batch
+from evaluation_operator.bodies.tensors import (
+    has_binary,
+    has_values,
+    is_empty,
+    read_batch,
+    unbatched,
+)
 from evaluation_operator.bodies.values import (
     Items,
     Json,
@@ -59,6 +67,7 @@ _OF_SERVERS: Final = frozenset(
 )
 """Keys of what servers say of themselves and of their models."""
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_WRAPPERS: Final = ("predictions", "outputs", "results", "data")
 _GZIP: Final = b"\x1f\x8b"
 _OF_GZIP: Final = 31
 """Of zlib: the largest window, with gzip's header."""
@@ -69,24 +78,37 @@ _LEAST_WHOLE: Final = -(2**63)
 JsonObject = dict[str, Json]
 
 
-def read_request(body: bytes, bounds: Bounds = ASIDE) -> Payload:
-    """The instances of a request.
+def read_request(
+    body: bytes, bounds: Bounds = ASIDE, *, is_one_item: bool = False, content_type: str = ""
+) -> Payload:
+    """The instances of a request; with `is_one_item` all of it is one. What is no JSON and says so
+    by its content type is one item, too: a text, or the bytes as base64.
 
     Raises NoPrediction for what is sound but none, TooMuch beyond a bound, and Unreadable for
     anything that cannot be read. What is returned can be written as JSON again.
     """
+    if (other := _other_data(body, content_type)) is not None:
+        return Payload((other,), is_whole_body=True)
     document, binary = parse_body(body)
-    return read_request_document(document, bounds, binary)
+    return read_request_document(document, bounds, binary, is_one_item=is_one_item)
 
 
-def read_response(body: bytes, bounds: Bounds = ASIDE) -> Payload:
+def read_response(body: bytes, bounds: Bounds = ASIDE, *, is_one_item: bool = False) -> Payload:
     """The predictions of a response; errors as of read_request."""
     document, binary = parse_body(body)
-    return read_response_document(document, bounds, binary)
+    return read_response_document(document, bounds, binary, is_one_item=is_one_item)
 
 
-def read_request_document(document: Json, bounds: Bounds, binary: memoryview = _NOTHING) -> Payload:
+def read_request_document(
+    document: Json,
+    bounds: Bounds,
+    binary: memoryview = _NOTHING,
+    *,
+    is_one_item: bool = False,
+) -> Payload:
     """A request that was parsed already; `binary` is what followed the JSON."""
+    if is_one_item:
+        return _one_item(document, "inputs", (), binary, bounds)
     if isinstance(document, list):
         return Payload(_counted(_of_array(document), bounds))
     fields = _object(document)
@@ -114,9 +136,15 @@ def read_request_document(document: Json, bounds: Bounds, binary: memoryview = _
 
 
 def read_response_document(
-    document: Json, bounds: Bounds, binary: memoryview = _NOTHING
+    document: Json,
+    bounds: Bounds,
+    binary: memoryview = _NOTHING,
+    *,
+    is_one_item: bool = False,
 ) -> Payload:
     """A response that was parsed already."""
+    if is_one_item:
+        return _one_item(document, "outputs", _WRAPPERS, binary, bounds)
     if isinstance(document, list):
         return Payload(_counted(_of_array(document), bounds))
     fields = _object(document)
@@ -124,6 +152,8 @@ def read_response_document(
     if "predictions" in fields:
         items = _rows(fields["predictions"])
     elif _are_tensors(outputs):
+        if all(map(is_empty, outputs)):  # Nothing was found, in one item.
+            outputs = [unbatched(it) for it in outputs]
         return _from_tensors(fields, outputs, binary, bounds)
     elif outputs is not None:
         items = _rows(outputs)
@@ -136,6 +166,38 @@ def read_response_document(
     else:
         return _alone(fields)
     return Payload(_counted(items, bounds))
+
+
+def _one_item(
+    document: Json, tensors_key: str, wrappers: Sequence[str], binary: memoryview, bounds: Bounds
+) -> Payload:
+    """All of a body as one item: of tensors the whole values by name, else the document itself, or
+    what lies in it under one of `wrappers`."""
+    if isinstance(document, list):
+        if not document:
+            raise NoPrediction("no items")
+        return Payload((document,))
+    fields = _object(document)
+    if _are_tensors(tensors := fields.get(tensors_key)):
+        whole: list[Json] = [unbatched(it) for it in tensors]
+        return _from_tensors(fields, whole, binary, bounds)
+    key = next((it for it in wrappers if fields.get(it) is not None), None)
+    if key is None and fields.get(tensors_key) is None:
+        return _alone(fields)
+    return Payload((fields if key is None else fields[key],))
+
+
+def _other_data(body: bytes, content_type: str) -> Json:
+    """A request that is no JSON, and does not say that it is: an image, a table of CSV."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if not kind or "json" in kind or body.lstrip()[:1] in (b"{", b"[") or is_packed(body):
+        return None
+    if kind.startswith("text/"):
+        try:
+            return body.decode() or None
+        except UnicodeDecodeError:
+            pass
+    return {"b64": base64.b64encode(body).decode()} if body else None
 
 
 def _object(document: Json) -> JsonObject:

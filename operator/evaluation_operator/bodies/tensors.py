@@ -117,6 +117,23 @@ def read_batch(tensors: Sequence[Json], binary: memoryview, bounds: Bounds) -> R
     return Records(list(columns), count, lambda i: [row(i) for row in rows])
 
 
+def is_empty(tensor: Json) -> bool:
+    """Whether its first dimension is 0."""
+    shape = tensor.get("shape") if isinstance(tensor, dict) else None
+    return isinstance(shape, list) and bool(shape) and shape[0] == 0 and shape[0] is not False
+
+
+def unbatched(tensor: Json) -> Json:
+    """The tensor as that of a batch of one: its first dimension is one of the item's."""
+    if not isinstance(tensor, dict) or not isinstance(shape := tensor.get("shape"), list):
+        return tensor
+    given: JsonObject = tensor | {"shape": [1, *shape]}
+    data = tensor.get("data")
+    if isinstance(data, list) and data and isinstance(data[0], list):
+        given["data"] = [data]
+    return given
+
+
 def _of_first(row: Row) -> Row:
     return lambda _: row(0)
 

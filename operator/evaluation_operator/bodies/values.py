@@ -62,3 +62,11 @@ class Payload(NamedTuple):
     model_version: str | None = None
     is_v2: bool = False
     is_whole_body: bool = False
+
+
+def counts_differ(instances: int, predictions: int) -> str:
+    """What is wrong with a request and an answer of so many items, and the cure."""
+    return (
+        f"{instances} instances and {predictions} predictions; send as many, or, where a request "
+        "is one item, say so in inputConfig.itemsPerRequest: ONE"
+    )

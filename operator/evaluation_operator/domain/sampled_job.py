@@ -24,7 +24,8 @@ class SampledJob:
     """What the sampler knows of an EvaluationJob. `is_sampling`: SCHEDULED or RUNNING.
 
     `created` and `interval_days` give the grid of its intervals. `table_uri` is opened as it is;
-    `payload_uri` is the folder for large payloads.
+    `payload_uri` is the folder for large payloads. `is_one_item`: a request is one item, whatever
+    its first dimensions are.
     """
 
     namespace: str
@@ -40,6 +41,7 @@ class SampledJob:
     table_uri: str
     payload_uri: str
     is_sampling: bool
+    is_one_item: bool = False
 
 
 PAYLOAD_FOLDER = "_payloads"
@@ -103,6 +105,7 @@ def _sampled(job: EvaluationJob) -> SampledJob:
         table_uri=_writable(source.uri, "inputUri", OPENED),
         payload_uri=_payload_uri(source),
         is_sampling=not _why_not(job),
+        is_one_item=config.input_config.is_one_item,
     )
 
 

@@ -25,6 +25,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
 from evaluation_operator.bodies.limits import ASIDE, Bounds
+from evaluation_operator.bodies.values import counts_differ
 from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.counts import Counts
@@ -132,9 +133,14 @@ class Sampler:
         self.counts.keep_jobs(state.job.name for state in self._states)
 
     def offer(
-        self, half: Half, jobs: Sequence[SampledJob], bounds: Bounds = ASIDE
+        self,
+        half: Half,
+        jobs: Sequence[SampledJob],
+        bounds: Bounds = ASIDE,
+        beside: Collection[str] = (),
     ) -> asyncio.Future[None] | None:
-        """Take a half, or a whole prediction, for these jobs.
+        """Take a half, or a whole prediction, for these jobs; `beside` are the uids of others that
+        it is offered for otherwise.
 
         None if there is nothing to wait for; else what is done when it is durable, and has
         OSError if the volume does not take it. Raises Full, and TooMuch beyond the bounds: then
@@ -148,13 +154,15 @@ class Sampler:
             return None
         now = self._clock.stamp()
         sifted = sift(half, self._states.draws(jobs, now, is_whole=half.is_whole), bounds)
-        return self._take(sifted, jobs, now)
+        return self._take(sifted, jobs, now, beside)
 
     def draws(self, jobs: Sequence[SampledJob], *, is_whole: bool) -> list[Draw]:
         """What to sift a half for that is offered by `take`."""
         return self._states.draws(jobs, self._clock.now(), is_whole=is_whole)
 
-    def take(self, sifted: Sifted, jobs: Sequence[SampledJob]) -> asyncio.Future[None] | None:
+    def take(
+        self, sifted: Sifted, jobs: Sequence[SampledJob], beside: Collection[str] = ()
+    ) -> asyncio.Future[None] | None:
         """As `offer`, of a half that was sifted elsewhere. Raises Stale too, when jobs ask for
         more by now: then it must be sifted once more."""
         if not self._is_taking:
@@ -164,7 +172,7 @@ class Sampler:
             drawn = sifted.drawn.get(draw.uid)
             if drawn is None or drawn.below < draw.below:
                 raise Stale
-        return self._take(sifted, jobs, now)
+        return self._take(sifted, jobs, now, beside)
 
     def flushed_through(self) -> datetime:
         """Everything stamped before it is in its table. It never goes back while this lives."""
@@ -255,13 +263,18 @@ class Sampler:
         )
 
     def _take(
-        self, sifted: Sifted, jobs: Sequence[SampledJob], now: datetime
+        self,
+        sifted: Sifted,
+        jobs: Sequence[SampledJob],
+        now: datetime,
+        beside: Collection[str],
     ) -> asyncio.Future[None] | None:
         """Everything that has an effect, at once: nothing may come between the stamp and the
         journal."""
         chosen = self._choose(sifted, jobs, now)
         if sifted.key in self._waiting:
-            self._give_up_partners(sifted, jobs, [state.job.uid for state, _ in chosen])
+            kept_for = [*beside, *(state.job.uid for state, _ in chosen)]
+            self._give_up_partners(sifted, jobs, kept_for)
         records = self._make(sifted, chosen, now) if chosen else ()
         if sifted.has_response:
             self._count(jobs, sifted.item_count)
@@ -366,7 +379,8 @@ class Sampler:
             for oldest in self._waiting.take_above(self._options.max_waiting_bytes):
                 self._flusher.add(row_of(oldest))
         elif partner.item_count != kept.item_count:
-            message = f"one half has {partner.item_count} items, the other {kept.item_count}"
+            first, second = (kept, partner) if kept.has_request else (partner, kept)
+            message = counts_differ(first.item_count, second.item_count)
             self.counts.refuse(Reason.COUNTS_DIFFER, message, jobs=(kept.job,))
             self._finish((partner, kept))
         else:

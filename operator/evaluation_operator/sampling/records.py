@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from evaluation_operator.bodies.values import Items
+from evaluation_operator.bodies.values import Items, counts_differ
 
 
 class Side(StrEnum):
@@ -90,9 +90,7 @@ class Half(NamedTuple):
             return None
         if len(self.instances) == len(self.predictions):
             return None
-        return (
-            f"{len(self.instances)} instances and {len(self.predictions)} predictions; send as many"
-        )
+        return counts_differ(len(self.instances), len(self.predictions))
 
 
 class Place(NamedTuple):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Final, TypeAlias
 
 from evaluation_operator.api.codes import Code
@@ -173,7 +174,13 @@ Outcome: TypeAlias = Item | LeftOut | Fault
 
 
 class RowReader(ABC):
-    """Reads rows of one job; what an entry says is for each kind of task to know."""
+    """Reads rows of one job; what an entry says is for each kind of task to know.
+
+    `is_one_item`: a request is one item, whatever its first dimensions are. What the sampler drew
+    has been split already.
+    """
+
+    is_one_item: bool = False
 
     @abstractmethod
     def read_prediction(self, entry: object) -> Predicted:
@@ -187,10 +194,11 @@ class RowReader(ABC):
         """One outcome an instance, in order; or a single fault of the whole row."""
         try:
             p = _probability(row.p)
-            predictions = _predictions(row.raw_prediction)
+            is_one_item = self.is_one_item and not row.is_item
+            predictions = _predictions(row.raw_prediction, is_one_item)
             truths = entries_of(row.groundtruth, "groundtruth", "predictions")
             data = parsed(row.raw_data, "raw_data")
-            instances = _instances(data)
+            instances = _instances(data, is_one_item)
             count = _instance_count(instances, predictions, truths)
         except UnreadableError as fault:
             return (_fault(row.row_id, None, str(fault), origin=_origin(row)),)
@@ -240,7 +248,7 @@ def _probability(p: float | None) -> float:
     return p
 
 
-def _predictions(text: str | None) -> Sequence[object] | None:
+def _predictions(text: str | None, is_one_item: bool) -> Sequence[object] | None:
     """The answers in a body of any protocol; None if the column, the document or what lies in it
     is null."""
     document = parsed(text, "raw_prediction")
@@ -248,13 +256,16 @@ def _predictions(text: str | None) -> Sequence[object] | None:
         return None
     if isinstance(document, dict) and "predictions" in document:
         found = document["predictions"]
-        if found is None or isinstance(found, list):
+        if found is None or (isinstance(found, list) and not is_one_item):
             return found
-    return _read(read_response_document, document, "raw_prediction")[0]
+    read = partial(read_response_document, is_one_item=is_one_item)
+    return _read(read, document, "raw_prediction")[0]
 
 
-def _instances(data: object) -> Sequence[object] | None:
+def _instances(data: object, is_one_item: bool) -> Sequence[object] | None:
     """The instances in a body of any protocol; None where it tells of none."""
+    if is_one_item:
+        return None if data is None else [data]
     if isinstance(data, dict) and isinstance(found := data.get("instances"), list):
         return found
     if not isinstance(data, dict | list) or data == {}:

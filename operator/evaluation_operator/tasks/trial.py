@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from evaluation_operator.bodies.protocols import read_request, read_response
-from evaluation_operator.bodies.values import NoPrediction, Unreadable
+from evaluation_operator.bodies.values import Json, NoPrediction, Payload, Unreadable, counts_differ
 from evaluation_operator.tasks.items import Box, Predicted, RowReader
 from evaluation_operator.tasks.row_json import UnknownFormError, UnreadableError
 
@@ -19,6 +20,12 @@ class Problem(StrEnum):
     UNREADABLE = "Unreadable"
     COUNTS_DIFFER = "CountsDiffer"
     UNKNOWN_FORM = "UnknownForm"
+
+
+_OF_ONE_VALUE: Final = (
+    "the request's tensors have one dimension: it is read as items of one value each; if it is one "
+    "item of many, say so in inputConfig.itemsPerRequest: ONE"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +56,30 @@ def try_prediction(
 ) -> Trial:
     """Of two bodies as a server took and gave them; without a request the answer alone."""
     try:
-        answers = tuple(read_response(response).items)
-        instances = None if request is None else tuple(read_request(request).items)
+        is_one = reader.is_one_item
+        answers = tuple(read_response(response, is_one_item=is_one).items)
+        asked = None if request is None else read_request(request, is_one_item=is_one)
     except NoPrediction as error:
         return Trial(reason=Problem.NO_PREDICTION, message=str(error))
     except Unreadable as error:
         return Trial(reason=Problem.UNREADABLE, message=str(error))
-    if instances is not None and len(instances) != len(answers):
-        return Trial(
-            reason=Problem.COUNTS_DIFFER,
-            message=f"{len(instances)} instances and {len(answers)} predictions; send as many",
-        )
-    return _of_answers(reader, labels, answers)
+    if asked is not None and len(asked.items) != len(answers):
+        message = counts_differ(len(asked.items), len(answers))
+        return Trial(reason=Problem.COUNTS_DIFFER, message=message)
+    trial = _of_answers(reader, labels, answers)
+    if asked is not None and _may_be_one(asked):
+        return replace(trial, warnings=(*trial.warnings, _OF_ONE_VALUE))
+    return trial
+
+
+def _may_be_one(asked: Payload) -> bool:
+    """Whether its tensors have one dimension: that of the batch, or of the one item's features."""
+    items = tuple(asked.items)
+    return asked.is_v2 and len(items) > 1 and all(_is_flat(item) for item in items)
+
+
+def _is_flat(item: Json) -> bool:
+    return isinstance(item, dict) and not any(isinstance(it, list) for it in item.values())
 
 
 def _of_answers(reader: RowReader, labels: Sequence[str], answers: Sequence[object]) -> Trial:

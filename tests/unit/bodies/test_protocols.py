@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import math
 import struct
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation_operator.bodies import protocols
 from evaluation_operator.bodies.limits import MOST_ITEMS
 from evaluation_operator.bodies.protocols import read_request, read_response
 from evaluation_operator.bodies.values import Json, NoPrediction, Payload, TooMuch, Unreadable
@@ -256,6 +258,7 @@ def test_other_requests(body: object, items: list[Json]) -> None:
             [{"b": [], "l": []}],
         ),
         ({"outputs": [tensor("b", [1, 2, 0], "FP32", [])]}, [{"b": [[], []]}]),
+        ({"outputs": [tensor("b", [0, 6], "FP32", [])]}, [{"b": []}]),
     ],
 )
 def test_other_answers(body: object, items: list[Json]) -> None:
@@ -263,8 +266,97 @@ def test_other_answers(body: object, items: list[Json]) -> None:
     assert response_items(body) == items
 
 
+METADATA: Final = {
+    "name": "digits",
+    "versions": ["3"],
+    "platform": "",
+    "inputs": [tensor("x", [-1, 4], "FP32")],
+    "outputs": [tensor("y", [-1, 3], "FP64")],
+}
+
+
+def test_a_request_of_no_items_is_no_prediction() -> None:
+    with pytest.raises(NoPrediction):
+        request_items({"inputs": [tensor("x", [0, 4], "FP32", [])]})
+
+
+@pytest.mark.parametrize(
+    ("body", "item"),
+    [
+        ({"inputs": [tensor("x", [3, 2], "INT8", [1, 2, 3, 4, 5, 6])]}, None),
+        ({"inputs": [tensor("x", [2, 2], "INT8", [[1, 2], [3, 4]])]}, {"x": [[1, 2], [3, 4]]}),
+        ({"inputs": [tensor("x", [2], "INT8", [1, 2]), tensor("t", [1], "INT8", [5])]}, None),
+        ({"inputs": "a text"}, {"inputs": "a text"}),
+        ({"instances": [1, 2]}, {"instances": [1, 2]}),
+        ([1, 2], [1, 2]),
+        ({"text": "Ray"}, {"text": "Ray"}),
+    ],
+)
+def test_a_whole_request_may_be_one_item(body: object, item: Json) -> None:
+    [found] = read_request(text_of(body), is_one_item=True).items
+    assert isinstance(found, dict | list)
+    if item is not None:
+        assert found == item
+
+
+@pytest.mark.parametrize(
+    ("body", "item"),
+    [
+        ({"predictions": [0.9, 0.1]}, [0.9, 0.1]),
+        ({"outputs": [tensor("y", [2], "FP32", [0.9, 0.1])]}, {"y": [0.9, 0.1]}),
+        ({"outputs": {"a": [1, 2]}}, {"a": [1, 2]}),
+        ([{"label": "cat"}, {"label": "dog"}], [{"label": "cat"}, {"label": "dog"}]),
+        ({"label": "cat"}, {"label": "cat"}),
+    ],
+)
+def test_a_whole_answer_may_be_one_item(body: object, item: Json) -> None:
+    assert list(read_response(text_of(body), is_one_item=True).items) == [item]
+
+
+@pytest.mark.parametrize("body", [{}, [], {"ready": True}, METADATA, b""])
+def test_health_and_metadata_are_no_items_all_the_same(body: object) -> None:
+    for read in READERS:
+        with pytest.raises(NoPrediction):
+            read(text_of(body), is_one_item=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "item"),
+    [
+        (b"a,b\n1,2\n", "text/csv; charset=utf-8", "a,b\n1,2\n"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg", {"b64": "/9j/4A=="}),
+        (b"\xff", "text/plain", {"b64": "/w=="}),
+    ],
+)
+def test_a_request_that_is_no_json_and_says_so_is_one_item(
+    body: bytes, content_type: str, item: Json
+) -> None:
+    assert list(read_request(body, content_type=content_type).items) == [item]
+    for other in ("", "application/json"):
+        with pytest.raises(Unreadable):
+            read_request(body, content_type=other)
+
+
+def packed(body: object) -> bytes:
+    return gzip.compress(text_of(body))
+
+
 @pytest.mark.parametrize("read", READERS)
-def test_a_byte_order_mark_is_ignored(read: Callable[[bytes], Payload]) -> None:
+def test_gzip_is_undone_within_bounds(
+    read: Callable[..., Payload], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = packed({"instances": [1], "predictions": [1]})
+    assert list(read(whole).items) == [1]
+    for end in range(2, len(whole)):
+        with pytest.raises(Unreadable, match="gzip that (ends too early|cannot be undone)"):
+            read(whole[:end])
+    monkeypatch.setattr(protocols, "MOST_UNPACKED_BYTES", 1000)
+    with pytest.raises(TooMuch, match="more than 1000 bytes once its gzip is undone"):
+        read(packed({"instances": [0] * 1000}))
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_a_byte_order_mark_is_ignored(read: Callable[..., Payload]) -> None:
     body = b'\xef\xbb\xbf{"instances": [1], "predictions": [1]}'
     assert list(read(body).items) == [1]
 
@@ -275,15 +367,6 @@ def test_whole_numbers_that_no_row_can_hold_stay_as_texts() -> None:
     assert request_items(body) == [great, f"-{great}", 2**64 - 1, great, None]
     long = b'{"instances":[' + b"9" * 9999 + b"]}"
     assert request_items(long) == ["9" * 9999]
-
-
-METADATA: Final = {
-    "name": "digits",
-    "versions": ["3"],
-    "platform": "",
-    "inputs": [tensor("x", [-1, 4], "FP32")],
-    "outputs": [tensor("y", [-1, 3], "FP64")],
-}
 
 
 @pytest.mark.parametrize(
@@ -300,12 +383,11 @@ METADATA: Final = {
         {"instances": [], "predictions": []},
         {"inputs": [], "outputs": []},
         {"inputs": None, "outputs": None},
-        {"inputs": [tensor("x", [0, 4], "FP32", [])], "outputs": [tensor("x", [0], "FP32", [])]},
     ],
 )
 @pytest.mark.parametrize("read", READERS)
 def test_health_metadata_and_empty_bodies_are_no_prediction(
-    read: Callable[[bytes], Payload], body: object
+    read: Callable[..., Payload], body: object
 ) -> None:
     with pytest.raises(NoPrediction):
         read(text_of(body))
@@ -414,7 +496,7 @@ UNREADABLE: Final = {
 @pytest.mark.parametrize(("body", "words"), UNREADABLE.values(), ids=UNREADABLE.keys())
 @pytest.mark.parametrize("read", READERS)
 def test_bad_bodies_are_unreadable_and_said_why(
-    read: Callable[[bytes], Payload], body: bytes, words: str
+    read: Callable[..., Payload], body: bytes, words: str
 ) -> None:
     with pytest.raises(Unreadable) as caught:
         read(text_of(body))
@@ -512,7 +594,7 @@ def test_the_deepest_items_that_are_taken_can_be_written() -> None:
     assert shallow == "[" * 500
 
 
-def check(read: Callable[[bytes], Payload], data: bytes) -> None:
+def check(read: Callable[..., Payload], data: bytes) -> None:
     try:
         payload = read(text_of(data))
     except (NoPrediction, Unreadable):
@@ -548,9 +630,7 @@ KEYS = ("instances", "predictions", "inputs", "outputs", "dataframe_split", "dat
 @pytest.mark.parametrize("read", READERS)
 @settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=80))
-def test_any_bytes_are_items_or_said_to_be_none(
-    read: Callable[[bytes], Payload], data: bytes
-) -> None:
+def test_any_bytes_are_items_or_said_to_be_none(read: Callable[..., Payload], data: bytes) -> None:
     check(read, data)
     check(read, b'{"instances":[' + data)
     check(read, v2(binary_tensor("x", [1], "BYTES", len(data)), behind=data))
@@ -560,7 +640,7 @@ def test_any_bytes_are_items_or_said_to_be_none(
 @settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS), st.lists(TENSORS, max_size=2) | JSON), st.binary())
 def test_any_json_with_any_bytes_is_items_or_said_to_be_none(
-    read: Callable[[bytes], Payload], body: dict[str, object], behind: bytes
+    read: Callable[..., Payload], body: dict[str, object], behind: bytes
 ) -> None:
     check(read, json.dumps(body).encode() + behind)
 

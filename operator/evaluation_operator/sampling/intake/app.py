@@ -103,8 +103,7 @@ class App:
             self._telemetry.received_bytes += len(data)
             events = await self._intake.events(headers, data)
             if len(events) == 1:
-                future = await self._intake.take(events[0])
-                if future is not None:
+                for future in await self._intake.take(events[0]):
                     await future
             else:
                 await asyncio.gather(*await self._intake.take_all(events))

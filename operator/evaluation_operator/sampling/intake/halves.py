@@ -14,7 +14,7 @@ from evaluation_operator.bodies.limits import ASIDE, Bounds
 from evaluation_operator.bodies.protocols import read_request, read_response, unpacked
 from evaluation_operator.bodies.values import Payload, TooMuch, Unreadable
 from evaluation_operator.sampling.intake.cloudevents import NotAnEvent, parse_events
-from evaluation_operator.sampling.intake.plain import parse_plain
+from evaluation_operator.sampling.intake.plain import BadPrediction, parse_plain
 from evaluation_operator.sampling.limits import check_cost
 from evaluation_operator.sampling.records import Event, Half, Refused, Side
 from evaluation_operator.sampling.sample.sifting import Draw, Sifted, sift
@@ -22,10 +22,13 @@ from evaluation_operator.sampling.sample.sifting import Draw, Sifted, sift
 _PLAIN_KEY: Final = "plain"
 
 
-def read_event(event: Event, bounds: Bounds = ASIDE) -> Payload:
+def read_event(event: Event, bounds: Bounds = ASIDE, *, is_one_item: bool = False) -> Payload:
     """What one half of a prediction says. Raises NoPrediction, TooMuch and Unreadable."""
-    read = read_request if event.side is Side.REQUEST else read_response
-    return read(event.data, bounds)
+    if event.side is Side.RESPONSE:
+        return read_response(event.data, bounds, is_one_item=is_one_item)
+    return read_request(
+        event.data, bounds, is_one_item=is_one_item, content_type=event.content_type
+    )
 
 
 def half_of(event: Event, payload: Payload) -> Half:
@@ -40,7 +43,7 @@ def half_of(event: Event, payload: Payload) -> Half:
     )
 
 
-def plain_halves(body: bytes, bounds: Bounds) -> list[Half]:
+def plain_halves(body: bytes, bounds: Bounds, *, is_one_item: bool = False) -> list[Half]:
     """Whole predictions; those without an id get one. Raises BadPrediction and TooMuch."""
     return [
         Half(
@@ -50,7 +53,7 @@ def plain_halves(body: bytes, bounds: Bounds) -> list[Half]:
             predictions=prediction.predictions,
             time=prediction.time,
         )
-        for prediction in parse_plain(body, bounds)
+        for prediction in parse_plain(body, bounds, is_one_item=is_one_item)
     ]
 
 
@@ -75,18 +78,25 @@ def events_of(body: bytes, headers: Mapping[str, str]) -> list[Event | Refused]:
     return parse_events(headers, body)
 
 
-def sifted_event(body: bytes, event: Event, draws: Sequence[Draw]) -> tuple[Payload, Sifted]:
+def sifted_event(
+    body: bytes, event: Event, draws: Sequence[Draw], is_one_item: bool = False
+) -> tuple[Payload, Sifted]:
     """`event`: without its data, which is the body. The payload that is returned has no items."""
     body = unpacked(body)
     check_cost(body)
-    payload = read_event(event._replace(data=body))
+    payload = read_event(event._replace(data=body), is_one_item=is_one_item)
     return payload._replace(items=()), sift(half_of(event, payload), draws, ASIDE)
 
 
-def sifted_plain(body: bytes, draws: Sequence[Draw]) -> list[Sifted]:
-    body = unpacked(body)
+def sifted_plain(body: bytes, draws: Sequence[Draw], is_one_item: bool = False) -> list[Sifted]:
+    try:
+        body = unpacked(body)
+    except TooMuch:
+        raise
+    except Unreadable as error:
+        raise BadPrediction("body", str(error).removeprefix("body: "), "send it again") from None
     check_cost(body)
-    return list(sift_all(plain_halves(body, ASIDE), draws, ASIDE))
+    return list(sift_all(plain_halves(body, ASIDE, is_one_item=is_one_item), draws, ASIDE))
 
 
 def _key(event: Event) -> str:

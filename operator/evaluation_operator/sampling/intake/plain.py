@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import orjson
@@ -53,12 +54,15 @@ class BadPrediction(ValueError):
         return f"{self.field}: {self.value}: {self.cure}"
 
 
-def parse_plain(body: bytes, bounds: Bounds = ASIDE) -> list[PlainPrediction]:
+def parse_plain(
+    body: bytes, bounds: Bounds = ASIDE, *, is_one_item: bool = False
+) -> list[PlainPrediction]:
     """The predictions of a body: one object, or an array of them.
 
     Each has `instances` and `predictions`, or `request` and `response` as the model server took
     and gave them (V1, V2 in JSON, MLflow); `id` and `time` may be left out. BadPrediction at the
     first thing that is wrong, TooMuch beyond a bound: then none of the body is taken.
+    `is_one_item`: a request and its response are one item each, whatever their form.
     """
     try:
         document, _ = parse_body(body)
@@ -66,19 +70,19 @@ def parse_plain(body: bytes, bounds: Bounds = ASIDE) -> list[PlainPrediction]:
         what, _, cure = str(error).removeprefix("body: ").partition("; ")
         raise BadPrediction("body", what, cure or "send a prediction") from None
     if not isinstance(document, list):
-        return [_prediction(document, "", bounds)]
+        return [_prediction(document, "", bounds, is_one_item)]
     if len(document) > min(MOST_EVENTS, bounds.items):
         raise TooMuch(f"body: {len(document)} predictions; send at most {MOST_EVENTS} a call")
     predictions: list[PlainPrediction] = []
     count = 0
     for index, entry in enumerate(document):
-        predictions.append(_prediction(entry, f"[{index}].", bounds))
+        predictions.append(_prediction(entry, f"[{index}].", bounds, is_one_item))
         count += len(predictions[-1].instances)
         check_items(count, bounds)
     return predictions
 
 
-def _prediction(entry: Json, place: str, bounds: Bounds) -> PlainPrediction:
+def _prediction(entry: Json, place: str, bounds: Bounds, is_one_item: bool) -> PlainPrediction:
     if not isinstance(entry, dict):
         raise BadPrediction(
             place.rstrip(".") or "body",
@@ -87,10 +91,10 @@ def _prediction(entry: Json, place: str, bounds: Bounds) -> PlainPrediction:
         )
     _check_keys(entry, place)
     if "request" in entry or "response" in entry:
-        instances = _read(entry.get("request"), f"{place}request", read_request_document, bounds)
-        predictions = _read(
-            entry.get("response"), f"{place}response", read_response_document, bounds
-        )
+        read_request = partial(read_request_document, is_one_item=is_one_item)
+        read_response = partial(read_response_document, is_one_item=is_one_item)
+        instances = _read(entry.get("request"), f"{place}request", read_request, bounds)
+        predictions = _read(entry.get("response"), f"{place}response", read_response, bounds)
     else:
         instances = _array(entry.get("instances"), f"{place}instances", bounds)
         predictions = _array(entry.get("predictions"), f"{place}predictions", bounds)

@@ -7,8 +7,8 @@ comes back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
 
 from evaluation_operator.bodies.limits import INLINE, Bounds
 from evaluation_operator.bodies.values import NoPrediction, TooMuch, Unreadable
@@ -51,13 +51,18 @@ class Counts(Protocol):
 class Engine(Protocol):
     """What keeps the sample."""
 
-    def offer(self, half: Half, jobs: Sequence[SampledJob], bounds: Bounds) -> Durable | None:
-        """None, or what to wait for before the sender is told. Raises Full and TooMuch."""
+    def offer(
+        self, half: Half, jobs: Sequence[SampledJob], bounds: Bounds, beside: Collection[str] = ()
+    ) -> Durable | None:
+        """None, or what to wait for before the sender is told; `beside` are the uids of jobs that
+        it is offered for otherwise. Raises Full and TooMuch."""
 
     def draws(self, jobs: Sequence[SampledJob], *, is_whole: bool) -> list[Draw]:
         """What to sift a half for."""
 
-    def take(self, sifted: Sifted, jobs: Sequence[SampledJob]) -> Durable | None:
+    def take(
+        self, sifted: Sifted, jobs: Sequence[SampledJob], beside: Collection[str] = ()
+    ) -> Durable | None:
         """As `offer`. Raises Full and Stale."""
 
 
@@ -95,32 +100,34 @@ class Intake:
         pace = Pace()
         waiting: list[Durable] = []
         for event in events:
-            future = await self.take(event)
-            if future is not None:
-                waiting.append(future)
+            waiting += await self.take(event)
             await pace.breathe()
         return waiting
 
-    async def take(self, event: Event | Refused) -> Durable | None:
+    async def take(self, event: Event | Refused) -> list[Durable]:
         """What to wait for, if anything."""
         if isinstance(event, Refused):
             self._counts.refuse(event.reason, event.message)
-            return None
+            return []
         match = self._matcher.match(event)
         if match.reason is not None:
             self._counts.unmatched(match.reason, match.model, match.version)
-            return None
+            return []
+        found = [await self._take_for(event, part) for part in _parts(match)]
+        return [future for future in found if future is not None]
+
+    async def _take_for(self, event: Event, part: _Part) -> Durable | None:
         try:
-            if is_light(event.data, len(match.jobs)):
+            if is_light(event.data, len(part.match.jobs)):
                 try:
-                    return self._take_here(event, match)
+                    return self._take_here(event, part)
                 except TooMuch:
                     pass  # for here
-            return await self._take_aside(event, match)
+            return await self._take_aside(event, part)
         except NoPrediction as error:
             self._counts.refuse(Reason.NO_PREDICTION, str(error))
         except Unreadable as error:
-            self._counts.refuse(Reason.UNREADABLE, str(error), jobs=match.jobs)
+            self._counts.refuse(Reason.UNREADABLE, str(error), jobs=part.match.jobs)
         return None
 
     async def take_plain(self, job: SampledJob, body: bytes) -> tuple[list[str], list[Durable]]:
@@ -143,32 +150,64 @@ class Intake:
         draws = self._engine.draws((job,), is_whole=True)
         if is_light(body):
             try:
-                return list(sift_all(plain_halves(body, INLINE), draws, INLINE))
+                halves = plain_halves(body, INLINE, is_one_item=job.is_one_item)
+                return list(sift_all(halves, draws, INLINE))
             except TooMuch:
                 pass  # for here
-        return await self._aside.run(sifted_plain, body, draws)
+        return await self._aside.run(sifted_plain, body, draws, job.is_one_item)
 
-    def _take_here(self, event: Event, match: Match) -> Durable | None:
-        payload = read_event(event, INLINE)
-        if not match.is_final:
+    def _take_here(self, event: Event, part: _Part) -> Durable | None:
+        payload = read_event(event, INLINE, is_one_item=part.is_one_item)
+        jobs = part.match.jobs
+        if not part.match.is_final:
             match = self._matcher.match(event, payload)
             if match.reason is not None:
                 self._counts.unmatched(match.reason, match.model, match.version)
                 return None
-        return self._engine.offer(half_of(event, payload), match.jobs, INLINE)
+            jobs = part.of(match)
+        return self._engine.offer(half_of(event, payload), jobs, INLINE, part.beside)
 
-    async def _take_aside(self, event: Event, match: Match) -> Durable | None:
+    async def _take_aside(self, event: Event, part: _Part) -> Durable | None:
         bare = event._replace(data=b"", attributes=dict(event.attributes))
+        jobs = part.match.jobs
         for _ in range(_MOST_SIFTINGS):
-            draws = self._engine.draws(match.jobs, is_whole=False)
-            payload, sifted = await self._aside.run(sifted_event, event.data, bare, draws)
+            draws = self._engine.draws(jobs, is_whole=False)
+            payload, sifted = await self._aside.run(
+                sifted_event, event.data, bare, draws, part.is_one_item
+            )
             # The jobs may have changed meanwhile.
             match = self._matcher.match(event, payload)
             if match.reason is not None:
                 self._counts.unmatched(match.reason, match.model, match.version)
                 return None
+            jobs = part.of(match)
             try:
-                return self._engine.take(sifted, match.jobs)
+                return self._engine.take(sifted, jobs, part.beside)
             except Stale:
                 continue
         raise Full(1.0)
+
+
+class _Part(NamedTuple):
+    """The jobs of a match that read a body alike: as one item, or as the protocol says. `beside`:
+    the uids of the others."""
+
+    match: Match
+    is_one_item: bool
+    beside: frozenset[str] = frozenset()
+
+    def of(self, match: Match) -> tuple[SampledJob, ...]:
+        """Those of another match that belong to this part."""
+        return tuple(job for job in match.jobs if job.is_one_item is self.is_one_item)
+
+
+def _parts(match: Match) -> Iterator[_Part]:
+    """One, as long as all jobs of a model say the same."""
+    modes = {job.is_one_item for job in match.jobs}
+    if len(modes) < 2:
+        yield _Part(match, next(iter(modes), False))
+        return
+    for is_one_item in sorted(modes):
+        mine = tuple(job for job in match.jobs if job.is_one_item is is_one_item)
+        others = frozenset(job.uid for job in match.jobs if job.is_one_item is not is_one_item)
+        yield _Part(match._replace(jobs=mine), is_one_item, others)

@@ -36,7 +36,11 @@ class Classification(TaskKind):
         with answer_problems():
             names = LabelNames(spec.annotation_specs, given.class_names)
             keys = keys_of(spec.bigquery_import_keys)
-            return LabelReader(names, keys, pair, is_multi_label=is_multi_label(spec))
+            return LabelReader(
+                *(names, keys, pair),
+                is_multi_label=is_multi_label(spec),
+                is_one_item=given.is_one_item,
+            )
 
     def dependencies(self, spec: DatasetSpec) -> Mapping[str, object]:
         given = spec.input_configs[0]
@@ -44,6 +48,7 @@ class Classification(TaskKind):
             "classNames": given.class_names,
             "positiveLabel": given.positive_label,
             "negativeLabel": given.negative_label,
+            "itemsPerRequest": "ONE" if given.is_one_item else None,
         }
         return {name: value for name, value in said.items() if value}
 

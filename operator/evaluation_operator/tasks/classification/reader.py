@@ -21,8 +21,15 @@ class LabelReader(RowReader):
     """Reads rows of a classification. ValueError for names that are not in the label set."""
 
     def __init__(
-        self, names: LabelNames, keys: Keys, pair: Pair | None = None, *, is_multi_label: bool
+        self,
+        names: LabelNames,
+        keys: Keys,
+        pair: Pair | None = None,
+        *,
+        is_multi_label: bool,
+        is_one_item: bool = False,
     ) -> None:
+        self.is_one_item = is_one_item
         self._names = names.names
         self._forms = LabelForms(names, keys, pair, is_multi_label=is_multi_label)
         self._is_multi_label = is_multi_label

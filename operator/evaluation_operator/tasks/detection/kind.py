@@ -50,10 +50,18 @@ class Detection(TaskKind):
                 keys.bounding_box_json_key or "box",
                 box_format=given.box_format,
                 count_key=keys.bounding_box_count_json_key,
+                is_one_item=given.is_one_item,
             )
 
     def dependencies(self, spec: DatasetSpec) -> Mapping[str, object]:
-        return {"boundingBoxUnits": str(spec.bounding_box_units or BoundingBoxUnits.PIXELS)}
+        given = spec.input_configs[0]
+        said = {
+            "classNames": given.class_names,
+            "boxFormat": str(given.box_format) if given.box_format else None,
+            "itemsPerRequest": "ONE" if given.is_one_item else None,
+        }
+        units = {"boundingBoxUnits": str(spec.bounding_box_units or BoundingBoxUnits.PIXELS)}
+        return units | {name: value for name, value in said.items() if value}
 
     def judge(self, spec: DatasetSpec, outcomes: Iterable[Outcome], limits: Limits) -> Judged:
         from evaluation_operator.tasks.detection.judging import judge

@@ -33,7 +33,6 @@ from evaluation_operator.tasks.row_json import (
     UnknownFormError,
     UnreadableError,
     array_under,
-    object_of,
     score_of,
     shown,
 )
@@ -71,7 +70,9 @@ class BoxReader(RowReader):
         *,
         box_format: BoxFormat | None = None,
         count_key: str | None = None,
+        is_one_item: bool = False,
     ) -> None:
+        self.is_one_item = is_one_item
         self._names = names
         self._keys = keys
         self._box_key = box_key
@@ -109,7 +110,14 @@ class BoxReader(RowReader):
 
         if isinstance(entry, dict) and (known := known_as(entry)) and not says(entry):
             raise UnknownFormError(f"{column}: {known}")
-        return object_of(unwrapped(entry, says), column)
+        fields = unwrapped(entry, says)
+        if not isinstance(fields, dict) or not says(fields):
+            named = ", ".join(shown(key) for key in dict.fromkeys(keys))
+            raise UnknownFormError(
+                f"{column}: {seen_as(entry)} has none of the keys {named}; correct "
+                "bigqueryImportKeys, whose three keys may be one where rows are box, score, class"
+            )
+        return fields
 
     def _of_keys(self, fields: JsonObject) -> Columns:
         labels = self._column(fields, self._keys.label, "raw_prediction", "label_json_key")
