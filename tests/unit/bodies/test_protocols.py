@@ -348,7 +348,7 @@ def test_gzip_is_undone_within_bounds(
     whole = packed({"instances": [1], "predictions": [1]})
     assert list(read(whole).items) == [1]
     for end in range(2, len(whole)):
-        with pytest.raises(Unreadable, match="gzip that (ends too early|cannot be undone)"):
+        with pytest.raises(Unreadable, match=r"gzip that (ends too early|cannot be undone)"):
             read(whole[:end])
     monkeypatch.setattr(protocols, "MOST_UNPACKED_BYTES", 1000)
     with pytest.raises(TooMuch, match="more than 1000 bytes once its gzip is undone"):
