@@ -76,6 +76,8 @@ def counted(predictions: int, message: str = "", **told: Any) -> str:
     of_job.predictions, of_job.items, of_job.sampled = predictions, 3 * predictions, 2
     if message:
         counts.refuse(Reason.UNREADABLE, message, jobs=[known])
+    if unreadable := told.pop("unreadable", ""):
+        counts.unreadable(known, 7, "UnknownForm", unreadable)
     counts.unmatched(Reason.UNKNOWN_VERSION, "ripeness", "v9")
     counts.full = told.pop("full", 0)
     return counts.report(pending=0, unflushed_bytes=0, table_errors=told.pop("errors", {}))
@@ -83,7 +85,10 @@ def counted(predictions: int, message: str = "", **told: Any) -> str:
 
 def test_counts_of_every_replica_and_reasons_together(namespace: Namespace) -> None:
     namespace.apply(
-        lease("sampler-0", counted(10, "instances: a number: send a list", full=4)),
+        lease(
+            "sampler-0",
+            counted(10, "instances: a number: send a list", full=4, unreadable="name the classes"),
+        ),
         lease(
             "sampler-1", counted(20, "predictions: missing", errors={"ripeness": "disk is full"})
         ),
@@ -95,6 +100,7 @@ def test_counts_of_every_replica_and_reasons_together(namespace: Namespace) -> N
     assert any(line[:4] == ["sampler-0", "10", "30", "2"] for line in lines)
     assert any(line[:4] == ["sampler-1", "20", "60", "2"] for line in lines)
     assert ["Unreadable", "2", "predictions:", "missing"] in lines
+    assert ["UnknownForm", "7", "name", "the", "classes"] in lines
     assert ["ripeness", "v9", "UnknownVersion", "2"] in lines
     assert "cannot write the table: disk is full" in result.stdout
     assert "refused 4 of all senders' requests" in result.stdout
@@ -104,6 +110,7 @@ def test_counts_of_every_replica_and_reasons_together(namespace: Namespace) -> N
     assert [it["candidates"] for it in found["replicas"]] == [2, 2]
     assert found["replicas"][0]["since"] == "2026-03-02T08:00:00Z"
     assert found["replicas"][1]["tableError"] == "disk is full"
+    assert found["unreadable"] == {"UnknownForm": {"count": 7, "message": "name the classes"}}
     assert found["reasons"] == {"Unreadable": {"count": 2, "message": "predictions: missing"}}
 
 

@@ -33,7 +33,8 @@ class UnmatchedReport(Model):
 
 class SamplingReport(Model):
     """Everything since the replica started. `refused`: requests that had no room; `pending`: halves
-    that wait for their partner; `omitted`: jobs that had no room here."""
+    that wait for their partner; `job_unreadable`: items that were drawn and that a run will not be
+    able to read; `omitted`: jobs that had no room here."""
 
     since: Timestamp | None = None
     refused: int = 0
@@ -43,6 +44,7 @@ class SamplingReport(Model):
     unmatched: list[UnmatchedReport] = Field(default=[])
     jobs: dict[str, JobReport] = Field(default={})
     job_reasons: dict[str, dict[str, ReasonReport]] = Field(default={})
+    job_unreadable: dict[str, dict[str, ReasonReport]] = Field(default={})
     table_errors: dict[str, str] = Field(default={})
     omitted: int = 0
 

@@ -26,6 +26,10 @@ def print_sampling(view: SamplingView) -> None:
         print_title("Sent for this job, and no row")
         reasons = [(why, str(told.count), told.message) for why, told in view.reasons.items()]
         print_table(("REASON", "#COUNT", "LAST MESSAGE"), reasons, indent=2)
+    if view.unreadable:
+        print_title("Items drawn for this job that a run cannot read")
+        unreadable = [(why, str(it.count), it.message) for why, it in view.unreadable.items()]
+        print_table(("REASON", "#COUNT", "LAST MESSAGE"), unreadable, indent=2)
     if view.unmatched:
         print_title("Sent for no job of the namespace")
         unmatched = [

@@ -52,13 +52,14 @@ def try_(
     and why.
     """
     from evaluation_operator.cli.laptop_dataset import Wishes, build_laptop_dataset
+    from evaluation_operator.domain.answer_spec import answers_of
     from evaluation_operator.results.errors import InvalidRun
     from evaluation_operator.tasks.registry import kind_of
     from evaluation_operator.tasks.trial import try_prediction
 
     spec = build_laptop_dataset(files, Wishes(job=job), datetime.now(UTC)).spec
     try:
-        reader = kind_of(spec.input_configs[0].annotation_type).reader(spec)
+        reader = kind_of(spec.input_configs[0].annotation_type).reader(answers_of(spec))
     except InvalidRun as error:
         raise CliError(error.message) from error
     asked = None if request is None else _bytes_of(request, "--request")

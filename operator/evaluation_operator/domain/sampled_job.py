@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
@@ -12,9 +12,14 @@ from pydantic import ValidationError
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_status import JobState
 from evaluation_operator.api.kubernetes import Body, StoredMeta
-from evaluation_operator.api.names import ResourceNameError, parse_model_version
+from evaluation_operator.api.names import (
+    ResourceNameError,
+    parse_annotation_spec_set_name,
+    parse_model_version,
+)
 from evaluation_operator.api.table_address import shown_address
 from evaluation_operator.api.table_schemes import OPENED, RESULTS_OPENED
+from evaluation_operator.domain.answer_spec import AnswerSpec
 from evaluation_operator.domain.conditions import message_of
 from evaluation_operator.domain.tables import TableSource, is_found_good, table_source
 
@@ -25,7 +30,8 @@ class SampledJob:
 
     `created` and `interval_days` give the grid of its intervals. `table_uri` is opened as it is;
     `payload_uri` is the folder for large payloads. `is_one_item`: a request is one item, whatever
-    its first dimensions are.
+    its first dimensions are. `spec_set` is the name of its AnnotationSpecSet; `answers` is None, or
+    without labels, where those are not known.
     """
 
     namespace: str
@@ -42,6 +48,8 @@ class SampledJob:
     payload_uri: str
     is_sampling: bool
     is_one_item: bool = False
+    spec_set: str = ""
+    answers: AnswerSpec | None = None
 
 
 PAYLOAD_FOLDER = "_payloads"
@@ -81,6 +89,13 @@ def read_job(body: Body) -> KnownJob:
     return KnownJob(job.uid, job.name, sampled, "" if sampled.is_sampling else _why_not(job))
 
 
+def with_labels(job: SampledJob, labels: Sequence[str]) -> SampledJob:
+    """The job with the labels of its set."""
+    if job.answers is None:
+        return job
+    return replace(job, answers=replace(job.answers, labels=tuple(labels)))
+
+
 def _sampled(job: EvaluationJob) -> SampledJob:
     spec, days = job.spec, job.status.interval_days
     config = spec.evaluation_job_config
@@ -106,6 +121,8 @@ def _sampled(job: EvaluationJob) -> SampledJob:
         payload_uri=_payload_uri(source),
         is_sampling=not _why_not(job),
         is_one_item=config.input_config.is_one_item,
+        spec_set=parse_annotation_spec_set_name(spec.annotation_spec_set, namespace=job.namespace),
+        answers=AnswerSpec((), config.input_config, config.bigquery_import_keys),
     )
 
 

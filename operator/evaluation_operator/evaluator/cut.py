@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from evaluation_operator.api.base import TimeSpan
 from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.domain.answer_spec import answers_of
 from evaluation_operator.evaluator.draw import Draw, RowDict
 from evaluation_operator.evaluator.intervals import Intervals
 from evaluation_operator.results import layout
@@ -96,7 +97,7 @@ def kind_of_dataset(dataset: Dataset) -> TaskKind:
 
 def build_reader(dataset: Dataset) -> RowReader:
     """How the rows of this Dataset are read: its labels and import keys."""
-    return kind_of_dataset(dataset).reader(dataset.spec)
+    return kind_of_dataset(dataset).reader(answers_of(dataset.spec))
 
 
 def cut_rows(

@@ -38,12 +38,14 @@ class Refusals:
 @dataclass(slots=True)
 class JobCounts:
     """`items` of `predictions` that were seen; `sampled`: rows written, which is at least the
-    sample; `reasons`: what was sent for the job and gave no row."""
+    sample; `reasons`: what was sent for the job and gave no row; `unreadable`: items that were
+    drawn and that a run will not be able to read, by what is wrong with them."""
 
     predictions: int = 0
     items: int = 0
     sampled: int = 0
     reasons: dict[Reason, Refusals] = field(default_factory=dict)
+    unreadable: dict[str, Refusals] = field(default_factory=dict)
 
 
 class Counts:
@@ -74,6 +76,12 @@ class Counts:
                 refusals.count += 1
                 refusals.message = message[:_MESSAGE_CHARACTERS]
 
+    def unreadable(self, job: SampledJob, items: int, reason: str, message: str) -> None:
+        """Items were drawn for the job that a run will not be able to read."""
+        counts = self.of(job.name).unreadable.setdefault(reason, Refusals())
+        counts.count += items
+        counts.message = message[:_MESSAGE_CHARACTERS]
+
     def unmatched(self, reason: Reason, model: str | None, version: str | None) -> None:
         """An event belongs to no job. The names of many models displace the rarest ones."""
         self.reasons[reason] += 1
@@ -100,6 +108,11 @@ class Counts:
                 job_reasons={
                     n: _told(it.reasons) for n, it in self.jobs.items() if n in shown and it.reasons
                 },
+                job_unreadable={
+                    n: _told(it.unreadable)
+                    for n, it in self.jobs.items()
+                    if n in shown and it.unreadable
+                },
                 table_errors={n: error for n, error in errors.items() if n in shown},
                 omitted=len(self.jobs) - len(names),
             ).to_text()
@@ -120,6 +133,14 @@ class Counts:
                 family.add_metric([job], getattr(counts, name))
             yield family
         family = CounterMetricFamily(
+            f"{_PREFIX}_unreadable_items",
+            "Items that were drawn and that a run will not be able to read.",
+            labels=["job"],
+        )
+        for job, counts in self.jobs.items():
+            family.add_metric([job], sum(it.count for it in counts.unreadable.values()))
+        yield family
+        family = CounterMetricFamily(
             f"{_PREFIX}_not_sampled", "What was sent and gave no row, by reason.", labels=["reason"]
         )
         for reason in Reason:
@@ -137,15 +158,16 @@ class Counts:
 
 
 def _importance(counts: JobCounts, table_errors: Mapping[str, str], name: str) -> tuple[bool, int]:
-    return bool(counts.reasons) or name in table_errors, counts.predictions
+    is_told = bool(counts.reasons or counts.unreadable) or name in table_errors
+    return is_told, counts.predictions
 
 
 def _numbers(counts: JobCounts) -> JobReport:
     return JobReport(predictions=counts.predictions, items=counts.items, sampled=counts.sampled)
 
 
-def _told(reasons: Mapping[Reason, Refusals]) -> dict[str, ReasonReport]:
+def _told(reasons: Mapping[Reason, Refusals] | Mapping[str, Refusals]) -> dict[str, ReasonReport]:
     return {
-        reason.value: ReasonReport(count=refusals.count, message=refusals.message)
+        str(reason): ReasonReport(count=refusals.count, message=refusals.message)
         for reason, refusals in reasons.items()
     }

@@ -305,6 +305,8 @@ class Sampler:
                 self.counts.refuse(drawn.refusal.reason, drawn.refusal.message, jobs=(job,))
             elif drawn.items:
                 chosen.append((state, drawn))
+                if drawn.unreadable and drawn.why is not None:
+                    self.counts.unreadable(job, len(drawn.unreadable), *drawn.why)
         return chosen
 
     def _give_up_partners(

@@ -19,6 +19,7 @@ from evaluation_operator.api.evaluation import (
     WeightedPiece,
 )
 from evaluation_operator.api.evaluation_options import ImportKeys
+from evaluation_operator.domain.answer_spec import AnswerSpec
 from evaluation_operator.metrics import ClassificationResult, Piece
 from evaluation_operator.tasks.answers import Answer
 from evaluation_operator.tasks.item_files import ItemCounts
@@ -116,8 +117,8 @@ class TaskKind(Protocol):
     def check(self, spec: DatasetSpec) -> None:
         """The options that this kind alone has."""
 
-    def reader(self, spec: DatasetSpec) -> RowReader:
-        """How the rows are read: the spec's labels and import keys."""
+    def reader(self, answers: AnswerSpec) -> RowReader:
+        """How rows and answers are read. Raises InvalidRun for what they cannot mean."""
 
     def dependencies(self, spec: DatasetSpec) -> Mapping[str, object]:
         """What the figures depend on beyond what every kind's do, for the digest."""

@@ -51,6 +51,11 @@ class Trial:
     items: tuple[TriedItem, ...] = ()
 
 
+def problem_of(error: UnreadableError) -> Problem:
+    """Of one answer."""
+    return Problem.UNKNOWN_FORM if isinstance(error, UnknownFormError) else Problem.UNREADABLE
+
+
 def try_prediction(
     reader: RowReader, labels: Sequence[str], request: bytes | None, response: bytes
 ) -> Trial:
@@ -93,9 +98,7 @@ def _of_answers(reader: RowReader, labels: Sequence[str], answers: Sequence[obje
         try:
             predicted = reader.read_prediction(answer)
         except UnreadableError as error:
-            is_form = isinstance(error, UnknownFormError)
-            problem = Problem.UNKNOWN_FORM if is_form else Problem.UNREADABLE
-            reason, message = reason or problem, message or str(error)
+            reason, message = reason or problem_of(error), message or str(error)
             items.append(TriedItem(fault=str(error)))
             continue
         found.append(predicted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -77,15 +77,14 @@ class SamplingView:
     @property
     def reasons(self) -> dict[str, ReasonReport]:
         """Why what was sent for the job gave no row, all replicas together."""
-        found: dict[str, ReasonReport] = {}
-        for view in self.replicas:
-            of_job = view.report.job_reasons.get(self.job.name) if view.report else None
-            for reason, told in (of_job or {}).items():
-                before = found.get(reason, ReasonReport())
-                found[reason] = ReasonReport(
-                    count=before.count + told.count, message=told.message or before.message
-                )
-        return dict(sorted(found.items(), key=lambda item: -item[1].count))
+        reports = (view.report for view in self.replicas if view.report is not None)
+        return _together(it.job_reasons.get(self.job.name, {}) for it in reports)
+
+    @property
+    def unreadable(self) -> dict[str, ReasonReport]:
+        """Items that were drawn and that a run will not be able to read, by what is wrong."""
+        reports = (view.report for view in self.replicas if view.report is not None)
+        return _together(it.job_unreadable.get(self.job.name, {}) for it in reports)
 
     @property
     def unmatched(self) -> list[UnmatchedReport]:
@@ -111,11 +110,27 @@ class SamplingView:
                 reason: {"count": told.count, "message": told.message}
                 for reason, told in self.reasons.items()
             },
+            "unreadable": {
+                reason: {"count": told.count, "message": told.message}
+                for reason, told in self.unreadable.items()
+            },
             "unmatched": [
                 {"model": it.model, "version": it.version, "reason": it.reason, "count": it.count}
                 for it in self.unmatched
             ],
         }
+
+
+def _together(parts: Iterable[Mapping[str, ReasonReport]]) -> dict[str, ReasonReport]:
+    """Of all replicas, the most frequent first."""
+    found: dict[str, ReasonReport] = {}
+    for part in parts:
+        for reason, told in part.items():
+            before = found.get(reason, ReasonReport())
+            found[reason] = ReasonReport(
+                count=before.count + told.count, message=told.message or before.message
+            )
+    return dict(sorted(found.items(), key=lambda item: -item[1].count))
 
 
 def view_sampling(body: Body, leases: Sequence[Body], now: datetime) -> SamplingView:

@@ -274,5 +274,11 @@ def test_what_the_sampler_makes_of_jobs() -> None:
         sampled = None
         if known.job is not None:
             sampled = {it: getattr(known.job, it) for it in known.job.__slots__}
+            answers = known.job.answers
+            assert answers is not None
+            sampled["answers"] = {
+                "config": answers.config.to_dict(),
+                "keys": answers.keys.to_dict(),
+            }
         found[name] = {"why not": known.why_not, "job": sampled}
     approve("sampled-jobs", found)

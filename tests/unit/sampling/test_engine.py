@@ -13,9 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation_operator.api.evaluation_options import ImportKeys
+from evaluation_operator.api.input_config import InputConfig
 from evaluation_operator.bodies.values import Json
+from evaluation_operator.domain.answer_spec import AnswerSpec
 from evaluation_operator.sampling.engine import Full
 from evaluation_operator.sampling.records import Half, Reason
+from tests.builders import make_dataset
 from tests.unit.sampling.virtual import (
     BORDER,
     START,
@@ -85,6 +89,39 @@ async def test_a_replica_writes_little_more_than_the_sample(tmp_path: Path) -> N
     expected = 21 * (1 + math.log(items / 21))
     # The items of one event are judged together, before any of them advances the bound.
     assert 21 <= len(written_by(job)) < 1.5 * expected
+
+
+ANSWERS = AnswerSpec(
+    ("rose", "lily"),
+    InputConfig.from_dict(make_dataset()["spec"]["inputConfigs"][0]),
+    ImportKeys(label_json_key="labels", label_score_json_key="scores"),
+)
+
+
+async def test_items_that_no_run_can_read_are_written_and_counted(tmp_path: Path) -> None:
+    """The sender did nothing wrong; but the run that reads them is a day away."""
+    job = make_job(tmp_path, answers=ANSWERS)
+    async with running(tmp_path / "wal", [job]) as replica:
+        await replica.give(whole("sound"), whole("vector", predictions=([0.9, 0.1],)))
+        await replica.give(
+            whole("odd", 2, predictions=({"labels": ["tulip"], "scores": [1]}, None))
+        )
+        assert await replica.sampler.drain()
+        counts = replica.sampler.counts.of(job.name)
+    assert {row["id"] for row in written_by(job)} == {"sound/0", "vector/0", "odd/0", "odd/1"}
+    told = {reason: (it.count, it.message) for reason, it in counts.unreadable.items()}
+    assert told["UnknownForm"][0] == told["Unreadable"][0] == 1
+    assert "inputConfig.classNames" in told["UnknownForm"][1]
+    assert 'label "tulip" is not in' in told["Unreadable"][1]
+    assert counts.reasons == {}
+
+
+async def test_without_labels_nothing_is_judged(tmp_path: Path) -> None:
+    job = make_job(tmp_path, answers=replace(ANSWERS, labels=()))
+    async with running(tmp_path / "wal", [job]) as replica:
+        await replica.give(whole("vector", predictions=([0.9, 0.1],)))
+        assert await replica.sampler.drain()
+        assert replica.sampler.counts.of(job.name).unreadable == {}
 
 
 async def test_the_sender_s_draw_is_part_of_priority_and_probability(tmp_path: Path) -> None:

@@ -12,7 +12,16 @@ from pydantic import ValidationError
 from evaluation_operator.domain.sampled_job import SampledJob, read_job
 from evaluation_operator.kube import Gone, Seen, Synced
 from evaluation_operator.sampling.intake.jobs import JobTable
-from tests.builders import ABSENT, MOUNT, Manifest, found_good, make_evaluation_job, merged, stored
+from tests.builders import (
+    ABSENT,
+    MOUNT,
+    Manifest,
+    found_good,
+    make_evaluation_job,
+    make_spec_set,
+    merged,
+    stored,
+)
 
 
 def make_job(name: str = "ripeness", *, uid: str | None = None, **changes: Any) -> Manifest:
@@ -217,3 +226,29 @@ def test_a_job_made_anew_survives_the_end_of_its_namesake(table: JobTable, told:
     known = table.find("ripeness")
     assert known is not None
     assert known.uid == "new"
+
+
+def labels_told(told: Told) -> list[tuple[str, ...]]:
+    """Of each time that something was told, the labels of its first job."""
+    return [jobs[0].answers.labels if jobs[0].answers else () for jobs in told]
+
+
+def test_a_job_has_the_labels_of_its_set_whichever_comes_first(table: JobTable, told: Told) -> None:
+    table.hear_set(Seen(stored(make_spec_set("colours", labels=("red",)), uid="other")))
+    table.hear(Seen(make_job()))
+    table.hear(Synced())
+    table.hear_set(Seen(stored(make_spec_set(), uid="set")))
+    table.hear_set(Synced())
+    table.hear_set(Seen(stored(make_spec_set(labels=("ripe", "green")), uid="set")))
+    table.hear_set(Gone("set"))
+    table.hear_set(Gone("set"))
+
+    assert labels_told(told) == [(), ("ripe", "unripe"), ("ripe", "green"), ()]
+
+
+def test_a_set_that_cannot_be_read_changes_nothing(table: JobTable, told: Told) -> None:
+    table.hear(Seen(make_job()))
+    table.hear(Synced())
+    table.hear_set(Seen(stored({"metadata": {"name": "ripeness"}, "spec": 7}, uid="set")))
+
+    assert labels_told(told) == [()]

@@ -24,6 +24,7 @@ def counted() -> Counts:
     counts.jobs["ripeness"] = JobCounts(10, 12, 5, refusals)
     counts.refuse(Reason.UNREADABLE)
     counts.unmatched(Reason.UNKNOWN_MODEL, "fruit", None)
+    counts.jobs["ripeness"].unreadable["UnknownForm"] = Refusals(4, "classNames")
     return counts
 
 
@@ -37,6 +38,8 @@ def test_everything_comes_back_as_it_was_counted() -> None:
     unreadable, unknown = Reason.UNREADABLE.value, Reason.UNKNOWN_MODEL.value
     assert told.reasons == {unreadable: 1, unknown: 1}
     assert told.job_reasons == {"ripeness": {unreadable: ReasonReport(count=2, message="no JSON")}}
+    unknown_form = ReasonReport(count=4, message="classNames")
+    assert told.job_unreadable == {"ripeness": {"UnknownForm": unknown_form}}
     assert told.unmatched == [UnmatchedReport(model="fruit", reason=unknown, count=1)]
     assert told.table_errors == {"ripeness": ERROR}
 

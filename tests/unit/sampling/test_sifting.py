@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Final
 
 import pytest
 
@@ -13,8 +14,11 @@ from evaluation_operator.bodies.values import Json, TooMuch
 from evaluation_operator.sampling.intake.halves import half_of, sift_all
 from evaluation_operator.sampling.records import Event, Half, Reason, Side
 from evaluation_operator.sampling.sample.options import PAYLOAD_SIZES
-from evaluation_operator.sampling.sample.sifting import Draw, Texts, sift
+from evaluation_operator.sampling.sample.sifting import Draw, Drawn, Texts, sift
 from evaluation_operator.tables.sample import item_priority
+from evaluation_operator.tasks.classification.reader import LabelReader
+from evaluation_operator.tasks.forms import Keys
+from evaluation_operator.tasks.label_names import LabelNames
 
 
 def draw(below: float = 1.0, uid: str = "uid") -> Draw:
@@ -75,3 +79,34 @@ def test_an_id_that_no_table_takes_is_refused_for_every_job(event_id: str) -> No
     assert drawn.refusal is not None
     assert drawn.refusal.reason is Reason.ID_INVALID
     assert not drawn.items
+
+
+READER: Final = LabelReader(
+    LabelNames(("cat", "dog")), Keys("labels", "scores"), is_multi_label=False
+)
+ANSWERS: Final[tuple[Json, ...]] = ({"labels": ["cat"], "scores": [0.9]}, [0.9, 0.1], None, "cow")
+
+
+def judged(below: float) -> Drawn:
+    half = Half("s/e", "e", predictions=ANSWERS)
+    wanted = draw(below=below)._replace(reader=READER)
+    return sift(half, [wanted], ASIDE).drawn[wanted.uid]
+
+
+def test_what_no_run_will_be_able_to_read_is_kept_and_told() -> None:
+    """A null is a failed prediction, and no fault of how the model answers."""
+    drawn = judged(1.0)
+    assert [index for index, _ in drawn.items] == [0, 1, 2, 3]
+    assert drawn.unreadable == (1, 3)
+    assert drawn.why is not None
+    assert drawn.why[0] == "UnknownForm"
+    assert "inputConfig.classNames" in drawn.why[1]
+
+
+def test_of_fewer_items_fewer_are_unreadable() -> None:
+    drawn = judged(1.0)
+    bound = sorted(priority for _, priority in drawn.items)[2]
+    tightened = drawn.tightened(bound)
+    kept = [index for index, _ in tightened.items]
+    assert len(kept) == 2
+    assert [kept[place] for place in tightened.unreadable] == [it for it in kept if it in (1, 3)]

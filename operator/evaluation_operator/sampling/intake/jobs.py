@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from evaluation_operator.domain.sampled_job import KnownJob, SampledJob, read_job
-from evaluation_operator.kube import EVALUATION_JOBS, Gone, Kube, News, Seen, Synced, follow
+from pydantic import ValidationError
+
+from evaluation_operator.api.annotation_spec_set import AnnotationSpecSet
+from evaluation_operator.domain.sampled_job import KnownJob, SampledJob, read_job, with_labels
+from evaluation_operator.kube import (
+    ANNOTATION_SPEC_SETS,
+    EVALUATION_JOBS,
+    Gone,
+    Kube,
+    News,
+    Resource,
+    Seen,
+    Synced,
+    follow,
+)
 
 
 @dataclass
 class JobTable:
-    """All jobs of a namespace. `on_change` hears what can be sampled for whenever it differs."""
+    """All jobs of a namespace, with the labels of their sets as far as those are known. `on_change`
+    hears what can be sampled for whenever it differs."""
 
     namespace: str
     on_change: Callable[[tuple[SampledJob, ...]], None]
     is_synced: bool = False
     _by_uid: dict[str, KnownJob] = field(default_factory=dict)
     _by_name: dict[str, KnownJob] = field(default_factory=dict)
+    _sets: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Name and labels of each AnnotationSpecSet, by its uid."""
     _told: tuple[SampledJob, ...] | None = None
 
     def find(self, name: str) -> KnownJob | None:
@@ -30,9 +47,27 @@ class JobTable:
 
     async def watch(self, kube: Kube) -> None:
         """Runs for ever."""
-        async with aclosing(follow(kube, EVALUATION_JOBS, self.namespace)) as stream:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch(kube, EVALUATION_JOBS, self.hear))
+            tasks.create_task(self._watch(kube, ANNOTATION_SPEC_SETS, self.hear_set))
+
+    async def _watch(self, kube: Kube, kind: Resource, hear: Callable[[News], None]) -> None:
+        async with aclosing(follow(kube, kind, self.namespace)) as stream:
             async for news in stream:
-                self.hear(news)
+                hear(news)
+
+    def hear_set(self, news: News) -> None:
+        """Of label sets, which only say how well answers can be read: nothing waits for them."""
+        match news:
+            case Gone(uid):
+                self._sets.pop(uid, None)
+            case Seen(body):
+                try:
+                    found = AnnotationSpecSet.from_dict(body)
+                except ValidationError:
+                    return
+                self._sets[found.metadata.uid] = found.name, tuple(found.labels())
+        self._tell()
 
     def hear(self, news: News) -> None:
         """Until the first list is complete nothing is told: half of the jobs would be unknown."""
@@ -61,7 +96,12 @@ class JobTable:
         self._tell()
 
     def _tell(self) -> None:
-        jobs = tuple(known.job for known in self._by_uid.values() if known.job is not None)
+        labels = dict(self._sets.values())
+        jobs = tuple(
+            with_labels(known.job, labels.get(known.job.spec_set, ()))
+            for known in self._by_uid.values()
+            if known.job is not None
+        )
         if self.is_synced and jobs != self._told:
             self._told = jobs
             self.on_change(jobs)

@@ -11,10 +11,13 @@ import orjson
 
 from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.domain.schedule.grid import next_run_time
+from evaluation_operator.results.errors import InvalidRun
 from evaluation_operator.sampling.sample.options import SamplerOptions
 from evaluation_operator.sampling.sample.record import encode_job, interval_start
 from evaluation_operator.sampling.sample.sifting import Draw
 from evaluation_operator.sampling.sample.threshold import Threshold
+from evaluation_operator.tasks.items import RowReader
+from evaluation_operator.tasks.registry import kind_of
 
 ThresholdOf = Callable[[SampledJob, datetime], Threshold]
 """The one of a job (uid) and of the interval that begins then; new if there was none."""
@@ -25,14 +28,13 @@ class JobState:
 
     def __init__(self, job: SampledJob, threshold_of: ThresholdOf, now: datetime) -> None:
         self._threshold_of = threshold_of
-        self.job = job
-        self.encoded: orjson.Fragment = encode_job(job)
-        self._enter(now)
+        self.update(job, now)
 
     def update(self, job: SampledJob, now: datetime) -> None:
         """New settings of the job: stricter ones hold at once, others from the next interval."""
         self.job = job
-        self.encoded = encode_job(job)
+        self.encoded: orjson.Fragment = encode_job(job)
+        self.reader = _reader_of(job)
         self._enter(now)
 
     def roll(self, now: datetime) -> bool:
@@ -57,6 +59,17 @@ class JobState:
         self.interval_end = next_run_time(job.created, job.interval_days, now)
         self.threshold = self._threshold_of(job, self.interval_start)
         self.threshold.tighten(job.fraction, job.cap)
+
+
+def _reader_of(job: SampledJob) -> RowReader | None:
+    """None while the labels are not known, or not those that the job speaks of."""
+    answers = job.answers
+    if answers is None or not answers.labels:
+        return None
+    try:
+        return kind_of(answers.config.annotation_type).reader(answers)
+    except InvalidRun:
+        return None
 
 
 class JobStates:
@@ -103,6 +116,7 @@ class JobStates:
                 self.bound(state, now, is_whole=is_whole),
                 state.job.payload_uri,
                 self._options.payload_sizes,
+                state.reader,
             )
             for job in jobs
             if (state := self.sampling(job, now)) is not None

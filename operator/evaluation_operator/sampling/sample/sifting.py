@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from evaluation_operator.bodies.limits import Bounds, check_items
-from evaluation_operator.bodies.values import Json, TooMuch
+from evaluation_operator.bodies.values import Items, Json, TooMuch
 from evaluation_operator.sampling.records import Half, Reason, Refused
 from evaluation_operator.sampling.sample.payloads import (
     PayloadFile,
@@ -25,6 +25,9 @@ from evaluation_operator.sampling.sample.shaping import (
     prediction_bytes,
 )
 from evaluation_operator.tables.sample import item_priority
+from evaluation_operator.tasks.items import RowReader
+from evaluation_operator.tasks.row_json import UnreadableError
+from evaluation_operator.tasks.trial import problem_of
 
 Item = tuple[int, float]
 """Index in the prediction, and priority."""
@@ -32,12 +35,14 @@ Item = tuple[int, float]
 
 class Draw(NamedTuple):
     """What one job asks of a half: its items with a priority below `below`, and how their texts
-    are made. `payload_uri` is the folder of values that are files by `payload_sizes`."""
+    are made. `payload_uri` is the folder of values that are files by `payload_sizes`. `reader`
+    reads its model's answers, where the labels are known."""
 
     uid: str
     below: float
     payload_uri: str
     payload_sizes: Sizes
+    reader: RowReader | None = None
 
 
 class Texts(NamedTuple):
@@ -71,12 +76,16 @@ class Texts(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What a job gets of a half. `refusal`: why it gets nothing, where something is wrong."""
+    """What a job gets of a half. `refusal`: why it gets nothing, where something is wrong.
+    `unreadable`: the places among `items` of those whose answer no run will be able to read, and
+    `why` the first of them: a reason and what is wrong."""
 
     below: float
     items: tuple[Item, ...] = ()
     texts: Texts = Texts()
     refusal: Refused | None = None
+    unreadable: tuple[int, ...] = ()
+    why: tuple[str, str] | None = None
 
     def tightened(self, below: float) -> Drawn:
         """As if it had been asked for with this bound, which is not above the one that it was."""
@@ -88,6 +97,8 @@ class Drawn(NamedTuple):
             tuple(self.items[place] for place in places),
             self.texts.pick(places),
             self.refusal,
+            tuple(new for new, place in enumerate(places) if place in self.unreadable),
+            self.why,
         )
 
 
@@ -152,7 +163,28 @@ def _drawn(draw: Draw, half: Half, items: tuple[Item, ...], left: int) -> Drawn:
         texts = making.texts(half, items, draw)
     except (PayloadTooLarge, ValueError, TypeError) as error:
         return Drawn(draw.below, refusal=Refused(Reason.UNREADABLE, str(error)))
-    return Drawn(draw.below, items, texts)
+    unreadable, why = _judged(half.predictions, items, draw.reader)
+    return Drawn(draw.below, items, texts, None, unreadable, why)
+
+
+def _judged(
+    predictions: Items | None, items: Sequence[Item], reader: RowReader | None
+) -> tuple[tuple[int, ...], tuple[str, str] | None]:
+    """Which of the items a run would not be able to read. They are kept all the same: only so does
+    the run count them."""
+    if predictions is None or reader is None:
+        return (), None
+    unreadable: list[int] = []
+    why: tuple[str, str] | None = None
+    for place, (index, _) in enumerate(items):
+        if (prediction := predictions[index]) is None:
+            continue
+        try:
+            reader.read_prediction(prediction)
+        except UnreadableError as error:
+            unreadable.append(place)
+            why = why or (problem_of(error).value, str(error))
+    return tuple(unreadable), why
 
 
 class _Making:

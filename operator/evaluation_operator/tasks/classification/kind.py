@@ -8,9 +8,10 @@ from typing import Final
 from evaluation_operator.api.dataset import DatasetSpec
 from evaluation_operator.api.evaluation import ConfusionMatrix, EvaluationMetrics, EvaluationSpec
 from evaluation_operator.api.evaluation_options import ImportKeys
+from evaluation_operator.domain.answer_spec import AnswerSpec, answers_of
 from evaluation_operator.tasks.answers import Answer
 from evaluation_operator.tasks.classification.agreement import agreement
-from evaluation_operator.tasks.classification.reader import LabelReader, is_multi_label
+from evaluation_operator.tasks.classification.reader import LabelReader
 from evaluation_operator.tasks.classification.votes import vote
 from evaluation_operator.tasks.forms import Pair, answer_problems, keys_of
 from evaluation_operator.tasks.items import Outcome, RowReader
@@ -26,19 +27,19 @@ class Classification(TaskKind):
     control = Control.LABELS
 
     def check(self, spec: DatasetSpec) -> None:
-        self.reader(spec)
+        self.reader(answers_of(spec))
 
-    def reader(self, spec: DatasetSpec) -> RowReader:
-        given = spec.input_configs[0]
+    def reader(self, answers: AnswerSpec) -> RowReader:
+        given = answers.config
         pair = None
         if given.positive_label is not None and given.negative_label is not None:
             pair = Pair(given.positive_label, given.negative_label)
         with answer_problems():
-            names = LabelNames(spec.annotation_specs, given.class_names)
-            keys = keys_of(spec.bigquery_import_keys)
+            names = LabelNames(answers.labels, given.class_names)
+            keys = keys_of(answers.keys)
             return LabelReader(
                 *(names, keys, pair),
-                is_multi_label=is_multi_label(spec),
+                is_multi_label=given.is_multi_label,
                 is_one_item=given.is_one_item,
             )
 

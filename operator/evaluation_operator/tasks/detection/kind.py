@@ -13,6 +13,7 @@ from evaluation_operator.api.evaluation import (
     ObjectDetectionMetrics,
 )
 from evaluation_operator.api.evaluation_options import BoundingBoxUnits, ImportKeys
+from evaluation_operator.domain.answer_spec import AnswerSpec, answers_of
 from evaluation_operator.tasks.answers import Answer
 from evaluation_operator.tasks.detection.agreement import pairwise_f1
 from evaluation_operator.tasks.detection.boxes import iou_threshold
@@ -40,12 +41,13 @@ class Detection(TaskKind):
 
     def check(self, spec: DatasetSpec) -> None:
         iou_threshold(spec)
+        self.reader(answers_of(spec))
 
-    def reader(self, spec: DatasetSpec) -> RowReader:
-        given, keys = spec.input_configs[0], spec.bigquery_import_keys
+    def reader(self, answers: AnswerSpec) -> RowReader:
+        given, keys = answers.config, answers.keys
         with answer_problems():
             return BoxReader(
-                LabelNames(spec.annotation_specs, given.class_names),
+                LabelNames(answers.labels, given.class_names),
                 keys_of(keys),
                 keys.bounding_box_json_key or "box",
                 box_format=given.box_format,
