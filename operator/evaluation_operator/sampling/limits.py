@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from evaluation_operator.bodies.parsed_size import parsed_bytes
-from evaluation_operator.bodies.protocols import is_packed
 from evaluation_operator.bodies.values import TooMuch
+from evaluation_operator.bodies.wire import is_packed
 
 MOST_DISCARDED_BYTES = 256 * 2**20
 """A body that is refused by its announced length is read to its end and dropped, so that the

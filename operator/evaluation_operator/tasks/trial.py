@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from evaluation_operator.bodies.protocols import read_request, read_response
 from evaluation_operator.bodies.values import Json, NoPrediction, Payload, Unreadable, counts_differ
+from evaluation_operator.bodies.wire import read_request, read_response
 from evaluation_operator.tasks.items import Box, Predicted, RowReader
 from evaluation_operator.tasks.row_json import UnknownFormError, UnreadableError
 

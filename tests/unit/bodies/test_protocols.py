@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation_operator.bodies import protocols
+from evaluation_operator.bodies import wire
 from evaluation_operator.bodies.limits import MOST_ITEMS
-from evaluation_operator.bodies.protocols import read_request, read_response
 from evaluation_operator.bodies.values import Json, NoPrediction, Payload, TooMuch, Unreadable
+from evaluation_operator.bodies.wire import read_request, read_response
 from evaluation_operator.sampling.sample.shaping import row_texts
 
 READERS: Final = (read_request, read_response)
@@ -350,7 +350,7 @@ def test_gzip_is_undone_within_bounds(
     for end in range(2, len(whole)):
         with pytest.raises(Unreadable, match=r"gzip that (ends too early|cannot be undone)"):
             read(whole[:end])
-    monkeypatch.setattr(protocols, "MOST_UNPACKED_BYTES", 1000)
+    monkeypatch.setattr(wire, "MOST_UNPACKED_BYTES", 1000)
     with pytest.raises(TooMuch, match="more than 1000 bytes once its gzip is undone"):
         read(packed({"instances": [0] * 1000}))
 

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from typer.testing import Result
 
-from evaluation_operator.bodies.protocols import read_response
 from evaluation_operator.bodies.values import NoPrediction, Unreadable
+from evaluation_operator.bodies.wire import read_response
 from tests.builders import make_detection_job, make_evaluation_job, make_spec_set, merged
 from tests.unit.cli.running import json_of, run_cli, write_manifests
 

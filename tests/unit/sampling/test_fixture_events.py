@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from evaluation_operator.bodies.protocols import read_request, read_response
 from evaluation_operator.bodies.values import Json, NoPrediction
+from evaluation_operator.bodies.wire import read_request, read_response
 from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.intake.cloudevents import parse_events
 from evaluation_operator.sampling.intake.matching import Matcher

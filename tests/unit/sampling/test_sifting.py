@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 
 from evaluation_operator.bodies.limits import ASIDE
-from evaluation_operator.bodies.protocols import read_request
 from evaluation_operator.bodies.values import Json, TooMuch
+from evaluation_operator.bodies.wire import read_request
 from evaluation_operator.sampling.intake.halves import half_of, sift_all
 from evaluation_operator.sampling.records import Event, Half, Reason, Side
 from evaluation_operator.sampling.sample.options import PAYLOAD_SIZES

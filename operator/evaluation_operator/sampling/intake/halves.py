@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Final
 
 from evaluation_operator.bodies.limits import ASIDE, Bounds
-from evaluation_operator.bodies.protocols import read_request, read_response, unpacked
 from evaluation_operator.bodies.values import Payload, TooMuch, Unreadable
+from evaluation_operator.bodies.wire import read_request, read_response, unpacked
 from evaluation_operator.sampling.intake.cloudevents import NotAnEvent, parse_events
 from evaluation_operator.sampling.intake.plain import BadPrediction, parse_plain
 from evaluation_operator.sampling.limits import check_cost

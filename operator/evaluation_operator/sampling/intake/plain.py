@@ -11,11 +11,7 @@ from typing import Final
 import orjson
 
 from evaluation_operator.bodies.limits import ASIDE, Bounds, check_items
-from evaluation_operator.bodies.protocols import (
-    parse_body,
-    read_request_document,
-    read_response_document,
-)
+from evaluation_operator.bodies.protocols import read_request_document, read_response_document
 from evaluation_operator.bodies.values import (
     Items,
     Json,
@@ -24,6 +20,7 @@ from evaluation_operator.bodies.values import (
     TooMuch,
     Unreadable,
 )
+from evaluation_operator.bodies.wire import parse_body
 from evaluation_operator.sampling.intake.cloudevents import MAXIMUM_ID, is_event_id, parse_time
 from evaluation_operator.sampling.limits import MOST_EVENTS
 
