@@ -35,8 +35,10 @@ project.
 
 ## When it is whole
 
-`manifest.json` is written last. Where it is, everything else is there: it lists every file with its
-bytes. A file appears whole or not at all, by one rename on a disk and by one upload in a bucket.
+`manifest.json` is written last. Where it is, the result is whole: `files` lists what was computed,
+with its bytes. The cut (`rows`, `taken`, `seen`, `cut.json`) was there before and is not listed;
+`committed.json` and late labels come after. A file appears whole or not at all, by one rename on a
+disk and by one upload in a bucket.
 The labels of people come when they are done: `labels.json` says that `labels.parquet` is whole.
 
 | file | what it is |
@@ -49,7 +51,9 @@ later version may add columns; what is there keeps its meaning.
 
 ## Reading it with DuckDB
 
-What was mistaken for what, the surest mistakes first, and how good the model was hour by hour:
+Of a classification with one label an item: what was mistaken for what, the surest mistakes first,
+and how good the model was hour by hour. (For files in a bucket DuckDB needs `httpfs` first, and a
+secret with its key.)
 
 ```python
 {script}```
@@ -86,7 +90,7 @@ import sys
 
 import duckdb
 
-folder = sys.argv[1]  # where the run's files are: a path, or s3://bucket/...
+folder = sys.argv[1]  # where the run's files are: a path, or file://...
 duckdb.sql("SET TimeZone = 'UTC'")
 items = duckdb.read_parquet(f"{folder}/items.parquet")
 
@@ -103,7 +107,7 @@ accuracy = duckdb.sql(\"\"\"
     SELECT
         date_trunc('hour', time) AS hour,
         count(*) AS items,
-        round(sum(weight) FILTER (truth[1] = labels[1]) / sum(weight), 4) AS accuracy
+        round(coalesce(sum(weight) FILTER (truth[1] = labels[1]), 0) / sum(weight), 4) AS accuracy
     FROM items
     WHERE state = 'evaluated'
     GROUP BY hour
