@@ -4,7 +4,8 @@ A gap in a watch loses deletions; a stream can hang without an error. The sweep 
 the operator's picture right again, and its age says whether the API server can be reached.
 
 It is the only part that lists what is watched: a watch starts from where a sweep has ended. One
-kind is listed at a time, so that one page is held at a time. """
+kind is listed at a time, so that one page is held at a time.
+"""
 
 from __future__ import annotations
 
