@@ -8,11 +8,14 @@ from .base import Model, Timestamp
 
 
 class JobReport(Model):
-    """Of one job at one replica. `sampled` are candidates: the sample is drawn from them."""
+    """Of one job at one replica. `sampled` are candidates: the sample is drawn from them. Of the
+    newest responses `judged` were read, and `unreadable` of these no run will be able to read."""
 
     predictions: int = 0
     items: int = 0
     sampled: int = 0
+    judged: int = 0
+    unreadable: int = 0
 
 
 class ReasonReport(Model):

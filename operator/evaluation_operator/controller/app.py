@@ -18,6 +18,7 @@ from evaluation_operator.controller.events import EventPublisher
 from evaluation_operator.controller.gather import Gatherer
 from evaluation_operator.controller.keys import Key
 from evaluation_operator.controller.places import Places
+from evaluation_operator.controller.readability import Readability
 from evaluation_operator.controller.reconcile import Reconciler
 from evaluation_operator.controller.settings import Settings
 from evaluation_operator.controller.store import Store
@@ -71,8 +72,14 @@ class Operator:
         self._complaints = Complaints(
             kube, self.store, clock, settings.policy, self.queue.add, lambda: self.leading.is_set()
         )
+        self._readability = Readability(
+            kube, self.queue.add, lambda: self.leading.is_set(), settings.namespaces
+        )
         self.reconciler = Reconciler(
-            Gatherer(self.store, kube, claims, self._complaints, settings.policy, self._learn),
+            Gatherer(
+                *(self.store, kube, claims, self._complaints, settings.policy, self._learn),
+                answers_of=self._readability.of,
+            ),
             Actor(kube, claims, places, self._learn),
             self._publisher,
             places,
@@ -119,6 +126,7 @@ class Operator:
             "queue": self.queue.release_due(),
             "sweeper": self.sweeper.run(),
             "reader of Events": self._complaints.run(),
+            "reader of samplers": self._readability.run(),
         }
         if self.settings.leader_election:
             self._elections = [asyncio.create_task(self._lead(), name="election")]

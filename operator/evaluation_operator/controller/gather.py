@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -46,6 +46,7 @@ from evaluation_operator.domain.naming import (
     version_run_name,
 )
 from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.readable import Answers
 from evaluation_operator.domain.snapshot import (
     JobSnapshot,
     Run,
@@ -82,6 +83,7 @@ class Gatherer:
         complaints: Complaints,
         policy: Policy,
         learn: Learn,
+        answers_of: Callable[[str, str], Answers | None] = lambda _, __: None,
     ) -> None:
         self._store = store
         self._kube = kube
@@ -89,6 +91,7 @@ class Gatherer:
         self._complaints = complaints
         self._policy = policy
         self._learn = learn
+        self._answers_of = answers_of
         self._replicas = Replicas(kube)
         self._labelers = Labelers(kube)
         self._presence = Presence(kube)
@@ -130,6 +133,7 @@ class Gatherer:
             loggers=await self._loggers(job),
             logger_refusals=refusals,
             free_places=self._store.places.free_for(key),
+            answers=self._answers_of(key.namespace, key.name),
         )
 
     async def version(self, key: Key, obstacle: Obstacle | None) -> VersionSnapshot | None:

@@ -36,6 +36,12 @@ class Reason(StrEnum):
     STALE = "Stale"
     NO_SCORES = "NoScores"
 
+    # EvaluationJob: PredictionsReadable
+    ANSWERS_READABLE = "AnswersReadable"
+    ANSWERS_UNREADABLE = "AnswersUnreadable"
+    SOME_UNREADABLE = "SomeAnswersUnreadable"
+    FEW_ANSWERS = "FewAnswers"
+
     # EvaluationJob: SamplerBehind
     REPLICAS_BEHIND = "ReplicasBehind"
     ALL_FLUSHED = "AllFlushed"

@@ -17,6 +17,7 @@ from evaluation_operator.domain.facts.obstacle import Obstacle
 from evaluation_operator.domain.facts.pod import PodFacts
 from evaluation_operator.domain.facts.replica import Replica
 from evaluation_operator.domain.facts.troubles import WarningFacts
+from evaluation_operator.domain.readable import Answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class JobSnapshot:
     namespace's sampler; they are looked at only when runs are due. `loggers` are those of the
     InferenceServices, by name, that the job manages or has to give back. `has_labeler`: somebody
     in the namespace brings its tasks to people; looked at only where a job needs that.
-    `free_places`: how many Jobs may be created for it now; None: any number.
+    `free_places`: how many Jobs may be created for it now; None: any number. `answers`: what the
+    samplers say of the newest responses; None: nothing.
     """
 
     job: EvaluationJob
@@ -67,6 +69,7 @@ class JobSnapshot:
     loggers: Mapping[str, LoggerSlot] = field(default_factory=dict)
     logger_refusals: tuple[LoggerRefusal, ...] = ()
     free_places: int | None = None
+    answers: Answers | None = None
 
 
 @dataclass(frozen=True, slots=True)

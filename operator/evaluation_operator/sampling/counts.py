@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +16,7 @@ from evaluation_operator.api.sampling_report import (
     SamplingReport,
     UnmatchedReport,
 )
+from evaluation_operator.domain.readable import NEWEST
 from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.records import Reason
 
@@ -46,6 +47,8 @@ class JobCounts:
     sampled: int = 0
     reasons: dict[Reason, Refusals] = field(default_factory=dict)
     unreadable: dict[str, Refusals] = field(default_factory=dict)
+    newest: deque[bool] = field(default_factory=lambda: deque(maxlen=NEWEST))
+    """Whether each of the newest responses that were read holds an unreadable item."""
 
 
 class Counts:
@@ -75,6 +78,10 @@ class Counts:
                 refusals = counts.reasons.setdefault(reason, Refusals())
                 refusals.count += 1
                 refusals.message = message[:_MESSAGE_CHARACTERS]
+
+    def judged(self, job: SampledJob, *, is_unreadable: bool) -> None:
+        """A response of the job was read as a run will read it."""
+        self.of(job.name).newest.append(is_unreadable)
 
     def unreadable(self, job: SampledJob, items: int, reason: str, message: str) -> None:
         """Items were drawn for the job that a run will not be able to read."""
@@ -163,7 +170,13 @@ def _importance(counts: JobCounts, table_errors: Mapping[str, str], name: str) -
 
 
 def _numbers(counts: JobCounts) -> JobReport:
-    return JobReport(predictions=counts.predictions, items=counts.items, sampled=counts.sampled)
+    return JobReport(
+        predictions=counts.predictions,
+        items=counts.items,
+        sampled=counts.sampled,
+        judged=len(counts.newest),
+        unreadable=sum(counts.newest),
+    )
 
 
 def _told(reasons: Mapping[Reason, Refusals] | Mapping[str, Refusals]) -> dict[str, ReasonReport]:

@@ -305,6 +305,8 @@ class Sampler:
                 self.counts.refuse(drawn.refusal.reason, drawn.refusal.message, jobs=(job,))
             elif drawn.items:
                 chosen.append((state, drawn))
+                if sifted.has_response and state.reader is not None:
+                    self.counts.judged(job, is_unreadable=bool(drawn.unreadable))
                 if drawn.unreadable and drawn.why is not None:
                     self.counts.unreadable(job, len(drawn.unreadable), *drawn.why)
         return chosen

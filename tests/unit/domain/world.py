@@ -51,6 +51,7 @@ from evaluation_operator.domain.plan import (
     WriteOutcome,
 )
 from evaluation_operator.domain.policy import Policy
+from evaluation_operator.domain.readable import Answers
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import (
     JobSnapshot,
@@ -407,6 +408,7 @@ class JobWorld(World):
         )
         self.holder_exists = True
         self.replicas: tuple[Replica, ...] = ()
+        self.answers: Answers | None = None
         if checked:
             self.settle()
             self.complete_check()
@@ -445,6 +447,7 @@ class JobWorld(World):
             obstacle=self.obstacle,
             replicas=self.replicas,
             free_places=self.free_places,
+            answers=self.answers,
         )
 
     def _claim(self) -> Claim | None:

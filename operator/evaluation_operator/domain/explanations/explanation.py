@@ -14,6 +14,7 @@ class Place(StrEnum):
     RECONCILING = "condition `Reconciling` of the job"
     WAITING = "condition `Waiting` of the job"
     QUALITY = "condition `QualityAcceptable` of the job"
+    READABLE = "condition `PredictionsReadable` of the job"
     SAMPLER = "condition `SamplerBehind` of the job"
     LOGGER = "condition `LoggerManaged` of the job"
     RUN = "`status.active[].message` of the job"

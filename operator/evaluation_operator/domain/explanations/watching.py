@@ -15,6 +15,7 @@ from evaluation_operator.domain.reasons import Reason
 _QUALITY = (Place.QUALITY,)
 _LOGGER = (Place.LOGGER, Place.EVENT)
 _SERVICE = "kubectl get inferenceservice SERVICE -n NAMESPACE -o yaml"
+_TRY = "kubectl evaluations try -f FILE --response FILE"
 _SAMPLING = "kubectl evaluations sampling JOB -n NAMESPACE"
 
 OF_QUALITY: Mapping[Reason, Explanation] = {
@@ -64,6 +65,30 @@ OF_QUALITY: Mapping[Reason, Explanation] = {
 }
 
 OF_THE_SAMPLER: Mapping[Reason, Explanation] = {
+    Reason.ANSWERS_UNREADABLE: Explanation(
+        (Place.READABLE,),
+        "More than half of the newest responses that were sampled cannot be read by a run: the "
+        "model answers in another form than the job says, or with labels that its set does not "
+        "have. They are kept, and read once the job says how its model answers.",
+        "Do what the message says; answers.md has all forms. Try it with one answer first.",
+        (_SAMPLING, _TRY, EDIT),
+    ),
+    Reason.SOME_UNREADABLE: Explanation(
+        (Place.READABLE,),
+        "Some of the newest responses cannot be read by a run, though not most.",
+        "See which, and why.",
+        (_SAMPLING,),
+    ),
+    Reason.ANSWERS_READABLE: Explanation(
+        (Place.READABLE,), "The newest responses that were sampled can be read by a run."
+    ),
+    Reason.FEW_ANSWERS: Explanation(
+        (Place.READABLE,),
+        "Fewer than 20 of the newest responses were sampled and read, which says nothing yet.",
+        "Wait for more predictions, or see whether any arrive.",
+        (_SAMPLING,),
+        passes=True,
+    ),
     Reason.REPLICAS_BEHIND: Explanation(
         (Place.SAMPLER,),
         "The last run waited for a replica of the sampler, for an hour at most, and went on "

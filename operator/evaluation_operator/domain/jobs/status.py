@@ -13,12 +13,13 @@ from evaluation_operator.domain.jobs.logger import LOGGER_MANAGED
 from evaluation_operator.domain.jobs.quality import quality_condition
 from evaluation_operator.domain.jobs.readiness import Readiness
 from evaluation_operator.domain.plan import EventRecord
+from evaluation_operator.domain.readable import PREDICTIONS_READABLE, judge_answers
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.domain.snapshot import JobSnapshot
 
 QUALITY = "QualityAcceptable"
 STALLED = "Stalled"
-LASTING = frozenset({SAMPLER_BEHIND, LOGGER_MANAGED})
+LASTING = frozenset({SAMPLER_BEHIND, LOGGER_MANAGED, PREDICTIONS_READABLE})
 """Conditions that say what was found when it was looked into, which is not in every turn."""
 
 
@@ -50,6 +51,8 @@ def report(draft: JobDraft, snapshot: JobSnapshot, readiness: Readiness, now: da
         if quality.event is not None:
             draft.events.append(quality.event)
     told = _of_readiness(readiness, paused) | draft.told
+    if snapshot.answers is not None:
+        told[PREDICTIONS_READABLE] = judge_answers(snapshot.answers, job.status.conditions)
     if quality is not None:
         told[QUALITY] = Judgement(quality.status, quality.reason, quality.message)
     before, generation = job.status.conditions, job.metadata.generation
