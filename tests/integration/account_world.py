@@ -154,6 +154,7 @@ async def sample(world: World) -> None:
         table = JobTable(HOME, lambda jobs: None)
         watching = asyncio.create_task(table.watch(kube))
         await eventually(lambda: done(world, SAMPLER, "watch", "evaluationjobs"))
+        await eventually(lambda: done(world, SAMPLER, "watch", "annotationspecsets"))
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
