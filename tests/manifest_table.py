@@ -762,8 +762,8 @@ BAD: dict[str, Bad] = {
         ),
         "startTime",
     ),
-    "a score threshold above 1": refused(
-        make_version(spec={"scoreThresholds": [0.5, 1.01]}), "scoreThresholds[1]"
+    "a score threshold that is a text": refused(
+        make_version(spec={"scoreThresholds": [0.5, "high"]}), "scoreThresholds[1]"
     ),
     "the same threshold twice": refused(
         make_version(spec={"scoreThresholds": [0.5, 0.5]}), "scoreThresholds has a value twice"

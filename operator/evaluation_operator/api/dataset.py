@@ -252,7 +252,8 @@ class DatasetSpec(Model):
     score_thresholds: list[ScoreThreshold] = Field(
         default=[],
         description="Score thresholds at which the curve is given. "
-        "Default: 0.00 to 0.95 by 0.05, then 0.96 to 0.99.",
+        "Default: 0.00 to 0.95 by 0.05, then 0.96 to 0.99; where a score lies outside 0..1, 24 "
+        "quantiles of the scores.",
         max_length=101,
     )
     slice_labels: list[StoredLabel] = Field(

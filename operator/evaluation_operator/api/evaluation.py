@@ -23,7 +23,7 @@ class AnnotationSpecReference(Model):
 class ConfidenceMetricsEntry(Model):
     """One point of a curve."""
 
-    confidence_threshold: Ratio | None = Field(
+    confidence_threshold: float | None = Field(
         default=None,
         description="Score from which on a prediction counts; for boxes, the "
         "intersection-over-union from which on one matches.",

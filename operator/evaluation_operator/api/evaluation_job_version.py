@@ -88,8 +88,9 @@ class EvaluationJobVersionSpec(Model):
     )
     score_thresholds: list[ScoreThreshold] = Field(
         default=[],
-        description="Score thresholds, from 0 to 1, at which the curve is given. "
-        "Default: 0.00 to 0.95 by 0.05, then 0.96 to 0.99.",
+        description="Score thresholds at which the curve is given. "
+        "Default: 0.00 to 0.95 by 0.05, then 0.96 to 0.99; where a score lies outside 0..1, 24 "
+        "quantiles of the scores.",
         max_length=101,
     )
     window: TimeSpan | None = Field(

@@ -49,7 +49,7 @@ class BoundingBoxUnits(StrEnum):
 
 Label = Annotated[str, Field(min_length=1, max_length=64, json_schema_extra=LINE)]
 KEY_PATTERN = r"^[^/]+$"
-ScoreThreshold = Annotated[float, Field(ge=0, le=1)]
+ScoreThreshold = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class BoundingBoxEvaluationOptions(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,7 +54,7 @@ ThresholdsOption = Annotated[
     typer.Option(
         metavar="NUMBERS",
         help="Score thresholds of the curve, as 0.1,0.5,0.9. "
-        "Default: 0.00 to 0.95 by 0.05, then 0.96 to 0.99.",
+        "Default: 0.00 to 0.95 by 0.05, then 0.96 to 0.99; quantiles of scores outside 0..1.",
     ),
 ]
 TimeoutOption = Annotated[
@@ -114,7 +115,7 @@ def parse_timeout(text: str | None) -> float | None:
 
 
 def parse_thresholds(text: str | None) -> list[float] | None:
-    """Numbers from 0 to 1, rising, without repeats; None for no text."""
+    """Finite numbers, rising, without repeats; None for no text."""
     if text is None:
         return None
     numbers = []
@@ -122,8 +123,8 @@ def parse_thresholds(text: str | None) -> list[float] | None:
         try:
             number = float(part)
         except ValueError:
-            number = -1
-        if not 0 <= number <= 1:
-            raise CliError(f"--thresholds: {part!r}: write numbers from 0 to 1, as 0.1,0.5,0.9")
+            number = math.nan
+        if not math.isfinite(number):
+            raise CliError(f"--thresholds: {part!r}: write finite numbers, as 0.1,0.5,0.9")
         numbers.append(number)
     return sorted(set(numbers))

@@ -24,7 +24,7 @@ from evaluation_operator.evaluator.labels import (
 )
 from evaluation_operator.evaluator.run_rows import RunOptions, count_late, obtain_cut
 from evaluation_operator.evaluator.summary import Findings, build_evaluation
-from evaluation_operator.metrics import checked_thresholds
+from evaluation_operator.metrics import THRESHOLDS, checked_thresholds
 from evaluation_operator.results import layout
 from evaluation_operator.results.errors import InvalidRun, NothingUsable
 from evaluation_operator.results.folder import Folder
@@ -33,7 +33,7 @@ from evaluation_operator.results.rows import Cut
 from evaluation_operator.results.run import write_run
 from evaluation_operator.tables.protocol import Table
 from evaluation_operator.tasks.item_files import ItemCounts
-from evaluation_operator.tasks.kind import Limits
+from evaluation_operator.tasks.kind import Judged, Limits
 
 DIGEST_VERSION = 1
 
@@ -122,7 +122,7 @@ def _findings_of(
         slice_labels=tuple(dataset.spec.slice_labels),
         digest=_digest(dataset, cut),
         label_cutoff=cut.figures.time,
-        warnings=tuple(_warnings(judged.counts, len(judged.pieces), cut)),
+        warnings=(*_warnings(judged.counts, len(judged.pieces), cut), *_of_grid(dataset, judged)),
     )
     return findings if people is None else told_of_people(findings, people, notes)
 
@@ -163,6 +163,17 @@ def _warnings(counts: ItemCounts, pieces: int, cut: Cut) -> list[str]:
             "items were sampled with different probabilities: compare the weighted figures"
         )
     return warnings
+
+
+def _of_grid(dataset: Dataset, judged: Judged) -> list[str]:
+    """Where the curve has thresholds that nobody asked for, and that other runs have not."""
+    thresholds = judged.result.plain.aggregate.thresholds
+    if dataset.spec.score_thresholds or not judged.result.is_scored or thresholds == THRESHOLDS:
+        return []
+    return [
+        "scores lie outside 0..1: the curve is given at quantiles of them; give scoreThresholds of "
+        "your own to compare runs"
+    ]
 
 
 def _digest(dataset: Dataset, cut: Cut) -> str:

@@ -13,6 +13,7 @@ from evaluation_operator.metrics.thresholds import (
     MAXIMUM_THRESHOLDS,
     THRESHOLDS,
     checked_thresholds,
+    nearest_ranks,
     reported_thresholds,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "Totals",
     "checked_thresholds",
     "classify",
+    "nearest_ranks",
     "piece_weights",
     "reported_thresholds",
     "weightings",

@@ -12,7 +12,7 @@ score, areas, and their mean over the labels are made by the same functions. Bes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -51,7 +51,7 @@ from evaluation_operator.metrics.detection_coco import (
 )
 from evaluation_operator.metrics.detection_errors import ErrorSplit, Nearest, split_errors
 from evaluation_operator.metrics.detection_matching import FREE, Matcher, joined, similar_pairs
-from evaluation_operator.metrics.thresholds import reported_thresholds
+from evaluation_operator.metrics.thresholds import nearest_ranks, reported_thresholds
 
 # The floats nearest to 0.50, 0.55 … 0.95.
 IOU_THRESHOLDS: Final = tuple(k / 100 for k in range(50, 100, 5))
@@ -291,9 +291,17 @@ def _score_curves(
         totals,
         [batch(by_label, label[by_label], cuts=3)],
         [batch(over_all, np.zeros_like(label), cuts=1)],
-        reported_thresholds(totals.lowest, totals.highest, thresholds),
+        reported_thresholds(totals.lowest, totals.highest, thresholds, _quantiles_of(seen.scores)),
         weights,
     )
+
+
+def _quantiles_of(scores: Floats) -> Callable[[Sequence[float]], Sequence[float]]:
+    def quantiles(shares: Sequence[float]) -> Sequence[float]:
+        found: list[float] = np.sort(scores)[nearest_ranks(shares, len(scores))].tolist()
+        return found
+
+    return quantiles
 
 
 def _by_label_and_piece(

@@ -128,7 +128,7 @@ BAD_INPUT: dict[str, tuple[list[Manifest], list[str], str]] = {
         "choose one with --job",
     ),
     "unknown label": ([JOB, make_spec_set()], ["--label", "rotten"], "'rotten' is none of"),
-    "bad threshold": ([JOB, make_spec_set()], ["--thresholds", "1.5"], "numbers from 0 to 1"),
+    "bad threshold": ([JOB, make_spec_set()], ["--thresholds", "inf"], "write finite numbers"),
     "bad window": ([JOB, make_spec_set()], ["--window", "march"], "write START/END"),
     "naive window": (
         [JOB, make_spec_set()],
@@ -204,3 +204,16 @@ def test_labels_without_scores_have_an_accuracy_and_no_curve(tmp_path: Path, fil
     shown = run_cli("evaluate", "-f", files, "--table", table)
     assert shown.exit_code == 0, shown.output
     assert ["Accuracy:", "0.7500"] in [line.split() for line in shown.stdout.splitlines()]
+
+
+def test_percentages_have_a_curve_over_their_own_range(tmp_path: Path, files: str) -> None:
+    table = make_table(tmp_path / "percent", [(97.5, "ripe"), (60.2, "unripe"), (2.5, "unripe")])
+    spec = evaluation("-f", files, "--table", table)["spec"]
+    entries = spec["evaluationMetrics"]["classificationMetrics"]["prCurve"]
+    thresholds = [it["confidenceThreshold"] for it in entries["confidenceMetricsEntries"]]
+    assert (thresholds[0], thresholds[-1]) == (-96.5, 97.5)
+    assert any("scores lie outside 0..1" in text for text in spec["warnings"])
+    asked = evaluation("-f", files, "--table", table, "--thresholds", "5")["spec"]
+    curve = asked["evaluationMetrics"]["classificationMetrics"]["prCurve"]
+    assert [it["confidenceThreshold"] for it in curve["confidenceMetricsEntries"]] == [5]
+    assert not any("scores lie outside" in text for text in asked.get("warnings", []))

@@ -7,8 +7,10 @@ import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from evaluation_operator.metrics import THRESHOLDS, ClassificationResult, Piece
 from evaluation_operator.tasks.classification import count
@@ -184,11 +186,11 @@ class TestFiles:
         assert result.plain.accuracy is None
         assert result.plain.aggregate.thresholds == THRESHOLDS
 
-    def test_logits_cut_the_grid(self, tmp_path: Path) -> None:
+    def test_logits_have_a_grid_of_their_own(self, tmp_path: Path) -> None:
         write(tmp_path, [Item("a", 0, 1.0, truth=(0,), labels=(0, 1), scores=(9.5, 0.97))])
         with opened(tmp_path) as counted:
             result = compute_figures(counted, is_multi_label=False)
-        assert result.plain.aggregate.thresholds == (0.97, 0.98, 0.99)
+        assert result.plain.aggregate.thresholds == (0.97, 9.5)
 
     def test_a_p_of_its_own_for_every_item_is_refused(self, tmp_path: Path) -> None:
         write(
@@ -197,3 +199,62 @@ class TestFiles:
         )
         with pytest.raises(ValueError, match="different inclusion probabilities"):
             opened(tmp_path)
+
+
+@pytest.mark.parametrize("ps", [(1.0,), (0.004, 0.3)], ids=["one p", "several p"])
+def test_quantiles_of_the_scores_are_those_of_numpy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ps: tuple[float, ...]
+) -> None:
+    monkeypatch.setattr(count, "_BATCH_ROWS", 3)
+    items = make_items(7, multi_label=True, ps=ps)
+    figures_of(tmp_path, items, multi_label=True)
+    scores = [score for item in items for score in item.scores.values()]
+    shares = [place / 23 for place in range(24)]
+    with opened(tmp_path) as counted:
+        found = counted.quantiles(shares)
+    assert found == np.quantile(scores, shares, method="inverted_cdf").tolist()
+
+
+def unscored(
+    folder: Path, answers: Sequence[Sequence[int]], truths: Sequence[Sequence[int]], *, multi: bool
+) -> ClassificationResult:
+    outcomes = (
+        Item(f"r{number}", 0, 1.0, truth=tuple(truth), labels=tuple(labels), scores=None)
+        for number, (labels, truth) in enumerate(zip(answers, truths, strict=True))
+    )
+    counts = write(folder, outcomes)
+    assert counts.unscored == len(answers)
+    with CountedScores(
+        *(folder / "scores.parquet", folder / "items.parquet", len(LABELS), Limits(folder)),
+        ignores_scores=True,
+        is_multi_label=multi,
+    ) as counted:
+        return compute_figures(counted, is_multi_label=multi, thresholds=[0.0]).without_scores()
+
+
+@pytest.mark.parametrize("multi", [False, True], ids=["single-label", "multi-label"])
+def test_labels_without_scores_have_the_figures_of_scikit_learn(
+    tmp_path: Path, multi: bool
+) -> None:
+    draw = np.random.default_rng(11)
+    most = len(LABELS) if multi else 1
+    truths = [
+        sorted(draw.choice(len(LABELS), draw.integers(1, most + 1), False)) for _ in range(60)
+    ]
+    answers = [
+        [int(it) for it in draw.choice(len(LABELS), draw.integers(1, most + 1), False)]
+        for _ in range(60)
+    ]
+    found = unscored(tmp_path, answers, truths, multi=multi)
+    said, true = np.zeros((2, 60, len(LABELS)), dtype=int)
+    for row, (labels, truth) in enumerate(zip(answers, truths, strict=True)):
+        said[row, labels], true[row, truth] = 1, 1
+    precision, recall, f1, _ = precision_recall_fscore_support(true, said, average="micro")
+    [entry] = found.plain.aggregate.entries()
+    tally = entry.every
+    assert (tally.precision, tally.recall, tally.f1) == pytest.approx((precision, recall, f1))
+    assert found.plain.aggregate.area is None
+    assert found.plain.mean_average_precision is None
+    assert not found.is_scored
+    accuracy = None if multi else accuracy_score(true.argmax(1), said.argmax(1))
+    assert found.plain.accuracy == (None if accuracy is None else pytest.approx(accuracy))

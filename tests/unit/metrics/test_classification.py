@@ -234,10 +234,10 @@ class TestStreams:
             Totals(one, two, one, 0.0, 1.0)
 
 
-def test_logits_are_reported_within_their_range_only() -> None:
+def test_logits_are_reported_at_quantiles_of_them() -> None:
     items = [OracleItem(truth(0), {0: 0.42}), OracleItem(truth(0), {0: 8.0})]
     totals = total_counts(items, 1, [1.0])
-    thresholds = reported_thresholds(totals.lowest, totals.highest)
-    assert thresholds == tuple(t for t in THRESHOLDS if t >= 0.42)
+    thresholds = reported_thresholds(totals.lowest, totals.highest, None, lambda _: [0.42, 8.0])
+    assert thresholds == (0.42, 8.0)
     result = result_of(items, 1, multi_label=True, thresholds=thresholds)
     assert_figures(result.plain, items, 1, multi_label=True)

@@ -24,6 +24,7 @@ from evaluation_operator.metrics import (
     Piece,
     Totals,
     classify,
+    nearest_ranks,
     piece_weights,
     reported_thresholds,
     weightings,
@@ -141,6 +142,21 @@ class CountedScores:
         for batch in self._stream(self._count_at(["score"], conditions)):
             yield self._counts(batch, np.zeros(batch.num_rows, dtype=np.int64), cuts=1)
 
+    def quantiles(self, shares: Sequence[float]) -> list[float]:
+        """The scores at these rising shares of all pairs that have one, by nearest rank."""
+        grouped = self._scored.group_by("score").agg(n=self._scored.count()).order_by("score")
+        count = sum(int(_whole(batch, "n").sum()) for batch in self._stream(grouped))
+        places = nearest_ranks(shares, count)
+        found: list[float] = []
+        passed = 0
+        for batch in self._stream(grouped):
+            scores, ends = _real(batch, "score"), passed + np.cumsum(_whole(batch, "n"))
+            passed = int(ends[-1]) if len(ends) else passed
+            while len(found) < len(places) and places[len(found)] < passed:
+                at = int(np.searchsorted(ends, places[len(found)], side="right"))
+                found.append(float(scores[at]))
+        return found
+
     def confusion(self) -> tuple[ConfusionMatrix, ...]:
         """The matrix, and the weighted one if there are several pieces. Single-label only."""
         keys = ["truth_index", "predicted_index", "p"]
@@ -197,7 +213,7 @@ def compute_figures(
         totals,
         counted.by_label(),
         counted.over_all(),
-        reported_thresholds(totals.lowest, totals.highest, thresholds),
+        reported_thresholds(totals.lowest, totals.highest, thresholds, counted.quantiles),
         piece_weights(counted.pieces),
         None if is_multi_label else counted.confusion(),
     )
