@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,7 +16,18 @@ from evaluation_operator.tables.schema import LABEL_COLUMNS, ROW_COLUMNS, Column
 
 # What of a column may be given as JSON in place of a text that holds JSON.
 _DOCUMENTS: Final = ("raw_data", "raw_prediction", "groundtruth")
+_TRUTH: Final = "groundtruth"
+"""An empty one is none: pandas and spreadsheets have no other way to say so."""
 _MAXIMUM_SHOWN: Final = 60
+_RFC_3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?"
+    r" ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)?)?",
+    re.IGNORECASE,
+)
+"""And what BigQuery writes: a blank, and UTC. Nothing else is a time: digits alone may be many."""
+_UTC: Final = re.compile(r" ?UTC$", re.IGNORECASE)
+_FIRST_YEAR: Final = 1900
+_LAST_YEAR: Final = 2200
 Values: TypeAlias = dict[str, str | float | datetime | None]
 
 
@@ -65,7 +77,7 @@ def _parse(
     values: Values = {}
     for column in columns:
         given = given_values.get(column.name)
-        if given is None or (given == "" and not column.is_nullable):
+        if given is None or (given == "" and (not column.is_nullable or column.name == _TRUTH)):
             given = defaults.get(column.name)
         is_missing = given is None
         if is_missing and not column.is_nullable and column.name not in optional:
@@ -87,9 +99,18 @@ def _value(column: Column, given: object) -> str | float | datetime:
 def _text(name: str, given: object) -> str:
     if name in _DOCUMENTS and isinstance(given, dict | list):
         # Keys in order, so that the same document is the same text and the same row id.
-        text = json.dumps(given, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        try:
+            text = json.dumps(given, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        except TypeError as error:
+            what = str(error).removesuffix(" is not JSON serializable").removeprefix("Object of ")
+            raise Fault(
+                f'column "{name}": it holds a value of {what}, which JSON does not have; write a '
+                "text of JSON, with bytes as base64 and times as texts"
+            ) from None
     elif isinstance(given, str):
         text = given
+    elif isinstance(given, float) and math.isnan(given):
+        raise Fault(f'column "{name}": NaN is no text; give null')
     else:
         raise Fault(f'column "{name}": {_shown(given)} is no text; quote it')
     try:
@@ -98,7 +119,22 @@ def _text(name: str, given: object) -> str:
         raise Fault(
             f'column "{name}": half of a surrogate pair is no character; remove it'
         ) from None
+    if name in _DOCUMENTS and text is given:
+        _check_document(name, text)
     return text
+
+
+def _check_document(name: str, text: str) -> None:
+    """No run could read it; better to hear so now."""
+    try:
+        json.loads(text)
+    except RecursionError:
+        raise Fault(f'column "{name}": JSON nested too deeply; write it flatter') from None
+    except ValueError as error:
+        cure = "give JSON"
+        if text.lstrip()[:2] in ("{'", "['") or text.lstrip()[:3] in ("[{'", '{"', "('"):
+            cure = "it looks like str() of Python's: write it with json.dumps"
+        raise Fault(f'column "{name}": {_shown(text)} is no JSON ({error}); {cure}') from None
 
 
 def _number(name: str, given: object) -> float:
@@ -110,17 +146,19 @@ def _number(name: str, given: object) -> float:
 
 def _time(name: str, given: object) -> datetime:
     """Without a zone it is UTC. Numbers are refused: seconds, or milliseconds, of what?"""
-    if isinstance(given, str):
+    if isinstance(given, str) and _RFC_3339.fullmatch(given):
         with suppress(ValueError):
-            given = datetime.fromisoformat(given)
+            given = datetime.fromisoformat(_UTC.sub("+00:00", given))
     if not isinstance(given, datetime):
         raise Fault(
             f'column "{name}": {_shown(given)} is no time; give one such as 2026-03-01T10:00:00Z'
         )
-    try:
-        return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
-    except OverflowError:
-        raise Fault(f'column "{name}": {given} is before the year 1 in UTC; correct it') from None
+    if not _FIRST_YEAR <= given.year < _LAST_YEAR:
+        raise Fault(
+            f'column "{name}": {given} is not between the years {_FIRST_YEAR} and {_LAST_YEAR}; '
+            "correct it"
+        )
+    return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
 
 
 def _check_between(

@@ -196,7 +196,8 @@ class RowReader(ABC):
             p = _probability(row.p)
             is_one_item = self.is_one_item and not row.is_item
             predictions = _predictions(row.raw_prediction, is_one_item)
-            truths = entries_of(row.groundtruth, "groundtruth", "predictions")
+            # An empty text is none: pandas has no other way to write that.
+            truths = entries_of(row.groundtruth or None, "groundtruth", "predictions")
             data = parsed(row.raw_data, "raw_data")
             instances = _instances(data, is_one_item)
             count = _instance_count(instances, predictions, truths)

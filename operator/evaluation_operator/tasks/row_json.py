@@ -43,6 +43,14 @@ def entries_of(text: str | None, column: str, key: str) -> list[object] | None:
 
 
 def parsed(text: str | None, column: str) -> object:
+    """JSON; where that is a text which is JSON itself, as after two json.dumps, what is in it."""
+    found = _parsed(text, column)
+    if isinstance(found, str) and found.lstrip()[:1] in ("{", "["):
+        return _parsed(found, column)
+    return found
+
+
+def _parsed(text: str | None, column: str) -> object:
     if text is None:
         return None
     size = parsed_bytes(text)
