@@ -17,6 +17,7 @@ from evaluation_operator.cli.output import Output, plural, reports_errors, say, 
 
 if TYPE_CHECKING:
     from evaluation_operator.cli.importing import Imported
+    from evaluation_operator.cli.judging import Judge
 
 rows_app = typer.Typer(no_args_is_help=True, help="Bring predictions into a table.")
 labels_app = typer.Typer(no_args_is_help=True, help="Bring ground truth into a table.")
@@ -44,6 +45,19 @@ TableOption = Annotated[
 def import_rows(
     file: FileArgument,
     table: TableOption,
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filename",
+            "-f",
+            metavar="FILE",
+            help="Manifests of the EvaluationJob and its AnnotationSpecSet: each row is read as a "
+            "run would read it, and names the job's model version unless it names its own.",
+        ),
+    ] = None,
+    job: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which job, when the files have several.")
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Model of the rows that do not name their own.")
     ] = None,
@@ -61,7 +75,13 @@ def import_rows(
     from evaluation_operator.cli.importing import import_row_file
     from evaluation_operator.cli.tables import as_uri
 
-    imported = import_row_file(file, as_uri(table), model=model, model_version=version)
+    judge = _judge_of(files, job)
+    if judge is not None and model is None and version is None:
+        model, version = judge.model_version
+    reader = judge.reader if judge is not None else None
+    imported = import_row_file(
+        file, as_uri(table), model=model, model_version=version, reader=reader
+    )
     _show(imported, "row", output)
 
 
@@ -80,7 +100,8 @@ def import_labels(
             "--filename",
             "-f",
             metavar="FILE",
-            help="Manifest of the EvaluationJob whose model version the labels are of.",
+            help="Manifest of the EvaluationJob whose model version the labels are of; with its "
+            "AnnotationSpecSet each label is read as a run would read it.",
         ),
     ] = None,
     job: Annotated[
@@ -127,7 +148,18 @@ def import_labels(
         is_for_all=all_versions,
         target=Target(namespace, kubeconfig, context),
     )
-    _show(import_label_file(file, as_uri(table), scope), "label", output)
+    judge = _judge_of(files, job)
+    reader = judge.reader if judge is not None else None
+    _show(import_label_file(file, as_uri(table), scope, reader), "label", output)
+
+
+def _judge_of(files: list[str] | None, job: str | None) -> Judge | None:
+    if not files:
+        return None
+    # Only then: what judges manifests is not in the images where labels are imported, too.
+    from evaluation_operator.cli.judging import read_judge
+
+    return read_judge(files, job)
 
 
 def _show(imported: Imported, noun: str, output: Output) -> None:

@@ -22,8 +22,11 @@ from evaluation_operator.tables.label_scope import MOST_SHOWN
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery, Table
 from evaluation_operator.tables.schema import row_digest
+from evaluation_operator.tasks.items import Row, RowReader
+from evaluation_operator.tasks.row_json import UnreadableError
 
 IDS_SHOWN = 3
+_MOST_FAULTS = 10
 _CONTENT = ("model", "model_version", "time", "raw_data", "raw_prediction")
 
 
@@ -75,10 +78,44 @@ class _Counted:
             yield batch
 
 
+class _Judged:
+    """What a run would not be able to read, up to as many as anybody reads."""
+
+    def __init__(self, reader: RowReader | None) -> None:
+        self._reader = reader
+        self._faults: list[str] = []
+
+    def row(self, row: dict[str, Any]) -> None:
+        if self._reader is not None:
+            texts = (row[name] for name in ("raw_data", "raw_prediction", "groundtruth"))
+            self._add(self._reader.faults_of(Row(row["id"], *texts)))
+
+    def label(self, row_id: str, truth: str) -> None:
+        try:
+            if self._reader is not None:
+                self._reader.check_truth(truth)
+        except UnreadableError as error:
+            self._add([f"row {row_id}: {error}"])
+
+    def end(self) -> None:
+        """Raises ImportInvalid."""
+        if self._faults:
+            raise ImportInvalid(self._faults)
+
+    def _add(self, faults: list[str]) -> None:
+        self._faults += faults[: _MOST_FAULTS - len(self._faults)]
+
+
 def import_row_file(
-    path: Path, uri: str, *, model: str | None, model_version: str | None
+    path: Path,
+    uri: str,
+    *,
+    model: str | None,
+    model_version: str | None,
+    reader: RowReader | None = None,
 ) -> Imported:
-    """Adds the rows of a file that the table does not have; all of them, or none.
+    """Adds the rows of a file that the table does not have; all of them, or none. `reader`: that of
+    the job, which has to be able to read every row.
 
     A row that the table has with other content under the same id is an error: readers would
     have to refuse both.
@@ -88,10 +125,12 @@ def import_row_file(
         return read_row_file(path, model=model, model_version=model_version)
 
     with _problems(path), contextlib.closing(_open(uri)) as table:
-        given = _Given()
+        given, judged = _Given(), _Judged(reader)
         for batch in batches():
             for row in batch.to_pylist():
                 given.add(row)
+                judged.row(row)
+        judged.end()
         created = table.ensure().is_created
         known = set() if created else _known(table, given)
         if len(known) < len(given.content):
@@ -100,21 +139,32 @@ def import_row_file(
     return Imported(uri, len(given.content) - len(known), len(known), ids, created)
 
 
-def import_label_file(path: Path, uri: str, scope: Scope) -> Imported:
-    """Adds the labels of a file; the table must be there."""
+def import_label_file(
+    path: Path, uri: str, scope: Scope, reader: RowReader | None = None
+) -> Imported:
+    """Adds the labels of a file; the table must be there. `reader`: that of the job, which has to
+    be able to read every label."""
     folder = local_path(uri)
     if folder is not None and not folder.is_dir():
         message = f"--table: {uri}: no such folder; name the table that has the rows"
         raise CliError(message, code=Code.NOT_FOUND)
-    counted = _Counted()
+    counted, now = _Counted(), datetime.now(UTC)
     with _problems(path), contextlib.closing(_open(uri)) as table:
         state = table.ensure()
         if not state.has_labels:
             raise CliError(f"--table: {uri}: takes no labels: others own it, and let us read only")
         found = table.model_versions(MOST_SHOWN + 1)
-        batches = read_label_file(
-            path, labeled_at=datetime.now(UTC), model_version=scope.among(found)
-        )
+
+        def labels() -> Iterator[pa.RecordBatch]:
+            return read_label_file(path, labeled_at=now, model_version=scope.among(found))
+
+        if reader is not None:
+            judged = _Judged(reader)
+            for batch in labels():
+                for label in batch.select(["id", "groundtruth"]).to_pylist():
+                    judged.label(label["id"], label["groundtruth"])
+            judged.end()
+        batches = labels()
         table.append_labels(counted.through(batches), for_all_versions=scope.is_for_all)
     warnings = scope.warnings(found, keeps_versions=state.keeps_versions)
     return Imported(uri, counted.rows, 0, tuple(counted.ids), created=False, warnings=warnings)

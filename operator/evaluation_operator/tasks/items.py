@@ -209,6 +209,16 @@ class RowReader(ABC):
         origins = [_origin(row, it) for it in instances]
         return tuple(self._outcomes(row.row_id, is_row, p, origins, predictions, truths))
 
+    def faults_of(self, row: Row) -> list[str]:
+        """What a run would not be able to read of a row, item by item."""
+        return [it.message for it in self.read(row) if isinstance(it, Fault)]
+
+    def check_truth(self, text: str) -> None:
+        """Raises UnreadableError for ground truth that no run could read."""
+        for entry in entries_of(text, "groundtruth", "predictions") or ():
+            if entry is not None:
+                self.read_truth(entry)
+
     def _outcomes(
         self,
         row_id: str,

@@ -200,3 +200,46 @@ def test_an_empty_text_is_no_truth(tmp_path: Path) -> None:
     table = import_of(tmp_path, "x.parquet")[2]
     counts = evaluated(tmp_path, table, pets(), "cat", "dog")[0]["itemCounts"]
     assert (counts["items"], counts["unlabeled"]) == (2, 1)
+
+
+def manifests(place: Path, *labels: str) -> str:
+    return write_manifests(place / "job.yaml", pets(), make_spec_set(labels=labels))
+
+
+def test_rows_that_the_job_could_not_read_are_refused_all_together(tmp_path: Path) -> None:
+    files = manifests(tmp_path, "cat", "dog")
+    vector = row(id="v", raw_prediction='{"predictions": [[0.9, 0.1]]}')
+    truth = row(id="t", groundtruth='{"predictions": ["cow"]}')
+    pq.write_table(pa.Table.from_pylist([row(), vector, truth]), tmp_path / "x.parquet")
+    table = str(tmp_path / "table")
+    given = ("rows", "import", str(tmp_path / "x.parquet"), "--table", table, "-f", files)
+    result = run_cli(*given)
+    assert result.exit_code == 1
+    assert "item v/0: raw_prediction: an array of 2 numbers looks like the scores" in result.output
+    assert 'item t/0: groundtruth: label "cow" is not in the annotation spec set' in result.output
+    assert not list(Path(table).glob("**/*.parquet"))
+
+
+def test_rows_are_of_the_job_s_model_version(tmp_path: Path) -> None:
+    files = manifests(tmp_path, "cat", "dog")
+    pq.write_table(pa.Table.from_pylist([row()]), tmp_path / "x.parquet")
+    table = str(tmp_path / "table")
+    result = run_cli("rows", "import", str(tmp_path / "x.parquet"), "--table", table, "-f", files)
+    assert result.exit_code == 0, result.output
+    assert evaluated(tmp_path, table, pets(), "cat", "dog")[0]["accuracy"] == 1
+
+
+def test_labels_that_the_job_could_not_read_are_refused(tmp_path: Path) -> None:
+    files = manifests(tmp_path, "cat", "dog")
+    pq.write_table(pa.Table.from_pylist([row()]), tmp_path / "x.parquet")
+    table = import_of(tmp_path, "x.parquet")[2]
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text('{"id": "a", "groundtruth": {"predictions": [{"labels": ["Cat"]}]}}')
+    result = run_cli("labels", "import", str(labels), "--table", table, "-f", files)
+    assert result.exit_code == 1
+    assert 'row a: groundtruth: label "Cat" is not in' in result.output
+    assert 'which has "cat"; write it so' in result.output
+    labels.write_text('{"id": "a", "groundtruth": {"predictions": ["dog"]}}')
+    taken = run_cli("labels", "import", str(labels), "--table", table, "-f", files)
+    assert taken.exit_code == 0, taken.output
+    assert evaluated(tmp_path, table, pets(), "cat", "dog")[0]["accuracy"] == 0
