@@ -299,8 +299,11 @@ async def test_what_it_tells_fits_into_an_annotation(tmp_path: Path) -> None:
     assert len(text.encode()) <= 32 * 1024
     assert told["omitted"] > 0
     assert told["jobs"][jobs[0].name] == {
-        **{"predictions": 1, "sampled": 0, "items": 1},
-        **{"judged": 0, "unreadable": 0},
+        "predictions": 1,
+        "sampled": 0,
+        "items": 1,
+        "judged": 0,
+        "unreadable": 0,
     }
     assert len(told["jobReasons"][jobs[5].name]["Unreadable"]["message"]) == 200
     assert told["reasons"]["UnknownModel"] == 5000
