@@ -109,7 +109,7 @@ class LabelForms:
 
     def read(self, answer: object) -> Said:
         """Raises UnreadableError."""
-        return self._read(answer, may_parse=True)
+        return self._plain(answer) or self._read(answer, may_parse=True)
 
     def read_truth(self, entry: object) -> tuple[int, ...]:
         """The labels of an entry of the ground truth. Raises UnreadableError."""
@@ -121,6 +121,23 @@ class LabelForms:
         values = _bounded([alone(it) for it in _array(value)], self._keys.label, _TRUTH)
         places = [self._names.place(it, _TRUTH) for it in values]
         return tuple(place for place in places if place != DROPPED)
+
+    def _plain(self, answer: object) -> Said | None:
+        """Of the form that most answers have, without asking for any other: arrays of labels of the
+        set, as texts, and of as many scores. None where it is not so plain."""
+        if not isinstance(answer, dict):
+            return None
+        labels, scores = answer.get(self._keys.label), answer.get(self._keys.score)
+        if not isinstance(labels, list) or not isinstance(scores, list):
+            return None
+        if len(labels) != len(scores) or len(labels) > MAXIMUM_LABELS:
+            return None
+        places = [self._names.find(it) if isinstance(it, str) else None for it in labels]
+        known = tuple(place for place in places if place is not None)
+        if len(known) < len(places) or not all(isinstance(it, float) for it in scores):
+            return None
+        read = tuple(score_of(it, self._keys.score) for it in scores)
+        return Said(Form.LABELS_AND_SCORES, known, read)
 
     def _read(self, answer: object, *, may_parse: bool) -> Said:
         if isinstance(answer, dict) and (known := known_as(answer)) and not self._says(answer):
