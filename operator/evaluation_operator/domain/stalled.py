@@ -6,7 +6,6 @@ somebody edits the object (or the operator's own limits), whatever else appears 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -21,6 +20,7 @@ from evaluation_operator.api.names import (
 )
 from evaluation_operator.api.run_template import RunTemplate
 from evaluation_operator.domain.allowances import Allowances, job_breaches, template_breaches
+from evaluation_operator.domain.answer_classes import repeated_classes
 from evaluation_operator.domain.faults import Fault
 from evaluation_operator.domain.schedule import ScheduleError, parse_schedule
 
@@ -45,7 +45,7 @@ def stalled_faults(job: EvaluationJob, namespace: str, *, limits: Limits) -> lis
     return [
         *_schedule_faults(job.spec.schedule, strict=limits.strict_schedule),
         *_name_faults(job, namespace),
-        *_class_faults(job),
+        *repeated_classes(job.spec.evaluation_job_config.input_config),
         *_run_template_faults(job.spec.run_template, limits),
     ]
 
@@ -103,19 +103,6 @@ def _name_faults(job: EvaluationJob, namespace: str) -> Iterator[Fault]:
             parse(name, namespace=namespace, field=field)
         except ResourceNameError as error:
             yield Fault(error.field, repr(error.value), error.cure, "Name")
-
-
-def _class_faults(job: EvaluationJob) -> Iterator[Fault]:
-    names = job.spec.evaluation_job_config.input_config.class_names
-    twice = [name for name, count in Counter(names).items() if count > 1 and name != "-"]
-    if twice:
-        yield Fault(
-            "spec.evaluationJobConfig.inputConfig.classNames",
-            repr(twice[0]),
-            "it is there twice: the label of a score would be unknown; give each class its own "
-            "label, - for those that are none",
-            "Rule",
-        )
 
 
 def _run_template_faults(template: RunTemplate | None, limits: Limits) -> Iterator[Fault]:

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from evaluation_operator.api.annotation_spec_set import AnnotationSpecSet
 from evaluation_operator.api.base import API_VERSION, DNS_SUBDOMAIN, Resource
 from evaluation_operator.api.crd import KINDS, build_schema
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_version import EvaluationJobVersion
-from evaluation_operator.api.names import parse_model_version
+from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_model_version
+from evaluation_operator.domain.answer_classes import unknown_classes
 from evaluation_operator.domain.faults import Fault
 from evaluation_operator.domain.stalled import Limits, job_faults, version_faults
 
@@ -87,21 +89,38 @@ def validate_manifests(
 ) -> list[list[Fault]]:
     """Faults of each of several objects that are applied together.
 
-    Beyond the faults of each: a model version has one job, so the second one would be Stalled.
+    Beyond the faults of each: a model version has one job, so the second one would be Stalled; and
+    the classes of a model are labels of the job's set, where that is among them.
     """
     results = [validate_manifest(it, limits=limits, namespace=namespace) for it in manifests]
     holders: dict[tuple[str, str, str], str] = {}
+    sets = _label_sets(manifests, results)
     for manifest, faults in zip(manifests, results, strict=True):
         if faults or manifest.get("kind") != EvaluationJob.KIND:
             continue
         job = EvaluationJob.from_dict(_admitted(manifest))
         home = job.namespace or namespace or believed_namespace(job)
+        name = parse_annotation_spec_set_name(job.spec.annotation_spec_set, namespace=home)
+        if (labels := sets.get(name)) is not None:
+            faults += unknown_classes(job.spec.evaluation_job_config.input_config, labels)
         version = parse_model_version(job.spec.model_version, namespace=home)
         holder = holders.setdefault((home, version.model, version.version), job.name)
         if holder != job.name:
             message = f"EvaluationJob {holder} evaluates it already: delete one of the two"
             faults.append(Fault("spec.modelVersion", repr(str(version)), message, "Name"))
     return results
+
+
+def _label_sets(
+    manifests: Sequence[Manifest], faults: Sequence[list[Fault]]
+) -> dict[str, list[str]]:
+    """Labels by the set's name. Of two sets of one name, in different namespaces say, neither."""
+    found: dict[str, list[list[str]]] = {}
+    for manifest, of_one in zip(manifests, faults, strict=True):
+        if manifest.get("kind") == AnnotationSpecSet.KIND and not of_one:
+            one = AnnotationSpecSet.from_dict(_admitted(manifest))
+            found.setdefault(one.name, []).append(one.labels())
+    return {name: sets[0] for name, sets in found.items() if len(sets) == 1}
 
 
 def is_ours(manifest: Manifest) -> bool:

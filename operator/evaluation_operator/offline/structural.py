@@ -29,7 +29,7 @@ def structural_faults(value: object, schema: Schema, path: str) -> Iterator[Faul
     if schema.get(INT_OR_STRING):
         yield from _int_or_string_faults(value, schema, path)
     elif not _has_type(value, schema):
-        yield _fault(path, value, f"must be of type {schema['type']}")
+        yield _fault(path, value, f"must be of type {schema['type']}{_cure_of_type(value, schema)}")
     elif "enum" in schema and value not in schema["enum"]:
         yield _fault(path, value, f"must be one of {', '.join(schema['enum'])}")
     elif "type" not in schema:
@@ -108,6 +108,14 @@ def _has_type(value: object, schema: Schema) -> bool:
             return isinstance(value, int | float) and not isinstance(value, bool)
         case _:
             return True
+
+
+def _cure_of_type(value: object, schema: Schema) -> str:
+    """YAML reads NO, off and the like as false, and 007 as 7."""
+    if schema["type"] != "string" or isinstance(value, dict | list) or value is None:
+        return ""
+    written = "NO, off or false" if value is False else "yes, on or true" if value is True else ""
+    return f": put {written or 'the number'} into quotes, as it is to be read"
 
 
 def _int_or_string_faults(value: object, schema: Schema, path: str) -> Iterator[Fault]:

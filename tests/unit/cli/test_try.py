@@ -252,7 +252,7 @@ def test_a_file_that_is_not_there_and_classes_that_no_set_has_are_named(tmp_path
     odd = write_manifests(tmp_path / "odd.yaml", make_evaluation_job(spec=config), make_spec_set())
     refused = run_cli("try", "-f", odd, "--response", odd)
     assert refused.exit_code == 1
-    assert "classNames: 'rotten' is no label of the annotation spec set" in refused.stderr
+    assert "classNames: 'rotten': is no label of the AnnotationSpecSet: add it" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from evaluation_operator.api.names import parse_annotation_spec_set_name, parse_
 from evaluation_operator.api.table_address import shown_address
 from evaluation_operator.api.table_schemes import OPENED
 from evaluation_operator.domain.allowances import claim_breach, job_breaches
+from evaluation_operator.domain.answer_classes import unknown_classes
 from evaluation_operator.domain.facts.claim import Claim
 from evaluation_operator.domain.facts.standing import (
     Phase,
@@ -31,8 +32,6 @@ from evaluation_operator.domain.snapshot import JobSnapshot, TableCheck
 from evaluation_operator.domain.stalled import stalled_faults
 from evaluation_operator.domain.tables import table_source
 
-BACKGROUND = "-"
-"""The class of classNames that is no label."""
 CLAIM = "evaluations"
 """That of manifests/namespace."""
 TABLE_SOURCE_PATH = "spec.evaluationJobConfig.inputConfig.tableSource"
@@ -171,21 +170,9 @@ def _missing_references(snapshot: JobSnapshot) -> Readiness | None:
 
 def _unknown_classes(snapshot: JobSnapshot) -> Readiness | None:
     """Labels that the job says of its model's answers, and that its set does not have."""
-    given = snapshot.job.spec.evaluation_job_config.input_config
-    known = set(snapshot.labels or ())
-    named = {
-        "classNames": [name for name in given.class_names if name != BACKGROUND],
-        "positiveLabel": [given.positive_label] if given.positive_label else [],
-        "negativeLabel": [given.negative_label] if given.negative_label else [],
-    }
-    for field, name in ((field, name) for field, names in named.items() for name in names):
-        if name not in known:
-            message = (
-                f"spec.evaluationJobConfig.inputConfig.{field}: {name!r} is no label of the "
-                "AnnotationSpecSet: add it there, or write - for a class that is no label"
-            )
-            return _missing(Reason.CLASS_NAMES_UNKNOWN, message)
-    return None
+    config = snapshot.job.spec.evaluation_job_config.input_config
+    faults = list(unknown_classes(config, snapshot.labels or ()))
+    return _missing(Reason.CLASS_NAMES_UNKNOWN, listed(faults)) if faults else None
 
 
 def _namespace(snapshot: JobSnapshot, now: datetime, policy: Policy) -> Readiness | None:

@@ -59,6 +59,7 @@ class _Field:
     names: dict[str, int]
 
 
+_MOST_DAYS = 31
 _FIELDS = (
     _Field("minute", 0, 59, {}),
     _Field("hour", 0, 23, {}),
@@ -102,6 +103,11 @@ def parse_crontab(text: str, *, strict: bool) -> Crontab:
             position += len(item) + 1
         checked.append(",".join(items))
     minutes, hours, month_days, months, weekdays = _expand(text, " ".join(checked))
+    if month_days is not None and weekdays is not None and len(month_days) < _MOST_DAYS:
+        warnings.append(
+            "day of month and day of week are both given: it means the days that either names, as "
+            "cron has it"
+        )
     time_field = 0 if minutes is None or len(minutes) > 1 else 1
     return Crontab(
         days=FiringDays(

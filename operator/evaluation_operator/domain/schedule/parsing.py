@@ -22,6 +22,7 @@ from evaluation_operator.domain.schedule.crontab import (
 from evaluation_operator.domain.schedule.english import parse_english
 from evaluation_operator.domain.schedule.errors import ScheduleError
 from evaluation_operator.domain.schedule.firing_days import gaps_of
+from evaluation_operator.domain.schedule.foreign import check_foreign
 from evaluation_operator.domain.schedule.syntax import MINUTES_IN_DAY, EveryPeriod, OnDays
 
 Kind = Literal["crontab", "english"]
@@ -72,6 +73,7 @@ def _parse(text: str, strict: bool) -> Schedule:
     if len(text) > MAX_LENGTH:
         reason = f"{len(text)} characters, more than {MAX_LENGTH}; write a shorter schedule"
         raise ScheduleError(text, reason, position=MAX_LENGTH, field="schedule")
+    check_foreign(text)
     kind: Kind = "crontab" if looks_like_crontab(text) else "english"
     if kind == "crontab":
         interval = _of_crontab(text, parse_crontab(text, strict=strict))
