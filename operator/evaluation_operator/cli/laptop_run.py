@@ -18,6 +18,7 @@ from evaluation_operator.evaluator.run import RunResult, evaluate_dataset
 from evaluation_operator.evaluator.run_rows import RunOptions
 from evaluation_operator.results.errors import RunError, table_problems
 from evaluation_operator.results.folder import Folder, run_folder
+from evaluation_operator.tables.label_scope import MOST_SHOWN, shown_versions
 from evaluation_operator.tables.open import open_table
 
 
@@ -37,7 +38,8 @@ def evaluate_here(dataset: Dataset, *, keeps_results: bool, now: datetime) -> Ev
     with run_problems(), tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
         result = _evaluate(dataset, uri, folder, labels, Path(scratch), as_of)
     if result.evaluation is None:
-        raise CliError(_no_rows(dataset, uri), code=Code.FAILED_PRECONDITION)
+        message = _no_rows(dataset, uri, _versions_in(uri))
+        raise CliError(message, code=Code.FAILED_PRECONDITION)
     if folder is not None:
         return result.evaluation
     spec = result.evaluation.spec.changed(results_uri="")
@@ -92,10 +94,23 @@ def _results_folder(dataset: Dataset, now: datetime) -> Folder:
         )
 
 
-def _no_rows(dataset: Dataset, uri: str) -> str:
+def _versions_in(uri: str) -> list[tuple[str, str]]:
+    with (
+        run_problems(),
+        table_problems(),
+        contextlib.closing(open_table(uri, options=table_options())) as table,
+    ):
+        return table.model_versions(MOST_SHOWN + 1)
+
+
+def _no_rows(dataset: Dataset, uri: str, found: list[tuple[str, str]]) -> str:
     spec = dataset.spec
     where = "" if spec.all_rows else " in its windows"
+    own = (spec.model_version.model, spec.model_version.version)
+    others = [it for it in found if it != own]
+    has = "no rows at all" if not found else f"those of {shown_versions(found)}"
+    told = "" if own in found and not others else f", only {has}" if others else f", {has}"
     return (
-        f"{uri} has no rows of {spec.model_version}{where}: check --table, --window and "
+        f"{uri} has no rows of {spec.model_version}{where}{told}: check --table, --window and "
         "spec.modelVersion"
     )

@@ -171,6 +171,8 @@ def _judged(
         rows: list[RowDict] = batch.select(_READ).to_pylist()
         gone = taken([row["id"] for row in rows])
         for row in rows:
+            if row["sampled_at"] is None:  # A column of that name may be somebody's own.
+                row["priority"] = None
             row["is_duplicate"] = row["id"] == last
             last = row["id"] if row["is_inside"] else last
             row["items"] = _item_count(row, reader)

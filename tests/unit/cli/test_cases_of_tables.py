@@ -243,3 +243,45 @@ def test_labels_that_the_job_could_not_read_are_refused(tmp_path: Path) -> None:
     taken = run_cli("labels", "import", str(labels), "--table", table, "-f", files)
     assert taken.exit_code == 0, taken.output
     assert evaluated(tmp_path, table, pets(), "cat", "dog")[0]["accuracy"] == 0
+
+
+def table_of(place: Path, rows: list[dict[str, object]], **columns: pa.Array) -> str:
+    """A folder that somebody has filled."""
+    own = {"model": "pets", "model_version": "v1"}
+    table = pa.Table.from_pylist([own | it for it in rows])
+    for name, values in columns.items():
+        if name in table.schema.names:
+            table = table.drop_columns([name])
+        table = table.append_column(name, values)
+    folder = place / "theirs"
+    folder.mkdir()
+    pq.write_table(table, folder / "part-0.parquet")
+    return str(folder)
+
+
+@pytest.mark.parametrize("priorities", [[5.0, 1.0], [0.2, None]], ids=["number", "mixed"])
+def test_a_priority_means_something_only_beside_a_time_of_sampling(
+    tmp_path: Path, priorities: list[float | None]
+) -> None:
+    rows = [row(), row(id="b")]
+    table = table_of(tmp_path, rows, priority=pa.array(priorities, pa.float64()))
+    assert evaluated(tmp_path, table, pets(), "cat", "dog")[0]["itemCounts"]["items"] == 2
+
+
+def test_json_as_duckdb_writes_it_is_read_as_table_and_as_import(tmp_path: Path) -> None:
+    documents = {
+        name: pa.array([str(row()[name])]).cast(pa.json_(pa.string()))
+        for name in ("raw_data", "raw_prediction", "groundtruth")
+    }
+    table = table_of(tmp_path, [row()], **documents)
+    assert evaluated(tmp_path, table, pets(), "cat", "dog")[0]["accuracy"] == 1
+    pq.write_table(pq.read_table(f"{table}/part-0.parquet"), tmp_path / "x.parquet")
+    again = import_of(tmp_path, "x.parquet")[2]
+    assert evaluated(tmp_path, again, pets(), "cat", "dog")[0]["accuracy"] == 1
+
+
+def test_a_table_of_other_versions_says_which_it_has(tmp_path: Path) -> None:
+    table = import_of(tmp_path, "row_corrected.jsonl")[2]
+    other = merged(pets(), {"spec": {"modelVersion": "models/pets/versions/v2"}})
+    said = evaluated(tmp_path, table, other, "cat", "dog")[1]
+    assert "has no rows of models/pets/versions/v2, only those of models/pets/versions/v1" in said

@@ -188,6 +188,8 @@ def check_footer(footer: Footer, columns: Sequence[Column]) -> None:
 
 def _is_fit(kind: ColumnKind, type_: pa.DataType) -> bool:
     """A time without zone is UTC. A column of nothing but null may have Arrow's null type."""
+    if isinstance(type_, pa.BaseExtensionType):  # JSON, as DuckDB and Arrow write it.
+        type_ = type_.storage_type
     if pa.types.is_dictionary(type_):
         type_ = type_.value_type
     if pa.types.is_null(type_):
