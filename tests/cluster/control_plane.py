@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.cluster.binary import Binary, build_binary
-from tests.cluster.host import ClusterError, free_ports, run, wait_until
+from tests.cluster.host import ClusterError, free_ports, is_free, run, wait_until
 from tests.cluster.pki import Authority, Credentials
 from tests.cluster.processes import Processes
 from tests.cluster.settings import FIRST_SERVICE_ADDRESS, SERVICE_NETWORK, Settings, load_settings
@@ -142,6 +142,9 @@ class ControlPlane:
     def restart_apiserver(self) -> None:
         """Crash the API server and wait until it serves again: every watch breaks."""
         self.kill(API_SERVER)
+        # A process that is killed counts as ended while threads of it still hold its sockets.
+        port = self.network.ports[0]
+        wait_until(lambda: is_free(port), f"port {port} of the killed API server", 30)
         self.start_component(API_SERVER)
         self.wait_until_ready()
 

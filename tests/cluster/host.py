@@ -153,13 +153,16 @@ def free_ports(count: int) -> list[int]:
     """Consecutive free ports on loopback, below those the kernel gives to outgoing connections."""
     for _ in range(200):
         base = random.randrange(20000, 32000 - count)
-        if all(_is_free(port) for port in range(base, base + count)):
+        if all(is_free(port) for port in range(base, base + count)):
             return list(range(base, base + count))
     raise ClusterError(f"found no {count} free ports in a row between 20000 and 32000")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether somebody could listen there on loopback now. Connections that have ended keep no
+    server from it."""
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

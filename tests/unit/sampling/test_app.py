@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import math
 import re
@@ -58,6 +59,43 @@ async def test_two_halves_become_a_row(replica: Replica) -> None:
     assert [row["id"] for row in rows] == ["one/0"]
     assert json.loads(rows[0]["raw_data"]) == json.loads(INSTANCES)
     assert json.loads(rows[0]["raw_prediction"]) == json.loads(PREDICTIONS)
+
+
+@pytest.mark.parametrize("said", [{}, {"content_encoding": "gzip"}], ids=["unsaid", "said"])
+async def test_bodies_that_are_packed_become_rows(replica: Replica, said: dict[str, str]) -> None:
+    """KServe's agent passes on what the client sent, and not always what it said of it."""
+    await replica.send("request", "one", gzip.compress(INSTANCES), **said)
+    await replica.send("response", "one", gzip.compress(PREDICTIONS), **said)
+    rows = await replica.rows()
+    assert [json.loads(row["raw_prediction"]) for row in rows] == [json.loads(PREDICTIONS)]
+    cut_off = await replica.send("request", "two", gzip.compress(INSTANCES)[:-9], **said)
+    assert cut_off.status_code == 202
+    assert replica.reasons["Unreadable"] == 1
+
+
+async def test_a_request_may_be_one_item_whatever_it_holds(replica: Replica) -> None:
+    config = {"inputConfig": {"itemsPerRequest": "ONE"}}
+    replica.know(make_job(replica.table, spec={"evaluationJobConfig": config}))
+    answers = b'[{"label": "ripe", "score": 0.7}, {"label": "unripe", "score": 0.3}]'
+    await replica.send("request", "one", b'{"inputs": "a text"}')
+    await replica.send("response", "one", answers)
+    [row] = await replica.rows()
+    assert json.loads(row["raw_data"]) == {"instances": [{"inputs": "a text"}]}
+    assert json.loads(row["raw_prediction"]) == {"predictions": [json.loads(answers)]}
+
+
+async def test_without_that_two_answers_to_one_request_are_counted(replica: Replica) -> None:
+    await replica.send("request", "one", b'{"inputs": "a text"}')
+    await replica.send("response", "one", b'["ripe", "unripe"]')
+    assert await replica.rows() == []
+    assert replica.reasons["CountsDiffer"] == 1
+
+
+async def test_an_image_is_kept_as_the_data_of_its_item(replica: Replica) -> None:
+    await replica.send("request", "one", b"\xff\xd8\xff", content_type="image/jpeg")
+    await replica.send("response", "one", b'{"ripe": 0.58, "unripe": 0.38}')
+    [row] = await replica.rows()
+    assert json.loads(row["raw_data"]) == {"instances": [{"b64": "/9j/"}]}
 
 
 async def test_the_answer_to_an_event_is_empty_and_no_event_itself(replica: Replica) -> None:
@@ -176,7 +214,7 @@ async def test_a_plain_prediction_for_a_job_that_does_not_sample_hears_why(
         ({"content-type": "application/cloudevents-batch+json"}, 400),
         ({"content-type": "application/cloudevents+xml"}, 415),
         (event_headers("request", "one", content_encoding="deflate"), 415),
-        (event_headers("request", "one", content_encoding="gzip"), 415),
+        (event_headers("request", "one", content_encoding="br"), 415),
     ],
 )
 async def test_what_is_no_event_is_refused(
@@ -508,7 +546,10 @@ async def test_no_form_of_a_path_gets_past_the_token(tmp_path: Path, path: str, 
         (f"{GOOD_TOKEN}\r\nTransfer-Encoding: xchunked\r\n", "400"),
         (f"{GOOD_TOKEN}\r\nContent-Length: +5\r\n", "400"),
         (f"{GOOD_TOKEN}\r\nContent-Length : 5\r\n", "400"),
-        (f"{GOOD_TOKEN}\r\n{LENGTH}Content-Encoding: gzip\r\n", "415"),
+        (f"{GOOD_TOKEN}\r\n{LENGTH}Content-Encoding: gzip\r\n", "202"),
+        (f"{GOOD_TOKEN}\r\n{LENGTH}Content-Encoding: br\r\n", "415"),
+        (f"{GOOD_TOKEN}\r\n{LENGTH}Ce-Id: other\r\n", "400"),
+        (f"{GOOD_TOKEN}\r\n{LENGTH}Accept: a\r\nAccept: b\r\n", "202"),
         (f"{GOOD_TOKEN}\r\nX-A: 1\r\n  2\r\n{LENGTH}", "400"),
     ],
 )

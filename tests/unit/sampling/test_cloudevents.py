@@ -90,6 +90,19 @@ def test_a_batch_gives_its_events_in_order_and_a_bad_one_spoils_no_other() -> No
     assert parse_events(BATCHED, b"[]") == []
 
 
+def test_halves_of_seldon_have_the_id_of_their_request() -> None:
+    """Its logger gives each half an id of its own, and both the request's."""
+    seldon = HEADERS | {"ce-requestid": "puid-1"}
+    halves = [
+        only_event(seldon | {"ce-id": own, "ce-type": f"io.seldon.serving.inference.{side}"})
+        for own, side in (("a", Side.REQUEST), ("b", Side.RESPONSE))
+    ]
+    assert [half.id for half in halves] == ["puid-1", "puid-1"]
+    assert only_event(seldon).id == "call-7", "KServe's own id stays"
+    odd = seldon | {"ce-requestid": "", "ce-type": "io.seldon.serving.inference.request"}
+    assert only_event(odd).id == "call-7"
+
+
 @pytest.mark.parametrize("family", ["org.kubeflow", "io.seldon"])
 @pytest.mark.parametrize("side", list(Side))
 @pytest.mark.parametrize("version", ["1.0", "0.3"])

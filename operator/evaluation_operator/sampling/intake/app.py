@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -49,6 +50,11 @@ _ACCEPTED: Final = {
 _NO_BODY: Final = {"type": "http.response.body", "body": b""}
 _NOT_FOR_EVENTS: Final = "/v1/"
 _REFUSALS: Final = (Refusal, NotAnEvent, TooMuch, BadPrediction, Full, Busy, OSError)
+
+
+_MOST_SHOWN: Final = 60
+_ENCODINGS: Final = ("identity", "gzip", "x-gzip")
+"""A body that is packed by gzip is known by its first bytes, whatever is said."""
 
 
 class App:
@@ -134,10 +140,11 @@ class App:
             refusal = Refusal(503, "the jobs of the namespace are not known yet", retry_after=2)
         elif self._tokens is not None and not self._tokens.admits(headers.get("authorization")):
             refusal = Refusal(401, "give a token, as Bearer or as the password of Basic")
-        elif headers.get("content-encoding", "identity").strip().lower() != "identity":
+        elif headers.get("content-encoding", "identity").strip().lower() not in _ENCODINGS:
             refusal = Refusal(
                 415,
-                f"Content-Encoding: {headers['content-encoding'][:40]!r}: send bodies as they are",
+                f"Content-Encoding: {headers['content-encoding'][:40]!r}: send bodies as they are, "
+                "or by gzip",
             )
         if refusal is not None:
             length = headers.get("content-length", "")
@@ -212,8 +219,12 @@ def _headers(scope: Scope) -> dict[str, str]:
     """Raises Refusal where two readers of a request could see two different senders."""
     given = scope["headers"]
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in given}
-    if "authorization" in headers and sum(name == b"authorization" for name, _ in given) > 1:
-        raise Refusal(400, "authorization: given more than once; give it once", close=True)
+    if len(headers) < len(given):
+        times = Counter(name for name, _ in given)
+        for name, count in times.items():
+            if count > 1 and (name == b"authorization" or name.startswith(b"ce-")):
+                shown = name.decode("latin-1")[:_MOST_SHOWN]
+                raise Refusal(400, f"{shown}: given more than once; give it once", close=True)
     return headers
 
 

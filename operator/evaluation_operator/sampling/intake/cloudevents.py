@@ -27,6 +27,7 @@ _SIDES: Final = {
     for family in ("org.kubeflow", "io.seldon")
     for side in Side
 }
+_SELDON: Final = "io.seldon."
 _VERSIONS: Final = ("1.0", "0.3")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LITERAL: Final = re.compile(r"[^!#-~]")
@@ -196,6 +197,8 @@ def _event(attributes: dict[str, str], content_type: str, data: bytes) -> Event 
         return Refused(
             Reason.UNKNOWN_TYPE, f"type: {_shown(type_)} is no prediction; send {', '.join(_SIDES)}"
         )
+    if type_.startswith(_SELDON) and is_event_id(requested := attributes.get("requestid", "")):
+        event_id = requested  # Its logger gives each half an id of its own, and both this one.
     fraction = _fraction(take("samplefraction", ""))
     if fraction is None:
         return Refused(
