@@ -210,9 +210,11 @@ class LabelForms:
                 f"{self._cure_of_vector(len(scores)) if len(labels) == 1 else ''}"
             )
         said = self._of_vector(scores)
-        best = max(zip(said.scores or (), said.labels, strict=True), default=None)
-        differs = best is None or best[1] != self._names.place(alone(labels[0]), _PREDICTION)
-        return Said(said.form, said.labels, said.scores, differs)
+        pairs = list(zip(said.labels, said.scores or (), strict=True))
+        highest = max((score for _, score in pairs), default=0.0)
+        best = {place for place, score in pairs if score == highest}
+        given = self._names.place(alone(labels[0]), _PREDICTION)
+        return Said(said.form, said.labels, said.scores, differs=given not in best)
 
     def _cure_of_vector(self, count: int) -> str:
         return f", or list the {count} classes of the model in inputConfig.classNames"
@@ -379,10 +381,10 @@ def look_up(fields: JsonObject, path: str) -> object:
 
 def _common(entries: Sequence[JsonObject], keys: Sequence[str]) -> str | None:
     """The first key that all of them have."""
-    having: Callable[[str], bool] = lambda key: all(  # noqa: E731
-        look_up(entry, key) is not MISSING for entry in entries
-    )
-    return next(filter(having, keys), None)
+    for key in keys:
+        if all(look_up(entry, key) is not MISSING for entry in entries):
+            return key
+    return None
 
 
 def _kept(form: Form, places: Sequence[int], scores: Sequence[float]) -> Said:

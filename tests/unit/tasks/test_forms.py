@@ -104,6 +104,9 @@ def test_a_label_that_is_not_the_best_of_its_scores_is_noticed() -> None:
     said = forms(classes=CLASSES).read({"labels": "dog", "scores": [0.1, 0.0, 0.9]})
     assert said.differs
     assert said.scores == (0.1, 0.9)
+    for one in ("cat", "dog"):
+        even = forms(classes=CLASSES).read({"labels": one, "scores": [0.5, 0.0, 0.5]})
+        assert not even.differs, "of two that are the best, either"
 
 
 @pytest.mark.parametrize("answer", [0.75, [0.75], [[0.75]], {"labels": [0.75]}, {"p": 0.75}])
