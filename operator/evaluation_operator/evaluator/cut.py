@@ -132,11 +132,12 @@ def cut_rows(
     for row in _read(candidates, _STANDING.names):
         draw.see(row)
     digest = RowsDigest()
-    row_count = item_count = 0
+    row_count = item_count = timeless = 0
     with pq.ParquetWriter(path, CUT_SCHEMA, compression="zstd") as writer:
         for kept in batched(_drawn(candidates, draw)):
             for row in kept:
                 digest.add(row)
+                timeless += row["time"] is None
                 item_count += row["items"] if row["kept"] is None else len(row["kept"])
             row_count += len(kept)
             writer.write_batch(pa.RecordBatch.from_pylist(kept, schema=CUT_SCHEMA))
@@ -147,6 +148,7 @@ def cut_rows(
         digest=digest.hexdigest(),
         time=now,
         shares_labels=shares_labels(table, query),
+        timeless_count=timeless or None,
     )
     return Cut(path, figures, seen)
 

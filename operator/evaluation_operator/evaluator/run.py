@@ -144,6 +144,11 @@ def _warnings(counts: ItemCounts, pieces: int, cut: Cut) -> list[str]:
             "the table has several model versions, and labels that name none: such a label counts "
             "for every row of its id; import labels with --model-version"
         )
+    if cut.figures.timeless_count:
+        warnings.append(
+            f"{cut.figures.timeless_count} of {cut.figures.row_count} rows have no time, or one "
+            "that cannot be: they count here, and no run of a schedule or window reads them"
+        )
     if counts.faulty:
         warnings.append(f"{counts.faulty} of {counts.items} items could not be read")
     if counts.unlabeled:

@@ -57,13 +57,14 @@ CUT_SCHEMA: Final = pa.schema(
 class CutFigures(Model):
     """What manifest.json tells of a cut, too. `digest` stands for all that the figures are computed
     from. `shares_labels`: ground truth may be that of another model version, whose row has the same
-    id."""
+    id. `timeless_count`: of the rows, those without a time that can be; None where all have one."""
 
     row_count: int = Field(ge=0, strict=True)
     item_count: int = Field(ge=0, strict=True)
     digest: str
     time: Timestamp
     shares_labels: bool = Field(default=False, strict=True)
+    timeless_count: int | None = Field(default=None, ge=1, strict=True)
 
     def to_json(self) -> dict[str, JsonValue]:
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evaluation_operator.tables.schema import to_microseconds
+
 _Row: TypeAlias = dict[str, object]
+_EARLIEST: Final = to_microseconds(datetime(1, 1, 2, tzinfo=UTC))
+_LATEST: Final = to_microseconds(datetime(9999, 12, 30, tzinfo=UTC))
 
 
 def without_repeats(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -23,6 +28,7 @@ def without_repeats(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatc
     for batch in batches:
         if not batch.num_rows:
             continue
+        batch = _with_possible_times(batch)
         schema = batch.schema
         ids = batch.column("id")
         if _has_equal_neighbours(ids) or (held and held[0]["id"] == ids[0].as_py()):
@@ -41,6 +47,20 @@ def without_repeats(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatc
             yield done
     if held:
         yield pa.RecordBatch.from_pylist(held, schema=schema)
+
+
+def _with_possible_times(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Times that no datetime can hold are none: one such row would end the run."""
+    for place, field in enumerate(batch.schema):
+        if not pa.types.is_timestamp(field.type):
+            continue
+        column = batch.column(place)
+        number = pc.cast(column, pa.int64())
+        is_possible = pc.and_(pc.greater_equal(number, _EARLIEST), pc.less_equal(number, _LATEST))
+        if not pc.all(is_possible, min_count=0).as_py():
+            times = pc.if_else(is_possible, column, pa.scalar(None, field.type))
+            batch = batch.set_column(place, field, times)
+    return batch
 
 
 def _add(held: list[_Row], row: _Row) -> None:

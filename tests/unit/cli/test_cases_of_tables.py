@@ -285,3 +285,18 @@ def test_a_table_of_other_versions_says_which_it_has(tmp_path: Path) -> None:
     other = merged(pets(), {"spec": {"modelVersion": "models/pets/versions/v2"}})
     said = evaluated(tmp_path, table, other, "cat", "dog")[1]
     assert "has no rows of models/pets/versions/v2, only those of models/pets/versions/v1" in said
+
+
+def test_rows_without_a_time_that_can_be_count_and_are_told(tmp_path: Path) -> None:
+    """One of the year 49652 ended the whole run."""
+    microseconds = pa.array([1_772_445_600_000_000, 1_504_700_000_000_000_000, None], pa.int64())
+    times = microseconds.cast(pa.timestamp("us", "UTC"))
+    table = table_of(tmp_path, [row(id=it) for it in "abc"], time=times)
+    spec, error = evaluated(tmp_path, table, pets(), "cat", "dog")
+    assert spec is not None, error
+    assert (spec["evaluatedItemCount"], spec["accuracy"]) == (3, 1)
+    assert any("2 of 3 rows have no time, or one that cannot be" in it for it in spec["warnings"])
+    files = str(tmp_path / "job.yaml")
+    window = ("--window", "2026-03-01/2026-04-01")
+    result = run_cli("evaluate", "-f", files, "--table", table, *window, "-o", "json")
+    assert json_of(result)["spec"]["evaluatedItemCount"] == 1
