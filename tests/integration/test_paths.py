@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evaluation_operator.kube import SERVICE_ACCOUNTS, NotFound, Rejected
+from tests.integration.eventually import eventually
 from tests.integration.lab import Lab
 
 pytestmark = pytest.mark.integration
@@ -16,6 +17,8 @@ async def test_the_server_undoes_quoting_before_it_splits_a_path(lab: Lab) -> No
     quoted = f"{SERVICE_ACCOUNTS.path(lab.namespace)}/default%2Ftoken"
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
 
+    # The controller-manager makes it, some time after the namespace.
+    await eventually(lambda: lab.kube.get(SERVICE_ACCOUNTS, lab.namespace, "default"))
     answer = await lab.kube._call("POST", quoted, body=request)
 
     assert answer["status"]["token"]
