@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from evaluation_operator.api.annotation_spec_set import AnnotationSpecSet
+from evaluation_operator.api.dataset import DatasetSpec
 from evaluation_operator.cli.errors import CliError
 from evaluation_operator.cli.laptop_dataset import Wishes, build_laptop_dataset
 from evaluation_operator.domain.answer_spec import answers_of
@@ -28,12 +29,18 @@ def read_judge(files: Sequence[str], job: str | None) -> Judge | None:
     CliError for manifests that are not valid."""
     if not _have_labels(files):
         return None
+    spec, reader = read_spec(files, job)
+    return Judge(reader, (spec.model_version.model, spec.model_version.version))
+
+
+def read_spec(files: Sequence[str], job: str | None) -> tuple[DatasetSpec, RowReader]:
+    """What a run of the job would have, and what would read its rows. CliError for manifests that
+    are not valid."""
     spec = build_laptop_dataset(files, Wishes(job=job), datetime.now(UTC)).spec
     try:
-        reader = kind_of(spec.input_configs[0].annotation_type).reader(answers_of(spec))
+        return spec, kind_of(spec.input_configs[0].annotation_type).reader(answers_of(spec))
     except InvalidRun as error:
         raise CliError(error.message) from error
-    return Judge(reader, (spec.model_version.model, spec.model_version.version))
 
 
 def _have_labels(files: Sequence[str]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,17 +50,10 @@ def try_(
     The files hold an EvaluationJob and its AnnotationSpecSet. Exit code 1: an item cannot be read,
     and why.
     """
-    from evaluation_operator.cli.laptop_dataset import Wishes, build_laptop_dataset
-    from evaluation_operator.domain.answer_spec import answers_of
-    from evaluation_operator.results.errors import InvalidRun
-    from evaluation_operator.tasks.registry import kind_of
+    from evaluation_operator.cli.judging import read_spec
     from evaluation_operator.tasks.trial import try_prediction
 
-    spec = build_laptop_dataset(files, Wishes(job=job), datetime.now(UTC)).spec
-    try:
-        reader = kind_of(spec.input_configs[0].annotation_type).reader(answers_of(spec))
-    except InvalidRun as error:
-        raise CliError(error.message) from error
+    spec, reader = read_spec(files, job)
     asked = None if request is None else _bytes_of(request, "--request")
     trial = try_prediction(reader, spec.annotation_specs, asked, _bytes_of(response, "--response"))
     if output is Output.TABLE:

@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from evaluation_operator.api.base import ConditionStatus
 from evaluation_operator.api.sampling_report import read_sampling_report
 from evaluation_operator.controller.keys import Key, job_key
-from evaluation_operator.domain.conditions import Judgement
+from evaluation_operator.domain.conditions import STATUS_OF, Judgement
 from evaluation_operator.domain.facts.replica import Replica
 from evaluation_operator.domain.naming import ANNOTATION_SAMPLING, SAMPLER_LEASES
 from evaluation_operator.domain.readable import Answers, found_of
@@ -23,13 +22,6 @@ logger = logging.getLogger(__name__)
 PERIOD_SECONDS: Final = 30.0
 SILENCE: Final = timedelta(seconds=60)
 """What a replica says that has been silent for so long is not believed."""
-
-
-_STATUS: Final = {
-    True: ConditionStatus.TRUE,
-    False: ConditionStatus.FALSE,
-    None: ConditionStatus.UNKNOWN,
-}
 
 
 class Readability:
@@ -73,7 +65,7 @@ class Readability:
         for name, answers in found.items():
             last = before.get(name)
             status = None if last is None else last.status
-            self._found[name] = now = found_of(answers, _STATUS[status])
+            self._found[name] = now = found_of(answers, STATUS_OF[status])
             if last is None or last.reason != now.reason:
                 self._wake(job_key(*name))
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from evaluation_operator.api.base import Condition, ConditionStatus
 from evaluation_operator.domain.reasons import Reason
 
 MESSAGE_LIMIT = 1024
+STATUS_OF: Final = {
+    True: ConditionStatus.TRUE,
+    False: ConditionStatus.FALSE,
+    None: ConditionStatus.UNKNOWN,
+}
 
 
 class Judgement(NamedTuple):
@@ -40,11 +45,7 @@ def condition(
     before: Iterable[Condition],
 ) -> Condition:
     """A condition whose transition time moves only when its status changes; None is Unknown."""
-    value = {
-        True: ConditionStatus.TRUE,
-        False: ConditionStatus.FALSE,
-        None: ConditionStatus.UNKNOWN,
-    }[status]
+    value = STATUS_OF[status]
     previous = next((item for item in before if item.type == kind), None)
     unchanged = previous is not None and previous.status == value
     since = previous.last_transition_time if previous is not None and unchanged else now

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.evaluation_job_status import JobState
+from evaluation_operator.api.faults import first_fault
 from evaluation_operator.api.kubernetes import Body, StoredMeta
 from evaluation_operator.api.names import (
     ResourceNameError,
@@ -80,9 +81,7 @@ def read_job(body: Body) -> KnownJob:
         job = EvaluationJob.from_dict(body)
         sampled = _sampled(job)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        why = f"{place}: {fault['msg']}: write it as `kubectl explain evaluationjob` says"
+        why = f"{first_fault(error)}: write it as `kubectl explain evaluationjob` says"
         return KnownJob(meta["uid"], meta["name"], None, why)
     except (CannotSample, ResourceNameError) as error:
         return KnownJob(meta["uid"], meta["name"], None, str(error))

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from evaluation_operator.api.dataset import Dataset
+from evaluation_operator.api.faults import first_fault
 from evaluation_operator.domain.labeled import is_labeled, labeling_of
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.kube import (
@@ -149,9 +150,7 @@ class Desk:
 
     async def _refuse(self, body: Mapping[str, Any], error: ValidationError) -> None:
         """Tell on a run that it cannot be read; its input may hold anything, and is not told."""
-        fault = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        told = TurnResult(Reason.LABELER_FAILED, f"{place}: {fault['msg']}: make the run anew")
+        told = TurnResult(Reason.LABELER_FAILED, f"{first_fault(error)}: make the run anew")
         metadata = body["metadata"]
         logger.error("Dataset %s cannot be read: %s", metadata["name"], told.message)
         await self._report(_Run(metadata["namespace"], metadata["name"], metadata["uid"]), told)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pydantic import Field, ValidationError
 
 from evaluation_operator.api.base import Model, Timestamp
+from evaluation_operator.api.faults import first_fault
 from evaluation_operator.domain.reasons import Reason
 from evaluation_operator.results import layout
 from evaluation_operator.results.errors import Unavailable
@@ -103,10 +104,8 @@ def read_summary(folder: Folder, files: LabelFiles = FIRST) -> LabelSummary | No
     try:
         return LabelSummary.from_dict(folder.read_json(files.summary))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
         raise Unavailable(
-            f"{folder.uri}/{files.summary}: {place}: {first['msg']}; not as written: remove it"
+            f"{folder.uri}/{files.summary}: {first_fault(error)}; not as written: remove it"
         ) from error
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from pydantic import Field, JsonValue, ValidationError
 
 from evaluation_operator.api.base import Model, Timestamp
+from evaluation_operator.api.faults import first_fault
 from evaluation_operator.results import layout
 from evaluation_operator.results.folder import Folder
 from evaluation_operator.results.parquet import column, not_as_written
@@ -122,9 +123,7 @@ def read_record(folder: Folder) -> CutRecord:
     try:
         return CutRecord.from_dict(folder.read_json(layout.CUT))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise not_as_written(folder, layout.CUT, f"{place}: {first['msg']}") from error
+        raise not_as_written(folder, layout.CUT, first_fault(error)) from error
 
 
 def write_record(folder: Folder, record: CutRecord) -> None:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from evaluation_operator.api.base import Model
 from evaluation_operator.api.evaluation import Evaluation
+from evaluation_operator.api.faults import first_fault
 from evaluation_operator.metrics.counts import Floats
 from evaluation_operator.results import labels, layout
 from evaluation_operator.results.boxes import BOXES_SCHEMA, BoxLine
@@ -234,10 +235,7 @@ class Run:
         try:
             return kind.from_dict(content)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            why = f"{place}: {first['msg']}" if place else first["msg"]
-            raise not_as_written(self.folder, name, why) from error
+            raise not_as_written(self.folder, name, first_fault(error)) from error
 
     def _odd_matrix(self, why: str) -> InvalidRun:
         return not_as_written(self.folder, layout.CONFUSION, why)

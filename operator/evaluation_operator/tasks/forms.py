@@ -21,6 +21,7 @@ from evaluation_operator.tasks.row_json import (
     JsonObject,
     UnknownFormError,
     UnreadableError,
+    bounded,
     parsed,
     score_of,
     shown,
@@ -118,7 +119,7 @@ class LabelForms:
             value = look_up(value, self._keys.label)
             if value is MISSING:
                 raise _no_key(self._keys.label, _TRUTH)
-        values = _bounded([alone(it) for it in _array(value)], self._keys.label, _TRUTH)
+        values = bounded([alone(it) for it in _array(value)], self._keys.label, _TRUTH)
         places = [self._names.place(it, _TRUTH) for it in values]
         return tuple(place for place in places if place != DROPPED)
 
@@ -194,8 +195,8 @@ class LabelForms:
                 "array of labels"
             )
         labels, found = _array(alone(label)), _array(alone(score))
-        _bounded(labels, self._keys.label, _PREDICTION)
-        _bounded(found, self._keys.score, _PREDICTION)
+        bounded(labels, self._keys.label, _PREDICTION)
+        bounded(found, self._keys.score, _PREDICTION)
         if isinstance(score, dict) or score is None or isinstance(score, bool):
             raise UnreadableError(
                 f"{_PREDICTION}: {shown(self._keys.score)} is {shown(score)}; give an array"
@@ -241,7 +242,7 @@ class LabelForms:
         return _kept(Form.BY_LABEL, [DROPPED if it is None else it for it in places], scores)
 
     def _of_list(self, values: list[object], *, may_parse: bool) -> Said:
-        _bounded(values, self._keys.label, _PREDICTION)
+        bounded(values, self._keys.label, _PREDICTION)
         if not values:
             return Said(Form.NOTHING, (), ())
         if all(map(_is_number, values)):
@@ -412,14 +413,6 @@ def alone(value: object) -> object:
 
 def _array(value: object) -> list[object]:
     return value if isinstance(value, list) else [value]
-
-
-def _bounded(values: list[object], key: str, column: str) -> list[object]:
-    if len(values) > MAXIMUM_LABELS:
-        raise UnreadableError(
-            f"{column}: {len(values)} entries under {shown(key)}; give at most {MAXIMUM_LABELS}"
-        )
-    return values
 
 
 def _is_flat(value: object) -> bool:

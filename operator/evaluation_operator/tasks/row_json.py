@@ -68,12 +68,6 @@ def _parsed(text: str | None, column: str) -> object:
     return document
 
 
-def object_of(entry: object, column: str) -> JsonObject:
-    if not isinstance(entry, dict):
-        raise UnreadableError(f"{column}: entry {shown(entry)} is no object; give one, or null")
-    return entry
-
-
 def array_under(fields: JsonObject, key: str, column: str, import_key: str) -> list[object]:
     """The array under `key`; a lone string or number stands for an array of one."""
     if key not in fields:
@@ -83,14 +77,19 @@ def array_under(fields: JsonObject, key: str, column: str, import_key: str) -> l
         )
     value = fields[key]
     if isinstance(value, list):
-        if len(value) > MAXIMUM_LABELS:
-            raise UnreadableError(
-                f"{column}: {len(value)} entries under {shown(key)}; give at most {MAXIMUM_LABELS}"
-            )
-        return value
+        return bounded(value, key, column)
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return [value]
     raise UnreadableError(f"{column}: {shown(key)} is {shown(value)}; give an array")
+
+
+def bounded(values: list[object], key: str, column: str) -> list[object]:
+    """The same values; UnreadableError for more than one item may have."""
+    if len(values) > MAXIMUM_LABELS:
+        raise UnreadableError(
+            f"{column}: {len(values)} entries under {shown(key)}; give at most {MAXIMUM_LABELS}"
+        )
+    return values
 
 
 def score_of(value: object, key: str) -> float:

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evaluation_operator.api.faults import first_fault
 from evaluation_operator.labeling.backends.label_studio.config import (
     BOX,
     COMMENT,
@@ -113,9 +114,7 @@ def _answer(found: Annotation, question: Question) -> Answer:
     try:
         results = [_Result.model_validate(it) for it in found.result or ()]
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise _Bad(f"annotation {found.id}: {place}: {fault['msg']}") from None
+        raise _Bad(f"annotation {found.id}: {first_fault(error)}") from None
     sizes = {(it.original_width, it.original_height) for it in results if it.from_name == BOX}
     width, height = next(iter(sizes), (None, None))
     return Answer(

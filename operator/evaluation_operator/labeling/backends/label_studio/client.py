@@ -16,6 +16,7 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from evaluation_operator.api.faults import first_fault
 from evaluation_operator.labeling.backend import BackendRefused, BackendUnavailable
 from evaluation_operator.redaction import redact
 from evaluation_operator.visible import visible
@@ -148,11 +149,9 @@ def parsed(kind: type[Parsed], content: JsonValue) -> Parsed:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
         raise BackendUnavailable(
             f"Label Studio answered with something else than {kind.__name__.lstrip('_')}: "
-            f"{place}: {fault['msg']}; is it a version that is supported?"
+            f"{first_fault(error)}; is it a version that is supported?"
         ) from None
 
 
