@@ -20,6 +20,7 @@ from evaluation_operator.domain.naming import (
 from evaluation_operator.domain.sampled_job import read_job
 from evaluation_operator.sampling.counts import Counts
 from evaluation_operator.sampling.lease import format_mark
+from evaluation_operator.sampling.ledger import Fate
 from evaluation_operator.sampling.records import Reason
 from tests.builders import CREATE_TIME, Manifest, found_good, make_evaluation_job, stored
 from tests.cluster.control_plane import ControlPlane
@@ -73,9 +74,11 @@ def counted(predictions: int, message: str = "", **told: Any) -> str:
     counts = Counts(SINCE)
     counts.keep_jobs(["ripeness"])
     of_job = counts.of("ripeness")
-    of_job.predictions, of_job.items, of_job.sampled = predictions, 3 * predictions, 2
+    for number in range(predictions - bool(message)):
+        counts.enter(known, f"{number}", Fate.OFFERED, 3)
+    of_job.sampled = 2
     if message:
-        counts.refuse(Reason.UNREADABLE, message, jobs=[known])
+        counts.refuse_for([known], "refused", Reason.UNREADABLE, message)
     if unreadable := told.pop("unreadable", ""):
         counts.unreadable(known, 7, "UnknownForm", unreadable)
     counts.unmatched(Reason.UNKNOWN_VERSION, "ripeness", "v9")
@@ -97,9 +100,11 @@ def test_counts_of_every_replica_and_reasons_together(namespace: Namespace) -> N
     assert result.exit_code == 0, result.output
     lines = [line.split() for line in result.stdout.splitlines()]
     assert ["Sampled:", "yes"] in lines
-    assert any(line[:4] == ["sampler-0", "10", "30", "2"] for line in lines)
-    assert any(line[:4] == ["sampler-1", "20", "60", "2"] for line in lines)
+    assert any(line[:4] == ["sampler-0", "10", "27", "2"] for line in lines)
+    assert any(line[:4] == ["sampler-1", "20", "57", "2"] for line in lines)
+    assert ["30", "28", "0", "2", "0", "0"] in lines
     assert ["Unreadable", "2", "predictions:", "missing"] in lines
+    assert "UnknownVersion  2      model 'ripeness', version 'v9'" in result.stdout
     assert ["UnknownForm", "7", "name", "the", "classes"] in lines
     assert ["ripeness", "v9", "UnknownVersion", "2"] in lines
     assert "cannot write the table: disk is full" in result.stdout
@@ -110,6 +115,15 @@ def test_counts_of_every_replica_and_reasons_together(namespace: Namespace) -> N
     assert [it["candidates"] for it in found["replicas"]] == [2, 2]
     assert found["replicas"][0]["since"] == "2026-03-02T08:00:00Z"
     assert found["replicas"][1]["tableError"] == "disk is full"
+    assert found["ledger"] == {
+        "seen": 30,
+        "offered": 28,
+        "notSampled": 0,
+        "waiting": 0,
+        "spilled": 0,
+        "refused": {"Unreadable": 2},
+    }
+    assert found["noJob"]["UnknownVersion"]["count"] == 2
     assert found["unreadable"] == {"UnknownForm": {"count": 7, "message": "name the classes"}}
     assert found["reasons"] == {"Unreadable": {"count": 2, "message": "predictions: missing"}}
 

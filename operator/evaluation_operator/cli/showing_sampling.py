@@ -22,6 +22,7 @@ def print_sampling(view: SamplingView) -> None:
     )
     if view.replicas:
         _print_replicas(view)
+    _print_ledger(view)
     if view.reasons:
         print_title("Sent for this job, and no row")
         reasons = [(why, str(told.count), told.message) for why, told in view.reasons.items()]
@@ -30,8 +31,12 @@ def print_sampling(view: SamplingView) -> None:
         print_title("Items drawn for this job that a run cannot read")
         unreadable = [(why, str(it.count), it.message) for why, it in view.unreadable.items()]
         print_table(("REASON", "#COUNT", "LAST MESSAGE"), unreadable, indent=2)
-    if view.unmatched:
+    if view.of_no_job:
         print_title("Sent for no job of the namespace")
+        none = [(why, str(told.count), told.message) for why, told in view.of_no_job.items()]
+        print_table(("REASON", "#COUNT", "LAST MESSAGE"), none, indent=2)
+    if view.unmatched:
+        print_title("Models that no job asks for")
         unmatched = [
             (it.model or "-", it.version or "-", it.reason, str(it.count)) for it in view.unmatched
         ]
@@ -66,6 +71,18 @@ def _print_replicas(view: SamplingView) -> None:
         )
     columns = ("REPLICA", "#PREDICTIONS", "#ITEMS", "#CANDIDATES", "FLUSHED THROUGH", "#SEEN")
     print_table((*columns, "COUNTS SINCE"), rows, indent=2)
+
+
+def _print_ledger(view: SamplingView) -> None:
+    """One line: the first number is the sum of the others."""
+    ledger = view.ledger
+    if ledger is None:
+        return
+    print_title("Predictions")
+    parts = (ledger.seen, ledger.offered, ledger.not_sampled, sum(ledger.refused.values()))
+    row = tuple(str(number) for number in (*parts, ledger.waiting, ledger.spilled))
+    columns = ("#SEEN", "#OFFERED", "#NOT SAMPLED", "#REFUSED", "#WAITING", "#SPILLED")
+    print_table(columns, [row], indent=2)
 
 
 def _print_troubles(view: SamplingView) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from evaluation_operator.api.sampling_report import (
     JobReport,
@@ -18,6 +18,7 @@ from evaluation_operator.api.sampling_report import (
 )
 from evaluation_operator.domain.readable import NEWEST
 from evaluation_operator.domain.sampled_job import SampledJob
+from evaluation_operator.sampling.ledger import REMEMBERED, Entry, Fate, Ledger, refused_of
 from evaluation_operator.sampling.records import Reason
 
 REPORT_BYTES: Final = 32 * 2**10
@@ -38,17 +39,29 @@ class Refusals:
 
 @dataclass(slots=True)
 class JobCounts:
-    """`items` of `predictions` that were seen; `sampled`: rows written, which is at least the
-    sample; `reasons`: what was sent for the job and gave no row; `unreadable`: items that were
-    drawn and that a run will not be able to read, by what is wrong with them."""
+    """`ledger`: what became of each prediction that was seen, and `items` of those whose number is
+    known; `sampled`: rows written, which is at least the sample; `messages`: the last of each
+    reason; `unreadable`: items that were drawn and that a run will not be able to read, by what is
+    wrong with them."""
 
-    predictions: int = 0
+    ledger: Counter[Entry] = field(default_factory=Counter)
     items: int = 0
     sampled: int = 0
-    reasons: dict[Reason, Refusals] = field(default_factory=dict)
+    messages: dict[Reason, str] = field(default_factory=dict)
     unreadable: dict[str, Refusals] = field(default_factory=dict)
     newest: deque[bool] = field(default_factory=lambda: deque(maxlen=NEWEST))
     """Whether each of the newest responses that were read holds an unreadable item."""
+
+    @property
+    def predictions(self) -> int:
+        """Those that were seen."""
+        return self.ledger.total()
+
+    @property
+    def reasons(self) -> dict[Reason, Refusals]:
+        """The predictions that gave no row, by what was wrong with them."""
+        refused = refused_of(self.ledger)
+        return {it: Refusals(count, self.messages.get(it, "")) for it, count in refused.items()}
 
 
 class Counts:
@@ -59,6 +72,8 @@ class Counts:
         self.full = 0
         self.reasons: Counter[Reason] = Counter()
         self.jobs: dict[str, JobCounts] = {}
+        self.of_no_job: dict[Reason, Refusals] = {}
+        self._ledger = Ledger(REMEMBERED)
         self._unmatched: Counter[tuple[str, str, Reason]] = Counter()
 
     def keep_jobs(self, names: Iterable[str]) -> None:
@@ -69,15 +84,50 @@ class Counts:
         """The counts of the job of that name, to be added to; of one that is gone, for nothing."""
         return self.jobs.get(job) or JobCounts()
 
-    def refuse(self, reason: Reason, message: str = "", *, jobs: Iterable[SampledJob] = ()) -> None:
-        """Something that was sent gives no row, perhaps for certain jobs alone."""
+    def enter(self, job: SampledJob, key: str, entry: Entry, items: int = 0) -> None:
+        """What becomes of a prediction of the job; `items`: how many it has, where that is known.
+        One that came before moves, and is not seen twice."""
+        before, after = self._ledger.enter(job.uid, key, entry)
+        if after is None:
+            return
+        counts = self.of(job.name)
+        counts.ledger[after] += 1
+        if before is None:
+            counts.items += items
+        else:
+            counts.ledger[before] -= 1
+
+    def knows(self, job: SampledJob, key: str) -> bool:
+        """Whether the prediction is among the newest that were seen."""
+        return self._ledger.knows(job.uid, key)
+
+    def forget(self, job: SampledJob, key: str, items: int) -> None:
+        """What has waited for the job is none of its predictions."""
+        if (before := self._ledger.forget(job.uid, key)) is not None:
+            counts = self.of(job.name)
+            counts.ledger[before] -= 1
+            counts.items -= items
+
+    def refuse(self, reason: Reason, message: str = "") -> None:
+        """Something that was sent belongs to no job, and gives no row."""
+        self.reasons[reason] += 1
+        refusals = self.of_no_job.setdefault(reason, Refusals())
+        refusals.count += 1
+        refusals.message = message[:_MESSAGE_CHARACTERS]
+
+    def refuse_for(
+        self,
+        jobs: Iterable[SampledJob],
+        key: str,
+        reason: Reason,
+        message: str = "",
+        items: int = 0,
+    ) -> None:
+        """A prediction of these jobs gives no row for them."""
         self.reasons[reason] += 1
         for job in jobs:
-            counts = self.jobs.get(job.name)
-            if counts is not None:
-                refusals = counts.reasons.setdefault(reason, Refusals())
-                refusals.count += 1
-                refusals.message = message[:_MESSAGE_CHARACTERS]
+            self.of(job.name).messages[reason] = message[:_MESSAGE_CHARACTERS]
+            self.enter(job, key, reason, items)
 
     def judged(self, job: SampledJob, *, is_unreadable: bool) -> None:
         """A response of the job was read as a run will read it."""
@@ -91,7 +141,7 @@ class Counts:
 
     def unmatched(self, reason: Reason, model: str | None, version: str | None) -> None:
         """An event belongs to no job. The names of many models displace the rarest ones."""
-        self.reasons[reason] += 1
+        self.refuse(reason, f"model {shown_name(model)}, version {shown_name(version)}")
         key = ((model or "")[:_NAME_CHARACTERS], (version or "")[:_NAME_CHARACTERS], reason)
         self._unmatched[key] += 1
         if len(self._unmatched) > 2 * _UNMATCHED_KEPT:
@@ -111,6 +161,7 @@ class Counts:
                 unflushed_bytes=unflushed_bytes,
                 reasons={reason.value: count for reason, count in self.reasons.items()},
                 unmatched=self._unmatched_shown(),
+                of_no_job=_told(self.of_no_job),
                 jobs={n: _numbers(it) for n, it in self.jobs.items() if n in shown},
                 job_reasons={
                     n: _told(it.reasons) for n, it in self.jobs.items() if n in shown and it.reasons
@@ -139,6 +190,7 @@ class Counts:
             for job, counts in self.jobs.items():
                 family.add_metric([job], getattr(counts, name))
             yield family
+        yield self._ledger_metric()
         family = CounterMetricFamily(
             f"{_PREFIX}_unreadable_items",
             "Items that were drawn and that a run will not be able to read.",
@@ -157,11 +209,28 @@ class Counts:
             f"{_PREFIX}_refused", "What was refused because there was no room.", value=self.full
         )
 
+    def _ledger_metric(self) -> Metric:
+        """A gauge: what waits becomes something else."""
+        family = GaugeMetricFamily(
+            f"{_PREFIX}_ledger",
+            "What became of the predictions seen; a reason of evaluation_sampler_not_sampled, "
+            "or Offered, NotSampled, Waiting, Spilled.",
+            labels=["job", "fate"],
+        )
+        for job, counts in self.jobs.items():
+            for entry in (*Fate, *refused_of(counts.ledger)):
+                family.add_metric([job, entry.value], counts.ledger[entry])
+        return family
+
     def _unmatched_shown(self) -> list[UnmatchedReport]:
         return [
             UnmatchedReport(model=model, version=version, reason=reason.value, count=count)
             for (model, version, reason), count in self._unmatched.most_common(_UNMATCHED_SHOWN)
         ]
+
+
+def shown_name(name: str | None) -> str:
+    return repr(name[:_NAME_CHARACTERS]) if name else "not told"
 
 
 def _importance(counts: JobCounts, table_errors: Mapping[str, str], name: str) -> tuple[bool, int]:
@@ -172,6 +241,10 @@ def _importance(counts: JobCounts, table_errors: Mapping[str, str], name: str) -
 def _numbers(counts: JobCounts) -> JobReport:
     return JobReport(
         predictions=counts.predictions,
+        offered=counts.ledger[Fate.OFFERED],
+        not_sampled=counts.ledger[Fate.NOT_SAMPLED],
+        waiting=counts.ledger[Fate.WAITING],
+        spilled=counts.ledger[Fate.SPILLED],
         items=counts.items,
         sampled=counts.sampled,
         judged=len(counts.newest),

@@ -29,6 +29,7 @@ from evaluation_operator.bodies.values import counts_differ
 from evaluation_operator.domain.sampled_job import SampledJob
 from evaluation_operator.sampling.clock import Clock
 from evaluation_operator.sampling.counts import Counts
+from evaluation_operator.sampling.ledger import Fate
 from evaluation_operator.sampling.records import Half, Reason
 from evaluation_operator.sampling.sample.job_state import JobState, JobStates
 from evaluation_operator.sampling.sample.options import Mode, SamplerOptions
@@ -150,11 +151,28 @@ class Sampler:
         if not self._is_taking:
             raise Full(1.0)
         if (problem := half.counts_problem) is not None:
-            self.counts.refuse(Reason.COUNTS_DIFFER, problem, jobs=jobs)
+            self.refuse(half.key, jobs, Reason.COUNTS_DIFFER, problem)
             return None
         now = self._clock.stamp()
         sifted = sift(half, self._states.draws(jobs, now, is_whole=half.is_whole), bounds)
         return self._take(sifted, jobs, now, beside)
+
+    def refuse(self, key: str, jobs: Sequence[SampledJob], reason: Reason, message: str) -> None:
+        """Nothing can be made of a half, or of a whole prediction, for these jobs: what waits for
+        it waits in vain."""
+        self.counts.refuse_for(jobs, key, reason, message)
+        if key in self._waiting:
+            uids = {job.uid for job in jobs}
+            for is_request in (True, False):
+                lost = self._waiting.give_up(key, requests=is_request, is_lost=uids.__contains__)
+                self._finish(lost)
+
+    def tell_of_none(self, key: str, jobs: Sequence[SampledJob], message: str) -> None:
+        """A half says that it is no prediction: nothing is wrong, unless its other half is one."""
+        if key in self._waiting:
+            self.refuse(key, jobs, Reason.NO_PREDICTION, message)
+        else:
+            self.counts.refuse(Reason.NO_PREDICTION, message)
 
     def draws(self, jobs: Sequence[SampledJob], *, is_whole: bool) -> list[Draw]:
         """What to sift a half for that is offered by `take`."""
@@ -193,7 +211,7 @@ class Sampler:
             state.roll(now)
             self._flusher.passed(state.job.table_uri, state.interval_start)
         for kept in self._waiting.take_older(now - self._options.spill_after):
-            self._flusher.add(row_of(kept))
+            self._spill(kept)
         self._flusher.begin_due({state.job.table_uri for state in self._states})
 
     async def settled(self) -> None:
@@ -213,7 +231,7 @@ class Sampler:
         self._is_taking = False
         await self._journal.settled()
         for kept in self._waiting.take_above(-1):
-            self._flusher.add(row_of(kept))
+            self._spill(kept)
         try:
             async with asyncio.timeout(self._options.drain_seconds):
                 while len(self._flusher):
@@ -277,7 +295,7 @@ class Sampler:
             self._give_up_partners(sifted, jobs, kept_for)
         records = self._make(sifted, chosen, now) if chosen else ()
         if sifted.has_response:
-            self._count(jobs, sifted.item_count)
+            self._count_others(sifted, jobs, records)
         if not records:
             return None
         future = self._journal.append(records, wait=self._is_durable)
@@ -293,16 +311,16 @@ class Sampler:
         for job in jobs:
             state = self._states.sampling(job, now)
             if state is None:
-                self.counts.refuse(Reason.NOT_SAMPLING, jobs=(job,))
+                self.counts.refuse_for((job,), sifted.key, Reason.NOT_SAMPLING)
                 continue
             invalid = self._flusher.invalid.get(state.job.table_uri)
             if invalid is not None:
-                self.counts.refuse(Reason.TABLE_INVALID, invalid, jobs=(job,))
+                self.counts.refuse_for((job,), sifted.key, Reason.TABLE_INVALID, invalid)
                 continue
             below = self._states.bound(state, now, is_whole=sifted.is_whole)
             drawn = sifted.drawn[job.uid].tightened(below)
             if drawn.refusal is not None:
-                self.counts.refuse(drawn.refusal.reason, drawn.refusal.message, jobs=(job,))
+                self.counts.refuse_for((job,), sifted.key, *drawn.refusal.told)
             elif drawn.items:
                 chosen.append((state, drawn))
                 if sifted.has_response and state.reader is not None:
@@ -323,6 +341,12 @@ class Sampler:
         else:
             gone = {job.uid for job in jobs}.difference(kept_for)
             lost = self._waiting.give_up(sifted.key, requests=False, is_lost=gone.__contains__)
+        mine = {job.uid for job in jobs}
+        for kept in lost:
+            if kept.job.uid in mine:
+                self.counts.enter(kept.job, kept.key, Fate.NOT_SAMPLED)
+            else:
+                self.counts.forget(kept.job, kept.key, kept.item_count)
         self._finish(lost)
 
     def _make(
@@ -335,7 +359,7 @@ class Sampler:
             try:
                 kept = build_record(sifted, drawn, state, now)
             except ValueError as error:
-                self.counts.refuse(Reason.UNREADABLE, str(error), jobs=(state.job,))
+                self.counts.refuse_for((state.job,), sifted.key, Reason.UNREADABLE, str(error))
                 continue
             size += kept.bytes_held
             self._check_room(size)
@@ -351,11 +375,14 @@ class Sampler:
             raise Full(self._flusher.retry_in())
         self._refused_bytes = 0
 
-    def _count(self, jobs: Sequence[SampledJob], items: int) -> None:
+    def _count_others(
+        self, sifted: Sifted, jobs: Sequence[SampledJob], records: Sequence[Record]
+    ) -> None:
+        """Those of which nothing is kept; a request alone may never have been answered."""
+        kept_for = {kept.job.uid for kept in records}
         for job in jobs:
-            counts = self.counts.of(job.name)
-            counts.predictions += 1
-            counts.items += items
+            if job.uid not in kept_for:
+                self.counts.enter(job, sifted.key, Fate.NOT_SAMPLED, sifted.item_count)
 
     def _written(self, records: Sequence[Record]) -> None:
         for kept in records:
@@ -376,16 +403,17 @@ class Sampler:
             self._become_rows(row_of(kept))
             return
         meeting = self._waiting.meet(kept)
+        self.counts.enter(kept.job, kept.key, Fate.WAITING, kept.item_count)
         partner = meeting.partner
         if meeting.met is Met.ITSELF:
             self._finish((kept,))
         elif partner is None:
             for oldest in self._waiting.take_above(self._options.max_waiting_bytes):
-                self._flusher.add(row_of(oldest))
+                self._spill(oldest)
         elif partner.item_count != kept.item_count:
             first, second = (kept, partner) if kept.has_request else (partner, kept)
             message = counts_differ(first.item_count, second.item_count)
-            self.counts.refuse(Reason.COUNTS_DIFFER, message, jobs=(kept.job,))
+            self.counts.refuse_for((kept.job,), kept.key, Reason.COUNTS_DIFFER, message)
             self._finish((partner, kept))
         else:
             self._become_rows(row_of_two(partner, kept))
@@ -394,10 +422,18 @@ class Sampler:
         """Items that are known came before; what the bound has ruled out since is not needed."""
         offer = entry.threshold.offer
         entry.items = tuple(item for item in entry.items if offer(item[1]))
+        kept = entry.kept[0]
+        fate = Fate.OFFERED if entry.items else Fate.NOT_SAMPLED
+        self.counts.enter(kept.job, kept.key, fate, kept.item_count)
         if entry.items:
             self._flusher.add(entry)
         else:
             self._finish(entry.kept)
+
+    def _spill(self, kept: Record) -> None:
+        """It has waited long enough: a run joins it with the other half."""
+        self.counts.enter(kept.job, kept.key, Fate.SPILLED, kept.item_count)
+        self._flusher.add(row_of(kept))
 
     def _finish(self, records: Iterable[Record]) -> None:
         self._holding.finish(records)

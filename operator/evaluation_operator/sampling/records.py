@@ -47,6 +47,10 @@ class Refused:
     reason: Reason
     message: str
 
+    @property
+    def told(self) -> tuple[Reason, str]:
+        return self.reason, self.message
+
 
 class Event(NamedTuple):
     """A CloudEvent that carries one half of a prediction.

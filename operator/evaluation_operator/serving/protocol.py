@@ -7,6 +7,7 @@ step of a request notes the time, and the server looks twice a second whose has 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from typing import Any, Final
 
@@ -16,6 +17,9 @@ from uvicorn.server import ServerState
 
 from evaluation_operator.serving.limits import Limits, Phase, State
 
+_UPGRADE: Final = re.compile(rb"\r\nupgrade[ \t]*:", re.IGNORECASE)
+_NAME_BYTES: Final = 16
+_END_OF_HEADERS: Final = b"\r\n\r\n"
 _TOO_LARGE: Final = b"431 Request Header Fields Too Large"
 _TOO_SLOW: Final = b"408 Request Timeout"
 
@@ -36,6 +40,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._closed = closed
         self._unbounded_bytes = 0
         self._is_bounded = False
+        self._tail = b""
         self.state = State("", 0.0, 0.0)
 
     # What the server asks for.
@@ -106,6 +111,8 @@ class BoundedProtocol(HttpToolsProtocol):
         extensions of chunks. What comes with the beginning of a message is not counted: it is one
         piece at most."""
         self._is_bounded = False
+        if self.state.phase is not Phase.BODY:
+            data = self._without_upgrade(data)
         super().data_received(data)
         if self._is_bounded:
             self._unbounded_bytes = 0
@@ -114,6 +121,19 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._unbounded_bytes > self._limits.header_bytes and not self.transport.is_closing():
             self._closed["header bytes"] += 1
             self._refuse(_TOO_LARGE)
+
+    def _without_upgrade(self, data: bytes) -> bytes:
+        """Nothing is upgraded here, and the parser would take the body of a request that asks for
+        it (as the JDK's client does, for HTTP/2) to be of the other protocol: the header gets a
+        name that means nothing. It may come in pieces, but its colon comes last."""
+        seen = self._tail + data
+        end = seen.find(_END_OF_HEADERS)
+        found = _UPGRADE.search(seen, 0, len(seen) if end < 0 else end)
+        self._tail = seen[-_NAME_BYTES:] if end < 0 else b""
+        if found is None:
+            return data
+        colon = found.end() - 1 - (len(seen) - len(data))
+        return data if colon < 0 else data[:colon] + b"d" + data[colon:]
 
     def on_message_begin(self) -> None:
         self._is_bounded = True

@@ -46,12 +46,38 @@ class ReplicaView:
             "renewTime": shown_second(replica.renew_time),
             "since": shown_second(report.since),
             "predictions": counts.predictions if counts else None,
+            "offered": counts.offered if counts else None,
+            "notSampled": counts.not_sampled if counts else None,
+            "waiting": counts.waiting if counts else None,
+            "spilled": counts.spilled if counts else None,
             "items": counts.items if counts else None,
             "candidates": counts.sampled if counts else None,
             "refused": report.refused,
             "pending": report.pending,
             "unflushedBytes": report.unflushed_bytes,
             "tableError": report.table_errors.get(job),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Predictions, each in one place: `seen` is the sum of the others."""
+
+    seen: int
+    offered: int
+    not_sampled: int
+    waiting: int
+    spilled: int
+    refused: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "seen": self.seen,
+            "offered": self.offered,
+            "notSampled": self.not_sampled,
+            "waiting": self.waiting,
+            "spilled": self.spilled,
+            "refused": dict(self.refused),
         }
 
 
@@ -79,6 +105,27 @@ class SamplingView:
         """Why what was sent for the job gave no row, all replicas together."""
         reports = (view.report for view in self.replicas if view.report is not None)
         return _together(it.job_reasons.get(self.job.name, {}) for it in reports)
+
+    @property
+    def of_no_job(self) -> dict[str, ReasonReport]:
+        """Why what was sent belongs to no job of the namespace, all replicas together."""
+        reports = (view.report for view in self.replicas if view.report is not None)
+        return _together(it.of_no_job for it in reports)
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """What became of the job's predictions, all replicas together; None where nobody tells."""
+        told = [it for view in self.replicas if (it := view.counts(self.job.name)) is not None]
+        if not told:
+            return None
+        return Ledger(
+            seen=sum(it.predictions for it in told),
+            offered=sum(it.offered for it in told),
+            not_sampled=sum(it.not_sampled for it in told),
+            waiting=sum(it.waiting for it in told),
+            spilled=sum(it.spilled for it in told),
+            refused={reason: it.count for reason, it in self.reasons.items()},
+        )
 
     @property
     def unreadable(self) -> dict[str, ReasonReport]:
@@ -109,6 +156,11 @@ class SamplingView:
             "reasons": {
                 reason: {"count": told.count, "message": told.message}
                 for reason, told in self.reasons.items()
+            },
+            "ledger": self.ledger.to_dict() if self.ledger is not None else None,
+            "noJob": {
+                reason: {"count": told.count, "message": told.message}
+                for reason, told in self.of_no_job.items()
             },
             "unreadable": {
                 reason: {"count": told.count, "message": told.message}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 import math
@@ -12,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -177,6 +178,45 @@ async def test_a_wrong_plain_prediction_is_refused_with_field_value_and_cure(
     assert answer.status_code == 400
     assert why in answer.text
     assert await replica.rows() == []
+
+
+async def test_66_plain_dup_id_one_is_accepted_and_one_told_as_a_repeat(replica: Replica) -> None:
+    one, two = (
+        {"id": "d", "instances": [n], "predictions": [it]} for n, it in ((1, "a"), (2, "b"))
+    )
+    answer = await replica.client.post("/v1/jobs/ripeness/predictions", json=[one, two])
+    assert answer.json() == {"accepted": 1, "ids": ["d", "d"], "repeated": ["d"]}
+    again = await replica.client.post("/v1/jobs/ripeness/predictions", json=one)
+    assert (again.status_code, again.json()["accepted"]) == (202, 0)
+    [row] = await replica.rows()
+    assert row["raw_prediction"] == '{"predictions":["a"]}'
+
+
+async def test_49_openai_plain_asis_is_refused_in_the_call(replica: Replica) -> None:
+    completion = {"choices": [{"message": {"role": "assistant", "content": "cat"}}]}
+    body = {"id": "o2", "request": {"messages": []}, "response": completion}
+    answer = await replica.client.post("/v1/jobs/ripeness/predictions", json=body)
+    assert answer.status_code == 400
+    assert answer.text.startswith("response: a chat completion, a form that is not read")
+
+
+async def test_42_v2_id_in_body_is_that_of_a_plain_prediction_without_one(replica: Replica) -> None:
+    tensor = {"name": "x", "shape": [1], "datatype": "INT64", "data": [1]}
+    body: dict[str, Any] = {
+        "request": {"id": "order-17", "inputs": [tensor]},
+        "response": {"outputs": [tensor]},
+    }
+    answer = await replica.client.post("/v1/jobs/ripeness/predictions", json=body)
+    assert answer.json()["ids"] == ["order-17"]
+    answer = await replica.client.post("/v1/jobs/ripeness/predictions", json=body | {"id": "mine"})
+    assert answer.json()["ids"] == ["mine"]
+
+
+async def test_42_v2_id_in_body_is_not_that_of_an_event(replica: Replica) -> None:
+    tensor = '{"name":"labels","shape":[1],"datatype":"BYTES","data":["ripe"]}'
+    for side, name in (("request", "inputs"), ("response", "outputs")):
+        await replica.send(side, "3f0e-random", f'{{"id":"order-17","{name}":[{tensor}]}}'.encode())
+    assert [row["id"] for row in await replica.rows()] == ["3f0e-random/0"]
 
 
 async def test_a_plain_prediction_for_an_unknown_job_is_not_found(replica: Replica) -> None:
@@ -368,6 +408,33 @@ async def test_an_event_that_belongs_to_no_job_is_counted_by_reason(
 
     assert answer.status_code == 202
     assert replica.reasons == {reason: 1}
+
+
+UPGRADE: Final = "Connection: Upgrade, HTTP2-Settings\r\nUPGRADE: h2c\r\nHTTP2-Settings: AAMA\r\n"
+
+
+@pytest.mark.parametrize("piece", [10_000, 7, 1])
+async def test_90_h2c_event_is_read_as_if_the_upgrade_were_not_there(
+    replica: Replica, piece: int
+) -> None:
+    """As curl and the JDK's client send it, in one piece or in several; the next request of the
+    connection is heard too, and what looks like the header in a body is left as it is."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", replica.port)
+    image = b"\x89PNG\r\n\x1a\n\r\nUpgrade: h2c"
+    for side, body, kind in (("request", image, "image/png"), ("response", PREDICTIONS, "a/b")):
+        headers = event_headers(side, "h2c-1", content_type=kind) | {"host": "x"}
+        headers["content-length"] = str(len(body))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        sent = f"POST / HTTP/1.1\r\n{lines}{UPGRADE}\r\n".encode() + body
+        for start in range(0, len(sent), piece):
+            writer.write(sent[start : start + piece])
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 202 ")
+    writer.close()
+    [row] = await replica.rows()
+    assert (row["id"], row["raw_prediction"]) == ("h2c-1/0", PREDICTIONS.decode())
+    assert base64.b64encode(image).decode() in row["raw_data"]
 
 
 async def test_headers_without_end_close_their_connection_alone(replica: Replica) -> None:

@@ -17,6 +17,7 @@ from evaluation_operator.api.evaluation_options import ImportKeys
 from evaluation_operator.api.input_config import InputConfig
 from evaluation_operator.bodies.values import Json
 from evaluation_operator.domain.answer_spec import AnswerSpec
+from evaluation_operator.sampling import counts as counting
 from evaluation_operator.sampling.engine import Full
 from evaluation_operator.sampling.records import Half, Reason
 from tests.builders import make_dataset
@@ -256,7 +257,10 @@ async def test_the_volume_s_bound_holds(tmp_path: Path) -> None:
         assert "no room" in str(replica.sampler.ready_problem())
 
 
-async def test_memory_does_not_grow_with_what_is_not_sampled(tmp_path: Path) -> None:
+async def test_memory_does_not_grow_with_what_is_not_sampled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "REMEMBERED", 4_000)
     job = make_job(tmp_path, fraction=0.001, cap=10)
     body = whole("e")
     async with running(tmp_path / "wal", [job]) as replica:
@@ -290,7 +294,7 @@ async def test_what_it_tells_fits_into_an_annotation(tmp_path: Path) -> None:
     async with running(tmp_path / "wal", jobs) as replica:
         counts = replica.sampler.counts
         await replica.give(whole("e"), jobs=jobs[:1])
-        counts.refuse(Reason.UNREADABLE, "why " * 1000, jobs=jobs[5:6])
+        counts.refuse_for(jobs[5:6], "e", Reason.UNREADABLE, "why " * 1000)
         for number in range(5000):
             counts.unmatched(Reason.UNKNOWN_MODEL, f"model-{number}", "\x01" * 500)
             counts.unmatched(Reason.UNKNOWN_VERSION, "flowers", "v9")
@@ -298,13 +302,7 @@ async def test_what_it_tells_fits_into_an_annotation(tmp_path: Path) -> None:
     told = orjson.loads(text)
     assert len(text.encode()) <= 32 * 1024
     assert told["omitted"] > 0
-    assert told["jobs"][jobs[0].name] == {
-        "predictions": 1,
-        "sampled": 0,
-        "items": 1,
-        "judged": 0,
-        "unreadable": 0,
-    }
+    assert told["jobs"][jobs[0].name] == {"predictions": 1, "offered": 1, "items": 1}
     assert len(told["jobReasons"][jobs[5].name]["Unreadable"]["message"]) == 200
     assert told["reasons"]["UnknownModel"] == 5000
     assert len(told["unmatched"]) == 20

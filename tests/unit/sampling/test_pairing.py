@@ -81,7 +81,7 @@ async def test_a_half_that_waits_too_long_is_written_as_a_half_row(tmp_path: Pat
         await replica.go_on(seconds=9)
         assert replica.sampler.report().count('"pending":1') == 1
         await replica.go_on(seconds=2)
-        assert replica.sampler.report().count('"pending":0') == 1
+        assert '"pending"' not in replica.sampler.report()
         await replica.give(response("e"))
         await replica.go_on(seconds=11)
         await replica.go_on(seconds=31)
@@ -115,7 +115,7 @@ async def test_a_response_decides_whose_a_request_was(tmp_path: Path) -> None:
     async with running(tmp_path / "wal", jobs) as replica:
         await replica.give(request("e"))
         await replica.give(response("e"), jobs=jobs[:1])
-        assert '"pending":0' in replica.sampler.report()
+        assert '"pending"' not in replica.sampler.report()
         assert await replica.sampler.drain()
     assert [ids_of(job) for job in jobs] == [["e/0"], []]
 
@@ -136,7 +136,7 @@ async def test_nothing_is_held_of_a_half_without_a_candidate(tmp_path: Path) -> 
     async with running(tmp_path / "wal", [job]) as replica:
         for number in range(50):
             assert replica.sampler.offer(request(f"e{number}"), [job]) is None
-        assert '"unflushedBytes":0' in replica.sampler.report()
+        assert '"unflushedBytes"' not in replica.sampler.report()
         assert list((tmp_path / "wal").iterdir()) == []
 
 

@@ -165,13 +165,15 @@ class App:
             job = self._job(request.path_params["job"])
             data = await body.read(headers.get("content-length"), request.receive)
             self._telemetry.received_bytes += len(data)
-            ids, waiting = await self._intake.take_plain(job, data)
-            await asyncio.gather(*waiting)
-            return Response(
-                orjson.dumps({"accepted": len(ids), "ids": ids}),
-                status,
-                media_type="application/json",
-            )
+            taken = await self._intake.take_plain(job, data)
+            await asyncio.gather(*taken.waiting)
+            told: dict[str, object] = {
+                "accepted": len(taken.ids) - len(taken.repeated),
+                "ids": taken.ids,
+            }
+            if taken.repeated:
+                told["repeated"] = taken.repeated
+            return Response(orjson.dumps(told), status, media_type="application/json")
         except _REFUSALS as error:
             refusal = _refusal(error)
             status = refusal.status

@@ -28,6 +28,12 @@ _SIDES: Final = {
     for side in Side
 }
 _SELDON: Final = "io.seldon."
+_AZURE: Final = "azureml."
+_AZURE_CURE: Final = (
+    "the data collector's files are read by `kubectl evaluations rows import --from azure-ml`"
+)
+_MODELMESH: Final = (b'"modelid"', b'"kind"', b'"data"')
+_FIRST_BYTES: Final = 2_000
 _VERSIONS: Final = ("1.0", "0.3")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LITERAL: Final = re.compile(r"[^!#-~]")
@@ -85,6 +91,12 @@ def parse_events(headers: Mapping[str, str], body: bytes) -> list[Event | Refuse
 
 def _from_headers(headers: Mapping[str, str], content_type: str, body: bytes) -> Event | Refused:
     if "ce-specversion" not in headers:
+        if all(word in body[:_FIRST_BYTES] for word in _MODELMESH):
+            raise NotAnEvent(
+                400,
+                "a payload of ModelMesh, whose gRPC messages are not read here; send predictions "
+                "as plain JSON to /v1/jobs/JOB/predictions",
+            )
         raise NotAnEvent(
             400,
             "no CloudEvent: there is no header ce-specversion and the content-type is not "
@@ -195,7 +207,9 @@ def _event(attributes: dict[str, str], content_type: str, data: bytes) -> Event 
     side = _SIDES.get(type_)
     if side is None:
         return Refused(
-            Reason.UNKNOWN_TYPE, f"type: {_shown(type_)} is no prediction; send {', '.join(_SIDES)}"
+            Reason.UNKNOWN_TYPE,
+            f"type: {_shown(type_)} is no prediction; "
+            + (_AZURE_CURE if type_.startswith(_AZURE) else f"send {', '.join(_SIDES)}"),
         )
     if type_.startswith(_SELDON) and is_event_id(requested := attributes.get("requestid", "")):
         event_id = requested  # Its logger gives each half an id of its own, and both this one.

@@ -34,7 +34,7 @@ def read_event(event: Event, bounds: Bounds = ASIDE, *, is_one_item: bool = Fals
 def half_of(event: Event, payload: Payload) -> Half:
     is_request = event.side is Side.REQUEST
     return Half(
-        key=_key(event),
+        key=key_of(event),
         event_id=event.id,
         instances=payload.items if is_request else None,
         predictions=None if is_request else payload.items,
@@ -45,16 +45,19 @@ def half_of(event: Event, payload: Payload) -> Half:
 
 def plain_halves(body: bytes, bounds: Bounds, *, is_one_item: bool = False) -> list[Half]:
     """Whole predictions; those without an id get one. Raises BadPrediction and TooMuch."""
-    return [
-        Half(
-            key=_PLAIN_KEY,
-            event_id=prediction.id or uuid.uuid4().hex,
-            instances=prediction.instances,
-            predictions=prediction.predictions,
-            time=prediction.time,
+    halves = []
+    for prediction in parse_plain(body, bounds, is_one_item=is_one_item):
+        event_id = prediction.id or uuid.uuid4().hex
+        halves.append(
+            Half(
+                key=f"{_PLAIN_KEY}\n{event_id}",
+                event_id=event_id,
+                instances=prediction.instances,
+                predictions=prediction.predictions,
+                time=prediction.time,
+            )
         )
-        for prediction in parse_plain(body, bounds, is_one_item=is_one_item)
-    ]
+    return halves
 
 
 def sift_all(halves: Iterable[Half], draws: Sequence[Draw], bounds: Bounds) -> Iterator[Sifted]:
@@ -99,7 +102,7 @@ def sifted_plain(body: bytes, draws: Sequence[Draw], is_one_item: bool = False) 
     return list(sift_all(plain_halves(body, ASIDE, is_one_item=is_one_item), draws, ASIDE))
 
 
-def _key(event: Event) -> str:
+def key_of(event: Event) -> str:
     """The same for both halves of one prediction, and another for the same id of another server:
     every agent of KServe calls itself localhost."""
     told = event.attributes.get

@@ -23,6 +23,7 @@ from evaluation_operator.bodies.values import (
 from evaluation_operator.bodies.wire import parse_body
 from evaluation_operator.sampling.intake.cloudevents import MAXIMUM_ID, is_event_id, parse_time
 from evaluation_operator.sampling.limits import MOST_EVENTS
+from evaluation_operator.tasks.forms import known_as
 
 _KEYS: Final = ("id", "time", "instances", "predictions", "request", "response")
 _MAXIMUM_SHOWN: Final = 60
@@ -102,7 +103,7 @@ def _prediction(entry: Json, place: str, bounds: Bounds, is_one_item: bool) -> P
             "give one for each instance, in their order",
         )
     return PlainPrediction(
-        _id(entry.get("id"), f"{place}id"),
+        _id(entry.get("id"), f"{place}id") or _id_inside(entry),
         _time(entry.get("time"), f"{place}time"),
         instances,
         predictions,
@@ -140,7 +141,10 @@ def _read(
     if not isinstance(value, dict | list):
         raise BadPrediction(field, _shown(value), cure)
     try:
-        return read(value, bounds).items
+        payload = read(value, bounds)
+        if payload.is_whole_body and isinstance(value, dict) and (what := known_as({**value})):
+            raise Unreadable(what)
+        return payload.items
     except TooMuch:
         raise
     except (Unreadable, NoPrediction) as error:
@@ -155,6 +159,16 @@ def _id(value: Json, field: str) -> str | None:
             field, _shown(value), f"give a text of 1 to {MAXIMUM_ID} characters, none of control"
         )
     return value
+
+
+def _id_inside(entry: dict[str, Json]) -> str | None:
+    """The id that V2's request or response has, where the prediction itself has none."""
+    for side in ("request", "response"):
+        body = entry.get(side)
+        found = body.get("id") if isinstance(body, dict) else None
+        if isinstance(found, str) and is_event_id(found):
+            return found
+    return None
 
 
 def _time(value: Json, field: str) -> datetime | None:

@@ -19,6 +19,7 @@ from evaluation_operator.sampling.intake.cloudevents import NotAnEvent, is_docum
 from evaluation_operator.sampling.intake.halves import (
     events_of,
     half_of,
+    key_of,
     plain_halves,
     read_event,
     sift_all,
@@ -41,8 +42,11 @@ Durable = asyncio.Future[None]
 class Counts(Protocol):
     """What is counted of that which gives no row."""
 
-    def refuse(self, reason: Reason, message: str = "", *, jobs: Iterable[SampledJob] = ()) -> None:
-        """Something that was sent is not taken, perhaps by certain jobs."""
+    def refuse(self, reason: Reason, message: str = "") -> None:
+        """Something that was sent belongs to no job."""
+
+    def knows(self, job: SampledJob, key: str) -> bool:
+        """Whether a prediction has come before."""
 
     def unmatched(self, reason: Reason, model: str | None, version: str | None) -> None:
         """An event belongs to no job."""
@@ -57,6 +61,12 @@ class Engine(Protocol):
         """None, or what to wait for before the sender is told; `beside` are the uids of jobs that
         it is offered for otherwise. Raises Full and TooMuch."""
 
+    def refuse(self, key: str, jobs: Sequence[SampledJob], reason: Reason, message: str) -> None:
+        """Nothing can be made of a half for these jobs."""
+
+    def tell_of_none(self, key: str, jobs: Sequence[SampledJob], message: str) -> None:
+        """A half says that it is no prediction."""
+
     def draws(self, jobs: Sequence[SampledJob], *, is_whole: bool) -> list[Draw]:
         """What to sift a half for."""
 
@@ -64,6 +74,15 @@ class Engine(Protocol):
         self, sifted: Sifted, jobs: Sequence[SampledJob], beside: Collection[str] = ()
     ) -> Durable | None:
         """As `offer`. Raises Full and Stale."""
+
+
+class Taken(NamedTuple):
+    """The ids of the predictions of a body, those of them that have come before, and what to wait
+    for before the sender is told."""
+
+    ids: list[str]
+    repeated: list[str]
+    waiting: list[Durable]
 
 
 class Intake:
@@ -125,18 +144,24 @@ class Intake:
                     pass  # for here
             return await self._take_aside(event, part)
         except NoPrediction as error:
-            self._counts.refuse(Reason.NO_PREDICTION, str(error))
+            self._engine.tell_of_none(key_of(event), part.match.jobs, str(error))
         except Unreadable as error:
-            self._counts.refuse(Reason.UNREADABLE, str(error), jobs=part.match.jobs)
+            self._engine.refuse(key_of(event), part.match.jobs, Reason.UNREADABLE, str(error))
         return None
 
-    async def take_plain(self, job: SampledJob, body: bytes) -> tuple[list[str], list[Durable]]:
-        """The ids of the predictions of a body, and what to wait for. Raises BadPrediction and
-        TooMuch too: then none of the body is taken."""
+    async def take_plain(self, job: SampledJob, body: bytes) -> Taken:
+        """Raises BadPrediction and TooMuch too: then none of the body is taken."""
         sifted = await self._sift_plain(job, body)
         pace = Pace()
         waiting: list[Durable] = []
+        seen: set[str] = set()
+        repeated: list[str] = []
         for one in sifted:
+            if one.key in seen or self._counts.knows(job, one.key):
+                repeated.append(one.event_id)
+            if one.key in seen:
+                continue
+            seen.add(one.key)
             try:
                 future = self._engine.take(one, (job,))
             except Stale:
@@ -144,7 +169,7 @@ class Intake:
             if future is not None:
                 waiting.append(future)
             await pace.breathe()
-        return [one.event_id for one in sifted], waiting
+        return Taken([one.event_id for one in sifted], repeated, waiting)
 
     async def _sift_plain(self, job: SampledJob, body: bytes) -> list[Sifted]:
         draws = self._engine.draws((job,), is_whole=True)

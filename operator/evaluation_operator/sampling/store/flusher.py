@@ -226,7 +226,8 @@ class Flusher:
 
     def _drop(self, queue: TableQueue, refused: Sequence[tuple[Entry, str]]) -> None:
         for entry, message in refused:
-            self._counts.refuse(Reason.TABLE_INVALID, message, jobs=(entry.last.job,))
+            job, key = entry.last.job, entry.last.key
+            self._counts.refuse_for((job,), key, Reason.TABLE_INVALID, message)
         self._remove(queue, [entry for entry, _ in refused])
 
     def _remove(self, queue: TableQueue, entries: Sequence[Entry]) -> None:
