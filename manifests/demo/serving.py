@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evaluation_operator.api.sampling_report import SamplingReport, read_sampling_report
 from evaluation_operator.domain.naming import (
     ANNOTATION_SAMPLING,
     COMPONENT_SAMPLER,
@@ -46,7 +47,7 @@ def wait_for_rows(cluster: Cluster, sent: Mapping[str, int]) -> dict[str, Sample
     def is_all_there() -> bool:
         summaries = [_summary(lease) for lease in _leases(cluster)]
         found.update({job: _sampled(summaries, job) for job in wanted})
-        waiting = sum(it["pending"] + it["unflushedBytes"] for it in summaries)
+        waiting = sum(it.pending + it.unflushed_bytes for it in summaries)
         return waiting == 0 and all(
             found[job].predictions >= count for job, count in wanted.items()
         )
@@ -62,17 +63,16 @@ def _leases(cluster: Cluster) -> list[Body]:
     return cluster.list("lease", f"{LABEL_COMPONENT}={COMPONENT_SAMPLER}")
 
 
-def _summary(lease: Body) -> Body:
-    summary: Body = json.loads(lease["metadata"]["annotations"][ANNOTATION_SAMPLING])
-    return summary
+def _summary(lease: Body) -> SamplingReport:
+    report = read_sampling_report(lease["metadata"]["annotations"][ANNOTATION_SAMPLING])
+    if report is None:
+        raise ClusterError(f"Lease {lease['metadata']['name']} holds no counts")
+    return report
 
 
-def _sampled(summaries: list[Body], job: str) -> Sampled:
-    counts = [it["jobs"].get(job, {"predictions": 0, "sampled": 0}) for it in summaries]
-    return Sampled(
-        sum(it["predictions"] for it in counts),
-        sum(it["sampled"] for it in counts),
-    )
+def _sampled(summaries: list[SamplingReport], job: str) -> Sampled:
+    counts = [it.jobs[job] for it in summaries if job in it.jobs]
+    return Sampled(sum(it.predictions for it in counts), sum(it.sampled for it in counts))
 
 
 def label_lines() -> str:

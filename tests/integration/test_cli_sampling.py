@@ -104,7 +104,7 @@ def test_counts_of_every_replica_and_reasons_together(namespace: Namespace) -> N
     assert any(line[:4] == ["sampler-1", "20", "57", "2"] for line in lines)
     assert ["30", "28", "0", "2", "0", "0"] in lines
     assert ["Unreadable", "2", "predictions:", "missing"] in lines
-    assert "UnknownVersion  2      model 'ripeness', version 'v9'" in result.stdout
+    assert ["UnknownVersion", "2", "model", "'ripeness',", "version", "'v9'"] in lines
     assert ["UnknownForm", "7", "name", "the", "classes"] in lines
     assert ["ripeness", "v9", "UnknownVersion", "2"] in lines
     assert "cannot write the table: disk is full" in result.stdout
