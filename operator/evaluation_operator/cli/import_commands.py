@@ -171,6 +171,14 @@ def _show(imported: Imported, noun: str, output: Output) -> None:
     tell(f"imported {plural(imported.imported, noun)} into {imported.table}")
     if imported.already_there:
         tell(f"already there: {plural(imported.already_there, noun)}")
+    if (matches := imported.matches) is not None:
+        tell(f"{matches.matched} of {plural(matches.ids, 'id')} are in the table")
+        if matches.unmatched_ids:
+            more = ", …" if matches.ids - matches.matched > len(matches.unmatched_ids) else ""
+            shown = ", ".join(map(repr, matches.unmatched_ids))
+            tell(f"not (yet) in the table: {shown}{more}; rows that come later get these labels")
+        if matches.replaced:
+            tell(f"older ground truth is replaced of {plural(matches.replaced, 'row')}")
     if imported.ids:
         more = ", …" if imported.imported + imported.already_there > len(imported.ids) else ""
         tell(f"row ids: {', '.join(imported.ids)}{more}")

@@ -14,10 +14,12 @@ import pyarrow as pa
 from evaluation_operator.api.codes import Code
 from evaluation_operator.cli.errors import CliError
 from evaluation_operator.cli.label_scope import Scope
+from evaluation_operator.cli.output import plural
 from evaluation_operator.cli.settings import table_options
 from evaluation_operator.cli.tables import local_path
 from evaluation_operator.storage.errors import ImportInvalid, TableError, TableUnavailable
 from evaluation_operator.tables.importing import read_label_file, read_row_file
+from evaluation_operator.tables.label_matches import LabelMatcher, Matches
 from evaluation_operator.tables.label_scope import MOST_SHOWN
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery, Table
@@ -26,13 +28,15 @@ from evaluation_operator.tasks.items import Row, RowReader
 from evaluation_operator.tasks.row_json import UnreadableError
 
 IDS_SHOWN = 3
+_MOST_VERSIONS = 1_000
 _MOST_FAULTS = 10
 _CONTENT = ("model", "model_version", "time", "raw_data", "raw_prediction")
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """`ids` are the first few of the file; `warnings` say what may not be as it was meant."""
+    """`ids` are the first few of the file; `warnings` say what may not be as it was meant;
+    `matches`: of labels, which rows they are of."""
 
     table: str
     imported: int
@@ -40,9 +44,11 @@ class Imported:
     ids: tuple[str, ...]
     created: bool
     warnings: tuple[str, ...] = ()
+    matches: Matches | None = None
 
     def to_dict(self) -> dict[str, object]:
-        return {
+        told = {} if self.matches is None else {"matches": self.matches.to_dict()}
+        return told | {
             "table": self.table,
             "imported": self.imported,
             "alreadyThere": self.already_there,
@@ -58,10 +64,21 @@ class _Given:
 
     content: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     model_versions: set[tuple[str, str]] = field(default_factory=set)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    in_future: int = 0
 
     def add(self, row: dict[str, Any]) -> None:
         self.content[row["id"]] = (_digest(row), row["groundtruth"])
         self.model_versions.add((row["model"], row["model_version"]))
+        self.in_future += row["time"] is not None and row["time"] > self.now
+
+    def warnings(self) -> tuple[str, ...]:
+        if not self.in_future:
+            return ()
+        return (
+            f"{plural(self.in_future, 'row')} with a time that is still to come: runs of now "
+            "leave them out",
+        )
 
 
 @dataclass(slots=True)
@@ -136,7 +153,8 @@ def import_row_file(
         if len(known) < len(given.content):
             table.append_rows(_without(batches(), known))
     ids = tuple(list(given.content)[:IDS_SHOWN])
-    return Imported(uri, len(given.content) - len(known), len(known), ids, created)
+    imported = len(given.content) - len(known)
+    return Imported(uri, imported, len(known), ids, created, given.warnings())
 
 
 def import_label_file(
@@ -158,16 +176,54 @@ def import_label_file(
         def labels() -> Iterator[pa.RecordBatch]:
             return read_label_file(path, labeled_at=now, model_version=scope.among(found))
 
-        if reader is not None:
-            judged = _Judged(reader)
-            for batch in labels():
+        judged, matcher = _Judged(reader), LabelMatcher(now)
+        for batch in labels():
+            matcher.see(batch)
+            if reader is not None:
                 for label in batch.select(["id", "groundtruth"]).to_pylist():
                     judged.label(label["id"], label["groundtruth"])
-            judged.end()
+        judged.end()
+        matches = matcher.match(_truths(table, scope.among(found)), labels())
         batches = labels()
         table.append_labels(counted.through(batches), for_all_versions=scope.is_for_all)
-    warnings = scope.warnings(found, keeps_versions=state.keeps_versions)
-    return Imported(uri, counted.rows, 0, tuple(counted.ids), created=False, warnings=warnings)
+    warnings = (
+        *scope.warnings(found, keeps_versions=state.keeps_versions),
+        *_warnings_of(matches),
+    )
+    return Imported(
+        uri,
+        counted.rows,
+        0,
+        tuple(counted.ids),
+        created=False,
+        warnings=warnings,
+        matches=matches,
+    )
+
+
+def _truths(table: Table, model_version: tuple[str, str] | None) -> Iterator[pa.RecordBatch]:
+    """Of the rows that labels may be of: those of one model version, or else of each."""
+    versions = [model_version] if model_version else table.model_versions(_MOST_VERSIONS)
+    for model, version in versions:
+        yield from table.read_truth(RowQuery(model, version))
+
+
+def _warnings_of(matches: Matches) -> Iterator[str]:
+    if matches.of_items:
+        yield (
+            f"{plural(matches.of_items, 'id')} would be in the table without the number of an item "
+            "at the end: a label is of a row, and has an answer for each of its items"
+        )
+    if matches.in_future:
+        yield (
+            f"{plural(matches.in_future, 'label')} with a labeled_at that is still to come: "
+            "they count from then on"
+        )
+    if matches.outdated:
+        yield (
+            f"{plural(matches.outdated, 'row')} with ground truth of a later labeled_at, which "
+            "goes on to count"
+        )
 
 
 def _open(uri: str) -> Table:

@@ -275,3 +275,76 @@ def test_labels_are_imported_where_nothing_judges_manifests() -> None:
     )
 
     assert ended.returncode == 0, ended.stderr
+
+
+def label(row_id: str, truth: str = "unripe", **more: Any) -> Row:
+    return {"id": row_id, "groundtruth": json.dumps({"predictions": [{"labels": [truth]}]}), **more}
+
+
+def table_of_two(tmp_path: Path) -> Path:
+    """Row c has ground truth, and row d has none."""
+    rows = (make_row(0, id="c"), make_row(1, None, id="d"))
+    imported("rows", write_jsonl(tmp_path / "rows.jsonl", *rows), tmp_path / "table", *MODEL)
+    return tmp_path / "table"
+
+
+def test_labels_unknown_id_are_told_and_wait_for_their_rows(tmp_path: Path) -> None:
+    table = table_of_two(tmp_path)
+    file = write_csv(tmp_path / "labels.csv", *map(label, ("C", " c", "nope")))
+    result = run_cli("labels", "import", file, "--table", str(table))
+    assert result.exit_code == 0, result.output
+    assert "0 of 3 ids are in the table" in result.output
+    assert "not (yet) in the table: 'C', ' c', 'nope'; rows that come later" in result.output
+    late = write_jsonl(tmp_path / "late.jsonl", make_row(2, None, id="nope"))
+    imported("rows", late, table, *MODEL)
+    with closing(open_table(table.as_uri())) as opened:
+        batches = opened.read_rows(RowQuery("ripeness", "v1"))
+        newest = [row for batch in batches for row in batch.to_pylist()][-1]
+    assert (newest["id"], newest["groundtruth"]) == ("nope", label("nope")["groundtruth"])
+
+
+def test_labels_tell_which_rows_they_are_of_and_what_they_replace(tmp_path: Path) -> None:
+    table = table_of_two(tmp_path)
+    labels = [label(it) for it in ("c", "d", "e")]
+    told = imported("labels", write_jsonl(tmp_path / "a.jsonl", *labels), table)
+    assert told["matches"] == {
+        "ids": 3,
+        "matched": 2,
+        "unmatched": 1,
+        "unmatchedIds": ["e"],
+        "replaced": 1,
+        "outdated": 0,
+        "inFuture": 0,
+    }
+    old = write_jsonl(tmp_path / "old.jsonl", label("c", labeled_at="2026-03-01T00:00:00Z"))
+    again = imported("labels", old, table)
+    assert (again["matches"]["replaced"], again["matches"]["outdated"]) == (0, 1)
+    assert "1 row with ground truth of a later labeled_at" in again["warnings"][0]
+
+
+def test_labels_item_id_are_told(tmp_path: Path) -> None:
+    table = table_of_two(tmp_path)
+    told = imported("labels", write_jsonl(tmp_path / "a.jsonl", label("c/0"), label("x/0")), table)
+    assert told["matches"]["matched"] == 0
+    assert [it for it in told["warnings"] if "1 id would be in the table without the number" in it]
+
+
+def test_labels_future_naive_are_told_and_count_from_then_on(tmp_path: Path) -> None:
+    table = table_of_two(tmp_path)
+    labels = (label("c", labeled_at="2150-11-26 23:30:00"), label("d"))
+    told = imported("labels", write_csv(tmp_path / "a.csv", *pad(*labels)), table)
+    assert told["matches"]["inFuture"] == 1
+    assert any("labeled_at that is still to come" in it for it in told["warnings"])
+
+
+def pad(*rows: Row) -> list[Row]:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return [{name: row.get(name) for name in names} for row in rows]
+
+
+def test_rows_of_the_future_are_told(tmp_path: Path) -> None:
+    row = make_row(0) | {"time": "2150-01-01T00:00:00Z"}
+    told = imported("rows", write_jsonl(tmp_path / "a.jsonl", row), tmp_path / "table", *MODEL)
+    assert told["warnings"] == [
+        "1 row with a time that is still to come: runs of now leave them out"
+    ]
