@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from evaluation_operator.api.codes import Code
 from evaluation_operator.cli.errors import CliError
+from evaluation_operator.cli.target import Target
 from evaluation_operator.kube import (
     AlreadyExists,
     ApiError,
@@ -35,15 +35,6 @@ _CODES = (
     (Transient, Code.UNAVAILABLE, "check the kubeconfig and try again"),
 )
 _NO_SUCH_KIND = ("could not find the requested resource", "page not found")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Which cluster and namespace the user named; None: as kubectl would choose."""
-
-    namespace: str | None = None
-    kubeconfig: str | None = None
-    context: str | None = None
 
 
 def in_cluster(target: Target, work: Callable[[Kube, str], Awaitable[T]]) -> T:

@@ -136,10 +136,10 @@ def import_labels(
     row's own. It counts for one model version, which a table that has several must be told: by
     the job, by --model-version or by the file. All labels are imported or, when one is wrong, none.
     """
-    from evaluation_operator.cli.cluster import Target
     from evaluation_operator.cli.importing import import_label_file
     from evaluation_operator.cli.label_scope import choose_scope
     from evaluation_operator.cli.tables import as_uri
+    from evaluation_operator.cli.target import Target
 
     scope = choose_scope(
         files or [],

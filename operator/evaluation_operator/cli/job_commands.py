@@ -27,8 +27,9 @@ def list_jobs(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List EvaluationJobs with their state, next run and last figure."""
-    from evaluation_operator.cli.cluster import Target, in_cluster
+    from evaluation_operator.cli.cluster import in_cluster
     from evaluation_operator.cli.showing_jobs import print_jobs
+    from evaluation_operator.cli.target import Target
     from evaluation_operator.views.reading import read_jobs
 
     target = Target(namespace, kubeconfig, context)
@@ -53,8 +54,9 @@ def describe(
 
     As JSON or YAML: the objects evaluationJob, evaluationJobVersions and latestEvaluation.
     """
-    from evaluation_operator.cli.cluster import Target, in_cluster
+    from evaluation_operator.cli.cluster import in_cluster
     from evaluation_operator.cli.showing_jobs import print_job
+    from evaluation_operator.cli.target import Target
     from evaluation_operator.views.reading import read_job
 
     target = Target(namespace, kubeconfig, context)
@@ -106,8 +108,9 @@ def _set_paused(
     output: Output,
     message: str,
 ) -> None:
-    from evaluation_operator.cli.cluster import Target, in_cluster
+    from evaluation_operator.cli.cluster import in_cluster
     from evaluation_operator.cli.pausing import set_paused
+    from evaluation_operator.cli.target import Target
 
     body = in_cluster(
         Target(*target), lambda kube, home: set_paused(kube, home, job, paused=paused)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from evaluation_operator.api.evaluation_job import EvaluationJob
 from evaluation_operator.api.names import ResourceNameError, parse_model_version
-from evaluation_operator.cli.cluster import Target, in_cluster
 from evaluation_operator.cli.errors import CliError
+from evaluation_operator.cli.target import Target
 from evaluation_operator.tables.label_scope import shown_versions
-from evaluation_operator.views.reading import read_job
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,10 @@ def choose_scope(
 
         return Scope(_version_of(read_job_manifest(files, job)))
     if job is not None:
+        # The client takes half a second to import, and most imports are for no cluster.
+        from evaluation_operator.cli.cluster import in_cluster
+        from evaluation_operator.views.reading import read_job
+
         view = in_cluster(target, lambda kube, home: read_job(kube, home, job))
         return Scope(_version_of(EvaluationJob.from_dict(view.job)))
     return Scope(is_for_all=is_for_all)

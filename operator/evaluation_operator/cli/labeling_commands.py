@@ -21,8 +21,9 @@ def labeling(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show how far people are with a job's runs, where they label, and what is in their way."""
-    from evaluation_operator.cli.cluster import Target, in_cluster
+    from evaluation_operator.cli.cluster import in_cluster
     from evaluation_operator.cli.showing_labeling import print_labeling
+    from evaluation_operator.cli.target import Target
     from evaluation_operator.views.reading import read_labeling
 
     target = Target(namespace, kubeconfig, context)

@@ -5,8 +5,11 @@ What a command needs beyond its options is imported when it runs: `--help` stays
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from evaluation_operator import __version__
 from evaluation_operator.cli import (
     import_commands,
     job_commands,
@@ -30,8 +33,27 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Evaluate served models: schedules, manifests, runs and results.",
 )
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    is_asked: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_version, help="Say which version this is."
+        ),
+    ] = False,
+) -> None:
+    """Evaluate served models: schedules, manifests, runs and results."""
+
+
 app.command("list", epilog=f"{_EXAMPLE} list -A")(job_commands.list_jobs)
 app.command("describe", epilog=f"{_EXAMPLE} describe digits-v1 -n digits")(job_commands.describe)
 app.command("explain", epilog=f"{_EXAMPLE} explain ImagePullBackOff")(explain)

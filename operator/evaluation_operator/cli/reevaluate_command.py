@@ -44,8 +44,9 @@ def reevaluate(
     """
     from evaluation_operator.api.evaluation import Evaluation
     from evaluation_operator.cli import revisions
-    from evaluation_operator.cli.cluster import Target, in_cluster
+    from evaluation_operator.cli.cluster import in_cluster
     from evaluation_operator.cli.showing_evaluations import print_evaluation
+    from evaluation_operator.cli.target import Target
 
     seconds = parse_timeout(timeout)
     target = Target(namespace, kubeconfig, context)

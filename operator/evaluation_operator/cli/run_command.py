@@ -67,7 +67,8 @@ def run(
     code is 0 for Completed, 1 for Failed, 3 for Terminated or when the time is over.
     """
     from evaluation_operator.cli import versions
-    from evaluation_operator.cli.cluster import Target, in_cluster
+    from evaluation_operator.cli.cluster import in_cluster
+    from evaluation_operator.cli.target import Target
 
     options = versions.Options(
         file=file,

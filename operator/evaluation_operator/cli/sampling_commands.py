@@ -38,8 +38,9 @@ def sampling(
 
     Counts are of each replica since it started, at most some ten seconds old.
     """
-    from evaluation_operator.cli.cluster import Target, in_cluster
+    from evaluation_operator.cli.cluster import in_cluster
     from evaluation_operator.cli.showing_sampling import print_sampling
+    from evaluation_operator.cli.target import Target
     from evaluation_operator.views.reading import read_sampling
 
     target = Target(namespace, kubeconfig, context)
@@ -71,7 +72,8 @@ def attach(
 ) -> None:
     """Print what makes your model server's predictions reach the job. Changes nothing."""
     from evaluation_operator.cli import attaching
-    from evaluation_operator.cli.cluster import Target, in_cluster
+    from evaluation_operator.cli.cluster import in_cluster
+    from evaluation_operator.cli.target import Target
     from evaluation_operator.kube import EVALUATION_JOBS
 
     target = Target(namespace, kubeconfig, context)

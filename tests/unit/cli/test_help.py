@@ -9,6 +9,7 @@ import pytest
 import typer.main
 from typer.core import TyperGroup
 
+from evaluation_operator import __version__
 from evaluation_operator.cli.main import app
 from tests.unit.cli.running import run_cli
 
@@ -37,6 +38,11 @@ def test_every_command_shows_an_example_of_itself(path: tuple[str, ...]) -> None
 @pytest.mark.parametrize("path", commands(ROOT), ids=" ".join)
 def test_every_command_takes_an_output_format(path: tuple[str, ...]) -> None:
     assert run_cli(*path, "-o", "xml").exit_code == 2
+
+
+def test_it_says_which_version_it_is() -> None:
+    result = run_cli("--version")
+    assert (result.exit_code, result.stdout) == (0, f"kubectl-evaluations {__version__}\n")
 
 
 def test_help_imports_nothing_heavy() -> None:

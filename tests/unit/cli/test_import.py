@@ -268,7 +268,16 @@ def truths_of(table: Path) -> dict[str, str | None]:
 
 def test_labels_are_imported_where_nothing_judges_manifests() -> None:
     """In the sampler's image, beside the table's claim, there is no CEL."""
-    code = "import sys; sys.modules['celpy'] = None; import evaluation_operator.cli.importing"
+    import_without("celpy")
+
+
+def test_files_are_imported_without_the_cluster_s_client() -> None:
+    """It takes half a second of CPU to import, and a file needs no cluster."""
+    import_without("kubernetes")
+
+
+def import_without(module: str) -> None:
+    code = f"import sys; sys.modules['{module}'] = None; import evaluation_operator.cli.importing"
 
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
