@@ -18,7 +18,14 @@ from evaluation_operator.api.sampling_report import (
 )
 from evaluation_operator.domain.readable import NEWEST
 from evaluation_operator.domain.sampled_job import SampledJob
-from evaluation_operator.sampling.ledger import REMEMBERED, Entry, Fate, Ledger, refused_of
+from evaluation_operator.sampling.ledger import (
+    REMEMBERED,
+    Entry,
+    Fate,
+    Ledger,
+    has_items,
+    refused_of,
+)
 from evaluation_operator.sampling.records import Reason
 
 REPORT_BYTES: Final = 32 * 2**10
@@ -39,10 +46,10 @@ class Refusals:
 
 @dataclass(slots=True)
 class JobCounts:
-    """`ledger`: what became of each prediction that was seen, and `items` of those whose number is
-    known; `sampled`: rows written, which is at least the sample; `messages`: the last of each
-    reason; `unreadable`: items that were drawn and that a run will not be able to read, by what is
-    wrong with them."""
+    """`ledger`: what became of each prediction that was seen; `items` of those that neither wait
+    nor were refused; `sampled`: rows written, which is at least the sample; `messages`: the last of
+    each reason; `unreadable`: items that were drawn and that a run will not be able to read, by
+    what is wrong with them."""
 
     ledger: Counter[Entry] = field(default_factory=Counter)
     items: int = 0
@@ -56,6 +63,11 @@ class JobCounts:
     def predictions(self) -> int:
         """Those that were seen."""
         return self.ledger.total()
+
+    @property
+    def settled(self) -> int:
+        """Those that wait for nothing. It only rises: what waits may turn out to be another's."""
+        return self.predictions - self.ledger[Fate.WAITING]
 
     @property
     def reasons(self) -> dict[Reason, Refusals]:
@@ -92,21 +104,22 @@ class Counts:
             return
         counts = self.of(job.name)
         counts.ledger[after] += 1
-        if before is None:
-            counts.items += items
-        else:
+        # A job that was gone meanwhile has begun to count anew.
+        if before is not None and counts.ledger[before]:
             counts.ledger[before] -= 1
+        if after is not Fate.WAITING and not has_items(before):
+            counts.items += items
 
     def knows(self, job: SampledJob, key: str) -> bool:
         """Whether the prediction is among the newest that were seen."""
         return self._ledger.knows(job.uid, key)
 
-    def forget(self, job: SampledJob, key: str, items: int) -> None:
+    def forget(self, job: SampledJob, key: str) -> None:
         """What has waited for the job is none of its predictions."""
-        if (before := self._ledger.forget(job.uid, key)) is not None:
-            counts = self.of(job.name)
+        before = self._ledger.forget(job.uid, key)
+        counts = self.of(job.name)
+        if before is not None and counts.ledger[before]:
             counts.ledger[before] -= 1
-            counts.items -= items
 
     def refuse(self, reason: Reason, message: str = "") -> None:
         """Something that was sent belongs to no job, and gives no row."""
@@ -121,13 +134,12 @@ class Counts:
         key: str,
         reason: Reason,
         message: str = "",
-        items: int = 0,
     ) -> None:
         """A prediction of these jobs gives no row for them."""
         self.reasons[reason] += 1
         for job in jobs:
             self.of(job.name).messages[reason] = message[:_MESSAGE_CHARACTERS]
-            self.enter(job, key, reason, items)
+            self.enter(job, key, reason)
 
     def judged(self, job: SampledJob, *, is_unreadable: bool) -> None:
         """A response of the job was read as a run will read it."""
@@ -182,13 +194,14 @@ class Counts:
     def metrics(self) -> Iterator[Metric]:
         """For Prometheus; labels are names of jobs that exist, and reasons."""
         for name, text in (
-            ("predictions", "Predictions seen."),
+            ("predictions", "Predictions seen, but for those that wait for their other half."),
             ("items", "Items of them."),
             ("sampled", "Rows written as candidates of the sample."),
         ):
             family = CounterMetricFamily(f"{_PREFIX}_{name}", text, labels=["job"])
             for job, counts in self.jobs.items():
-                family.add_metric([job], getattr(counts, name))
+                value = counts.settled if name == "predictions" else getattr(counts, name)
+                family.add_metric([job], value)
             yield family
         yield self._ledger_metric()
         family = CounterMetricFamily(

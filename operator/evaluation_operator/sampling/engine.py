@@ -346,7 +346,7 @@ class Sampler:
             if kept.job.uid in mine:
                 self.counts.enter(kept.job, kept.key, Fate.NOT_SAMPLED)
             else:
-                self.counts.forget(kept.job, kept.key, kept.item_count)
+                self.counts.forget(kept.job, kept.key)
         self._finish(lost)
 
     def _make(

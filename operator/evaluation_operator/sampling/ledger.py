@@ -84,5 +84,10 @@ def refused_of(entries: Counter[Entry]) -> dict[Reason, int]:
     return {it: count for it, count in entries.items() if isinstance(it, Reason) and count}
 
 
+def has_items(entry: Entry | None) -> bool:
+    """Whether the items of such a prediction are counted: of what waits they may be another's."""
+    return entry is not None and entry is not Fate.WAITING and not isinstance(entry, Reason)
+
+
 def _standing(entry: Entry) -> int:
     return _STANDING.get(entry, _REFUSED)

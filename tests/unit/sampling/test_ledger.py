@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,42 @@ async def test_a_request_that_was_another_jobs_is_not_seen_here(tmp_path: Path) 
         assert ledger_of(replica) == {"Offered": 1}
         assert ledger_of(replica, "lilies") == {}
         assert replica.sampler.counts.jobs["lilies"].items == 0
+
+
+async def test_what_a_counter_tells_never_falls(tmp_path: Path) -> None:
+    """Else a rate over it would show traffic that there was not."""
+    mine, other = make_job(tmp_path), make_job(tmp_path, "lilies")
+    told: list[dict[str, float]] = []
+    async with running(tmp_path / "wal", [mine, other]) as replica:
+        for number in range(3):
+            await replica.give(request(f"e{number}"), jobs=[mine, other])
+            told.append(counters(replica))
+            await replica.give(response(f"e{number}"), jobs=[mine])
+            told.append(counters(replica))
+    for before, after in pairwise(told):
+        assert all(after[name] >= value for name, value in before.items()), (before, after)
+    assert told[-1]["evaluation_sampler_predictions_total roses"] == 3
+    assert told[-1]["evaluation_sampler_predictions_total lilies"] == 0
+
+
+def counters(replica: Replica) -> dict[str, float]:
+    """Those that have a job, by name and job."""
+    return {
+        f"{sample.name} {sample.labels['job']}": sample.value
+        for family in replica.sampler.counts.metrics()
+        for sample in family.samples
+        if sample.name.endswith("_total") and "job" in sample.labels
+    }
+
+
+async def test_a_job_that_was_gone_begins_anew_and_has_no_debts(tmp_path: Path) -> None:
+    job = make_job(tmp_path)
+    async with running(tmp_path / "wal", [job]) as replica:
+        await replica.give(request("e"))
+        replica.sampler.set_jobs([])
+        replica.sampler.set_jobs([job])
+        await replica.give(response("e"))
+        assert ledger_of(replica) == {"Offered": 1}
 
 
 _HALVES = st.lists(
