@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evaluation_operator.tables.importing import read_label_file, read_row_file
+from evaluation_operator.tables.importing import read_label_files, read_row_files
 from evaluation_operator.tables.open import open_table
 
 
@@ -19,9 +19,9 @@ def load(folder: Path, uri: str) -> None:
     table = open_table(uri)
     table.ensure()
     for file in sorted(folder.glob("rows-*.parquet")):
-        table.append_rows(read_row_file(file))
+        table.append_rows(read_row_files([file]))
     for file in sorted(folder.glob("labels*.parquet")):
-        table.append_labels(read_label_file(file, labeled_at=datetime.now(UTC)))
+        table.append_labels(read_label_files([file], labeled_at=datetime.now(UTC)))
     table.close()
 
 

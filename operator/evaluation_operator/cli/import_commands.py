@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,9 +21,14 @@ if TYPE_CHECKING:
 rows_app = typer.Typer(no_args_is_help=True, help="Bring predictions into a table.")
 labels_app = typer.Typer(no_args_is_help=True, help="Bring ground truth into a table.")
 
-FileArgument = Annotated[
-    Path,
-    typer.Argument(metavar="FILE", help="A .jsonl, .csv or .parquet file.", show_default=False),
+FilesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help="Files of .jsonl, .json, .csv or .parquet, folders or patterns of them; - for JSON "
+        "from standard input.",
+        show_default=False,
+    ),
 ]
 TableOption = Annotated[
     str,
@@ -43,7 +47,7 @@ TableOption = Annotated[
 )
 @reports_errors
 def import_rows(
-    file: FileArgument,
+    places: FilesArgument,
     table: TableOption,
     files: Annotated[
         list[str] | None,
@@ -72,16 +76,18 @@ def import_rows(
     model_version. All rows are imported or, when one is wrong, none. Importing a file again
     adds nothing.
     """
-    from evaluation_operator.cli.importing import import_row_file
+    from evaluation_operator.cli.import_places import files_of
+    from evaluation_operator.cli.importing import import_row_files
     from evaluation_operator.cli.tables import as_uri
 
     judge = _judge_of(files, job)
     if judge is not None and model is None and version is None:
         model, version = judge.model_version
     reader = judge.reader if judge is not None else None
-    imported = import_row_file(
-        file, as_uri(table), model=model, model_version=version, reader=reader
-    )
+    with files_of(places) as paths:
+        imported = import_row_files(
+            paths, as_uri(table), model=model, model_version=version, reader=reader
+        )
     _show(imported, "row", output)
 
 
@@ -92,7 +98,7 @@ def import_rows(
 )
 @reports_errors
 def import_labels(
-    file: FileArgument,
+    places: FilesArgument,
     table: TableOption,
     files: Annotated[
         list[str] | None,
@@ -136,7 +142,8 @@ def import_labels(
     row's own. It counts for one model version, which a table that has several must be told: by
     the job, by --model-version or by the file. All labels are imported or, when one is wrong, none.
     """
-    from evaluation_operator.cli.importing import import_label_file
+    from evaluation_operator.cli.import_places import files_of
+    from evaluation_operator.cli.importing import import_label_files
     from evaluation_operator.cli.label_scope import choose_scope
     from evaluation_operator.cli.tables import as_uri
     from evaluation_operator.cli.target import Target
@@ -150,7 +157,8 @@ def import_labels(
     )
     judge = _judge_of(files, job)
     reader = judge.reader if judge is not None else None
-    _show(import_label_file(file, as_uri(table), scope, reader), "label", output)
+    with files_of(places) as paths:
+        _show(import_label_files(paths, as_uri(table), scope, reader), "label", output)
 
 
 def _judge_of(files: list[str] | None, job: str | None) -> Judge | None:

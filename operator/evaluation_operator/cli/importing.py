@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from evaluation_operator.cli.output import plural
 from evaluation_operator.cli.settings import table_options
 from evaluation_operator.cli.tables import local_path
 from evaluation_operator.storage.errors import ImportInvalid, TableError, TableUnavailable
-from evaluation_operator.tables.importing import read_label_file, read_row_file
+from evaluation_operator.tables.importing import read_label_files, read_row_files
 from evaluation_operator.tables.label_matches import LabelMatcher, Matches
 from evaluation_operator.tables.label_scope import MOST_SHOWN
 from evaluation_operator.tables.open import open_table
@@ -123,15 +123,15 @@ class _Judged:
         self._faults += faults[: _MOST_FAULTS - len(self._faults)]
 
 
-def import_row_file(
-    path: Path,
+def import_row_files(
+    paths: Sequence[Path],
     uri: str,
     *,
     model: str | None,
     model_version: str | None,
     reader: RowReader | None = None,
 ) -> Imported:
-    """Adds the rows of a file that the table does not have; all of them, or none. `reader`: that of
+    """Adds the rows of files that the table does not have; all of them, or none. `reader`: that of
     the job, which has to be able to read every row.
 
     A row that the table has with other content under the same id is an error: readers would
@@ -139,9 +139,9 @@ def import_row_file(
     """
 
     def batches() -> Iterator[pa.RecordBatch]:
-        return read_row_file(path, model=model, model_version=model_version)
+        return read_row_files(paths, model=model, model_version=model_version)
 
-    with _problems(path), contextlib.closing(_open(uri)) as table:
+    with _problems(paths), contextlib.closing(_open(uri)) as table:
         given, judged = _Given(), _Judged(reader)
         for batch in batches():
             for row in batch.to_pylist():
@@ -157,24 +157,24 @@ def import_row_file(
     return Imported(uri, imported, len(known), ids, created, given.warnings())
 
 
-def import_label_file(
-    path: Path, uri: str, scope: Scope, reader: RowReader | None = None
+def import_label_files(
+    paths: Sequence[Path], uri: str, scope: Scope, reader: RowReader | None = None
 ) -> Imported:
-    """Adds the labels of a file; the table must be there. `reader`: that of the job, which has to
+    """Adds the labels of files; the table must be there. `reader`: that of the job, which has to
     be able to read every label."""
     folder = local_path(uri)
     if folder is not None and not folder.is_dir():
         message = f"--table: {uri}: no such folder; name the table that has the rows"
         raise CliError(message, code=Code.NOT_FOUND)
     counted, now = _Counted(), datetime.now(UTC)
-    with _problems(path), contextlib.closing(_open(uri)) as table:
+    with _problems(paths), contextlib.closing(_open(uri)) as table:
         state = table.ensure()
         if not state.has_labels:
             raise CliError(f"--table: {uri}: takes no labels: others own it, and let us read only")
         found = table.model_versions(MOST_SHOWN + 1)
 
         def labels() -> Iterator[pa.RecordBatch]:
-            return read_label_file(path, labeled_at=now, model_version=scope.among(found))
+            return read_label_files(paths, labeled_at=now, model_version=scope.among(found))
 
         judged, matcher = _Judged(reader), LabelMatcher(now)
         for batch in labels():
@@ -274,12 +274,13 @@ def _without(batches: Iterable[pa.RecordBatch], known: set[str]) -> Iterator[pa.
 
 
 @contextlib.contextmanager
-def _problems(path: Path) -> Iterator[None]:
+def _problems(paths: Sequence[Path]) -> Iterator[None]:
     """Errors of tables and files, as the command line speaks of them."""
     try:
         yield
     except ImportInvalid as error:
-        message = f"{path}: nothing is imported; correct what stands here"
+        where = paths[0] if len(paths) == 1 else f"{len(paths)} files"
+        message = f"{where}: nothing is imported; correct what stands here"
         raise CliError(message, details=error.faults) from error
     except TableUnavailable as error:
         raise CliError(str(error), code=Code.UNAVAILABLE) from error

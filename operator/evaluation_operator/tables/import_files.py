@@ -62,6 +62,10 @@ def read_lines(path: Path) -> Iterator[Line]:
         raise ImportInvalid([f"{path}: {error}; give a whole, readable file"]) from error
 
 
+def has_known_ending(path: Path) -> bool:
+    return _ending(path) in _READERS
+
+
 def _ending(path: Path) -> str:
     """Without that of gzip, which may follow it."""
     name = path.name.lower()
@@ -177,3 +181,4 @@ _READERS: Final[Mapping[str, Callable[[Path], Iterator[tuple[int, Content]]]]] =
     ".csv": _read_csv,
     ".parquet": _read_parquet,
 }
+ENDINGS: Final = tuple(_READERS)

@@ -1,7 +1,7 @@
 """Files that people bring: rows and labels as JSONL, CSV or Parquet.
 
-The whole file is judged before the first row is given out, so that of a file with a bad line
-nothing is imported. It is read twice for that; what is held of it are eight bytes a row.
+All files are judged before the first row is given out, so that where one has a bad line nothing is
+imported. They are read twice for that; what is held of them are eight bytes a row.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -32,41 +33,41 @@ _MOST_FAULTS: Final = 10
 Parse: TypeAlias = Callable[[Line], Values]
 
 
-def read_row_file(
-    path: Path, *, model: str | None = None, model_version: str | None = None
+def read_row_files(
+    paths: Sequence[Path], *, model: str | None = None, model_version: str | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """Rows of a file as ROW_SCHEMA. One without `id` gets that of its content, numbered among
+    """Rows of files as ROW_SCHEMA. One without `id` gets that of its content, numbered among
     equals; one without `sampled_at` is like a row of others: windows run on its `time`.
     `model` and `model_version` are for lines that have none of their own.
 
     Raises ImportInvalid at once, before any row is given, with the first faults.
     """
     defaults = {"model": model, "model_version": model_version}
-    return _read(path, lambda line: parse_row(line, defaults), ROW_SCHEMA)
+    return _read(paths, lambda line: parse_row(line, defaults), ROW_SCHEMA)
 
 
-def read_label_file(
-    path: Path, *, labeled_at: datetime, model_version: tuple[str, str] | None = None
+def read_label_files(
+    paths: Sequence[Path], *, labeled_at: datetime, model_version: tuple[str, str] | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """Labels of a file as LABEL_SCHEMA; `labeled_at` is for lines that have none of their own.
+    """Labels of files as LABEL_SCHEMA; `labeled_at` is for lines that have none of their own.
     All are of `model_version`; without it each is of what its line says, or of any.
 
     Raises ImportInvalid as above, also for two labels of one row and one instant, and for one of
     another model version.
     """
-    return _read(path, lambda line: parse_label(line, labeled_at, model_version), LABEL_SCHEMA)
+    return _read(paths, lambda line: parse_label(line, labeled_at, model_version), LABEL_SCHEMA)
 
 
-def _read(path: Path, parse: Parse, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    repeated = _repeated_keys(path, parse)
-    _refuse_repeats(path, parse, repeated)
-    return _batches(path, parse, schema, repeated)
+def _read(paths: Sequence[Path], parse: Parse, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    repeated = _repeated_keys(paths, parse)
+    _refuse_repeats(paths, parse, repeated)
+    return _batches(paths, parse, schema, repeated)
 
 
-def _parsed(path: Path, parse: Parse) -> Iterator[tuple[Line, Values]]:
+def _parsed(paths: Sequence[Path], parse: Parse) -> Iterator[tuple[Line, Values]]:
     """Every line's values; all are read before the faults of some are raised."""
     faults: list[str] = []
-    for line in read_lines(path):
+    for line in chain.from_iterable(map(read_lines, paths)):
         try:
             yield line, parse(line)
         except Fault as fault:
@@ -100,11 +101,11 @@ def _short(key: str) -> int:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
 
 
-def _repeated_keys(path: Path, parse: Parse) -> frozenset[int]:
+def _repeated_keys(paths: Sequence[Path], parse: Parse) -> frozenset[int]:
     """Keys, shortened, that come more than once; judges every line on the way."""
     chunks: list[pa.Array] = []
     held: list[int] = []
-    for _, values in _parsed(path, parse):
+    for _, values in _parsed(paths, parse):
         held.append(_short(_key(values)))
         if len(held) == _BATCH_ROWS:
             chunks.append(pa.array(held, pa.int64()))
@@ -114,13 +115,13 @@ def _repeated_keys(path: Path, parse: Parse) -> frozenset[int]:
     return frozenset(pc.struct_field(counts.filter(several), "values").to_pylist())
 
 
-def _refuse_repeats(path: Path, parse: Parse, repeated: frozenset[int]) -> None:
+def _refuse_repeats(paths: Sequence[Path], parse: Parse, repeated: frozenset[int]) -> None:
     """An id that is given twice: nobody could say which of the two counts."""
     if not repeated:
         return
     first: dict[str, str] = {}
     faults: list[str] = []
-    for line, values in _parsed(path, parse):
+    for line, values in _parsed(paths, parse):
         key = _key(values)
         if values["id"] is None or _short(key) not in repeated:
             continue
@@ -137,11 +138,11 @@ def _refuse_repeats(path: Path, parse: Parse, repeated: frozenset[int]) -> None:
 
 
 def _batches(
-    path: Path, parse: Parse, schema: pa.Schema, repeated: frozenset[int]
+    paths: Sequence[Path], parse: Parse, schema: pa.Schema, repeated: frozenset[int]
 ) -> Iterator[pa.RecordBatch]:
     seen: Counter[str] = Counter()
     held: list[Values] = []
-    for _, values in _parsed(path, parse):
+    for _, values in _parsed(paths, parse):
         if values["id"] is None:
             digest = _digest(values)
             values["id"] = numbered_id(digest, seen[digest])

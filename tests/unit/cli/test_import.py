@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import subprocess
 import sys
@@ -357,3 +358,77 @@ def test_rows_of_the_future_are_told(tmp_path: Path) -> None:
     assert told["warnings"] == [
         "1 row with a time that is still to come: runs of now leave them out"
     ]
+
+
+def folder_of_four(tmp_path: Path) -> Path:
+    """Files of every form, and what writers of tables leave beside them."""
+    folder = tmp_path / "export"
+    (folder / "dt=2026-03-01").mkdir(parents=True)
+    write_jsonl(folder / "a.jsonl", make_row(0))
+    write_csv(folder / "dt=2026-03-01" / "b.csv", make_row(1))
+    write_parquet(folder / "c.parquet", make_row(2))
+    (folder / "_SUCCESS.json").write_text("not rows")
+    (folder / ".a.jsonl.crc").write_text("not rows")
+    (folder / "readme.md").write_text("not rows")
+    with gzip.open(folder / "d.json.gz", "wt") as file:
+        json.dump([make_row(3)], file)
+    return folder
+
+
+def test_a_folder_that_is_given_to_rows_import_is_read(tmp_path: Path) -> None:
+    told = imported("rows", str(folder_of_four(tmp_path)), tmp_path / "table", *MODEL)
+    assert told["imported"] == 4
+
+
+def test_several_files_and_patterns_are_one_import(tmp_path: Path) -> None:
+    folder = folder_of_four(tmp_path)
+    places = (str(folder / "a.jsonl"), str(folder / "*.parquet"), str(folder / "**" / "*.csv"))
+    table = str(tmp_path / "table")
+    result = run_cli("rows", "import", *places, places[0], "--table", table, *MODEL)
+    assert "imported 3 rows" in result.output
+
+
+def test_of_several_files_with_one_bad_line_nothing_is_imported(tmp_path: Path) -> None:
+    good = write_jsonl(tmp_path / "good.jsonl", make_row(0, id="a"))
+    twice = write_jsonl(tmp_path / "twice.jsonl", make_row(1, id="a"))
+    table = tmp_path / "table"
+    result = run_cli("rows", "import", good, twice, "--table", str(table), *MODEL)
+    assert result.exit_code == 1
+    assert "2 files: nothing is imported" in result.output
+    assert f'twice.jsonl:1: column "id": "a" stands at {good}:1 too' in result.output
+    assert not table.exists()
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_standard_input_is_read(tmp_path: Path, is_packed: bool) -> None:
+    said = "\n".join(json.dumps(make_row(place)) for place in range(3)).encode()
+    program = [sys.executable, "-m", "evaluation_operator.cli.main"]
+    ended = subprocess.run(
+        [*program, "rows", "import", "-", "--table", str(tmp_path / "table"), *MODEL],
+        input=gzip.compress(said) if is_packed else said,
+        capture_output=True,
+        check=False,
+    )
+    assert b"imported 3 rows" in ended.stdout, ended.stderr
+
+
+def test_labels_are_imported_from_several_files(tmp_path: Path) -> None:
+    table = table_of_two(tmp_path)
+    one = write_jsonl(tmp_path / "one.jsonl", label("c"))
+    two = write_csv(tmp_path / "two.csv", label("d"))
+    result = run_cli("labels", "import", one, two, "--table", str(table))
+    assert "2 of 2 ids are in the table" in result.output
+
+
+def test_a_folder_without_files_or_with_columns_in_its_names_is_refused(tmp_path: Path) -> None:
+    """DuckDB and Spark write a column that they partition by into the folders' names alone."""
+    table = ("--table", str(tmp_path / "table"), *MODEL)
+    result = run_cli("rows", "import", str(tmp_path), *table)
+    assert (result.exit_code, "has no file that ends in .jsonl" in result.output) == (1, True)
+    result = run_cli("rows", "import", str(tmp_path / "*.csv"), *table)
+    assert "no file has such a name" in result.output
+    (tmp_path / "hive" / "model_version=v1").mkdir(parents=True)
+    write_parquet(tmp_path / "hive" / "model_version=v1" / "x.parquet", make_row(0))
+    result = run_cli("rows", "import", str(tmp_path / "hive"), *table)
+    assert 'column "model_version" stands in the name of the folder' in result.output
+    assert result.exit_code == 1

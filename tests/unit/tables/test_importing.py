@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evaluation_operator.storage.errors import ImportInvalid
-from evaluation_operator.tables.importing import read_label_file, read_row_file
+from evaluation_operator.tables.importing import read_label_files, read_row_files
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.schema import LABEL_SCHEMA, ROW_SCHEMA, row_ids
 from tests.unit.tables.making import (
@@ -49,12 +49,12 @@ WRITERS = {".jsonl": write_jsonl, ".csv": write_csv, ".parquet": write_parquet}
 
 
 def rows_of(path: Path) -> list[Row]:
-    rows: list[Row] = pa.Table.from_batches(read_row_file(path), ROW_SCHEMA).to_pylist()
+    rows: list[Row] = pa.Table.from_batches(read_row_files([path]), ROW_SCHEMA).to_pylist()
     return rows
 
 
 def labels_of(path: Path) -> list[Row]:
-    batches = read_label_file(path, labeled_at=NOW)
+    batches = read_label_files([path], labeled_at=NOW)
     labels: list[Row] = pa.Table.from_batches(batches, LABEL_SCHEMA).to_pylist()
     return labels
 
@@ -82,7 +82,7 @@ def test_imported_rows_can_be_read_by_their_time(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "rows.jsonl", *rows)
     table = open_table((tmp_path / "table").as_uri())
     for _ in range(2):
-        table.append_rows(read_row_file(path))
+        table.append_rows(read_row_files([path]))
     assert sorted(str(row["id"]) for row in read(table)) == sorted(row_ids(foreign_table(*rows)))
     table.close()
 
@@ -124,18 +124,18 @@ def test_labels_are_of_the_model_version_that_they_or_the_import_name(tmp_path: 
     assert [row["model_version"] for row in labels_of(path)] == ["v", "w"]
     plain = write_jsonl(tmp_path / "plain.jsonl", {"id": "a", "groundtruth": '"x"'}, rows[0])
     with pytest.raises(ImportInvalid, match=r"jsonl:2: .*'m', 'v' is another model version than"):
-        read_label_file(plain, labeled_at=NOW, model_version=("m", "w"))
-    (batch,) = read_label_file(plain, labeled_at=NOW, model_version=None)
+        read_label_files([plain], labeled_at=NOW, model_version=("m", "w"))
+    (batch,) = read_label_files([plain], labeled_at=NOW, model_version=None)
     assert batch["model"].to_pylist() == [None, "m"]
     alone = write_jsonl(tmp_path / "alone.jsonl", {"id": "a", "groundtruth": '"x"'})
-    (batch,) = read_label_file(alone, labeled_at=NOW, model_version=("m", "v"))
+    (batch,) = read_label_files([alone], labeled_at=NOW, model_version=("m", "v"))
     assert (batch["model"].to_pylist(), batch["model_version"].to_pylist()) == (["m"], ["v"])
 
 
 def test_half_a_model_version_is_none(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "labels.jsonl", {"id": "a", "groundtruth": '"x"', "model": "m"})
     with pytest.raises(ImportInvalid, match='columns "model", "model_version": give both, or'):
-        read_label_file(path, labeled_at=NOW)
+        read_label_files([path], labeled_at=NOW)
 
 
 BAD_ROWS: dict[str, tuple[Row, str]] = {
@@ -163,7 +163,7 @@ def test_a_bad_line_is_named_and_nothing_is_given_out(tmp_path: Path, name: str)
     changed, message = BAD_ROWS[name]
     path = write_jsonl(tmp_path / "rows.jsonl", make_row(0), make_row(1, **changed))
     with pytest.raises(ImportInvalid, match=f"rows.jsonl:2: {message}"):
-        read_row_file(path)
+        read_row_files([path])
 
 
 @pytest.mark.parametrize(
@@ -189,32 +189,32 @@ def test_a_bad_file_is_refused_with_its_cure(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ImportInvalid, match=message):
-        read_label_file(tmp_path / name, labeled_at=NOW)
+        read_label_files([tmp_path / name], labeled_at=NOW)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImportInvalid, match="No such file"):
-        read_row_file(tmp_path / "rows.csv")
+        read_row_files([tmp_path / "rows.csv"])
 
 
 def test_the_first_ten_faults_are_told(tmp_path: Path) -> None:
     bad = [make_row(number, p=2) for number in range(30)]
     with pytest.raises(ImportInvalid) as refused:
-        read_row_file(write_jsonl(tmp_path / "rows.jsonl", *bad))
+        read_row_files([write_jsonl(tmp_path / "rows.jsonl", *bad)])
     assert len(refused.value.faults) == 10
 
 
 def test_an_id_given_twice_is_refused_with_both_places(tmp_path: Path) -> None:
     rows = [make_row(0), make_row(1), make_row(0)]
     with pytest.raises(ImportInvalid, match=r"rows.csv:4: .* stands at .*rows.csv:2 too; give it"):
-        read_row_file(write_csv(tmp_path / "rows.csv", *rows))
+        read_row_files([write_csv(tmp_path / "rows.csv", *rows)])
 
 
 def test_two_labels_of_one_instant_are_refused(tmp_path: Path) -> None:
     labels: list[Row] = [{"id": "a", "groundtruth": f'"{text}"'} for text in "xy"]
     path = write_jsonl(tmp_path / "labels.jsonl", *labels)
     with pytest.raises(ImportInvalid, match=r"labels.jsonl:2: .* give each label its own"):
-        read_label_file(path, labeled_at=NOW)
+        read_label_files([path], labeled_at=NOW)
 
 
 def test_an_empty_file_holds_no_rows(tmp_path: Path) -> None:
