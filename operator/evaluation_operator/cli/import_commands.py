@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
 
 rows_app = typer.Typer(no_args_is_help=True, help="Bring predictions into a table.")
 labels_app = typer.Typer(no_args_is_help=True, help="Bring ground truth into a table.")
+
+
+class RowSource(StrEnum):
+    """Systems whose files `rows import` reads; `tables/sources` has each."""
+
+    AZURE_ML = "azure-ml"
+    DATABRICKS = "databricks"
+    KSERVE_BLOB = "kserve-blob"
+    SAGEMAKER = "sagemaker"
+    VERTEX = "vertex"
+
 
 FilesArgument = Annotated[
     list[str],
@@ -68,6 +80,20 @@ def import_rows(
     version: Annotated[
         str | None, typer.Option(help="Version of the rows that do not name their own.")
     ] = None,
+    system: Annotated[
+        RowSource | None,
+        typer.Option(
+            "--from",
+            help="Whose files they are, if they are not in our columns. Their records say of no "
+            "row which model version of ours it is of: give -f, or --model and --version.",
+        ),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Time of the rows that have none, as 2026-03-01T10:00:00Z."
+        ),
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Add predictions to a table, which is created if it is missing.
@@ -79,6 +105,7 @@ def import_rows(
     from evaluation_operator.cli.import_places import files_of
     from evaluation_operator.cli.importing import import_row_files
     from evaluation_operator.cli.tables import as_uri
+    from evaluation_operator.tables.sources.registry import ROW_SOURCES
 
     judge = _judge_of(files, job)
     if judge is not None and model is None and version is None:
@@ -86,7 +113,13 @@ def import_rows(
     reader = judge.reader if judge is not None else None
     with files_of(places) as paths:
         imported = import_row_files(
-            paths, as_uri(table), model=model, model_version=version, reader=reader
+            paths,
+            as_uri(table),
+            model=model,
+            model_version=version,
+            time=time,
+            source=ROW_SOURCES[system]() if system is not None else None,
+            reader=reader,
         )
     _show(imported, "row", output)
 

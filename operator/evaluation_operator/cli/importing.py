@@ -24,6 +24,7 @@ from evaluation_operator.tables.label_scope import MOST_SHOWN
 from evaluation_operator.tables.open import open_table
 from evaluation_operator.tables.protocol import RowQuery, Table
 from evaluation_operator.tables.schema import row_digest
+from evaluation_operator.tables.sources.records import Source
 from evaluation_operator.tasks.items import Row, RowReader
 from evaluation_operator.tasks.row_json import UnreadableError
 
@@ -129,6 +130,8 @@ def import_row_files(
     *,
     model: str | None,
     model_version: str | None,
+    time: str | None = None,
+    source: Source | None = None,
     reader: RowReader | None = None,
 ) -> Imported:
     """Adds the rows of files that the table does not have; all of them, or none. `reader`: that of
@@ -139,7 +142,9 @@ def import_row_files(
     """
 
     def batches() -> Iterator[pa.RecordBatch]:
-        return read_row_files(paths, model=model, model_version=model_version)
+        return read_row_files(
+            paths, model=model, model_version=model_version, time=time, source=source
+        )
 
     with _problems(paths), contextlib.closing(_open(uri)) as table:
         given, judged = _Given(), _Judged(reader)
@@ -154,7 +159,14 @@ def import_row_files(
             table.append_rows(_without(batches(), known))
     ids = tuple(list(given.content)[:IDS_SHOWN])
     imported = len(given.content) - len(known)
-    return Imported(uri, imported, len(known), ids, created, given.warnings())
+    warnings = (*given.warnings(), *_warnings_of_source(source))
+    return Imported(uri, imported, len(known), ids, created, warnings)
+
+
+def _warnings_of_source(source: Source | None) -> Iterator[str]:
+    for why, count in source.told.items() if source is not None else ():
+        outcome = "" if "imported" in why else ": not imported"
+        yield f"{count} of the records {why}{outcome}"
 
 
 def import_label_files(

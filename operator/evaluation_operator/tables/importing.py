@@ -27,23 +27,36 @@ from evaluation_operator.tables.schema import (
     numbered_id,
     row_digest,
 )
+from evaluation_operator.tables.sources.records import Source
 
 _BATCH_ROWS: Final = 2048
 _MOST_FAULTS: Final = 10
+Lines: TypeAlias = Callable[[], Iterator[Line]]
 Parse: TypeAlias = Callable[[Line], Values]
 
 
 def read_row_files(
-    paths: Sequence[Path], *, model: str | None = None, model_version: str | None = None
+    paths: Sequence[Path],
+    *,
+    model: str | None = None,
+    model_version: str | None = None,
+    time: str | None = None,
+    source: Source | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Rows of files as ROW_SCHEMA. One without `id` gets that of its content, numbered among
     equals; one without `sampled_at` is like a row of others: windows run on its `time`.
-    `model` and `model_version` are for lines that have none of their own.
+    `model`, `model_version` and `time` are for lines that have none of their own. `source`: whose
+    records the lines are, if they are not ours.
 
     Raises ImportInvalid at once, before any row is given, with the first faults.
     """
-    defaults = {"model": model, "model_version": model_version}
-    return _read(paths, lambda line: parse_row(line, defaults), ROW_SCHEMA)
+    defaults = {"model": model, "model_version": model_version, "time": time}
+
+    def lines() -> Iterator[Line]:
+        found = _lines_of(paths)
+        return found if source is None else source.rows(found)
+
+    return _read(lines, lambda line: parse_row(line, defaults), ROW_SCHEMA)
 
 
 def read_label_files(
@@ -55,19 +68,27 @@ def read_label_files(
     Raises ImportInvalid as above, also for two labels of one row and one instant, and for one of
     another model version.
     """
-    return _read(paths, lambda line: parse_label(line, labeled_at, model_version), LABEL_SCHEMA)
+    return _read(
+        lambda: _lines_of(paths),
+        lambda line: parse_label(line, labeled_at, model_version),
+        LABEL_SCHEMA,
+    )
 
 
-def _read(paths: Sequence[Path], parse: Parse, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    repeated = _repeated_keys(paths, parse)
-    _refuse_repeats(paths, parse, repeated)
-    return _batches(paths, parse, schema, repeated)
+def _lines_of(paths: Sequence[Path]) -> Iterator[Line]:
+    return chain.from_iterable(map(read_lines, paths))
 
 
-def _parsed(paths: Sequence[Path], parse: Parse) -> Iterator[tuple[Line, Values]]:
+def _read(lines: Lines, parse: Parse, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    repeated = _repeated_keys(lines, parse)
+    _refuse_repeats(lines, parse, repeated)
+    return _batches(lines, parse, schema, repeated)
+
+
+def _parsed(lines: Lines, parse: Parse) -> Iterator[tuple[Line, Values]]:
     """Every line's values; all are read before the faults of some are raised."""
     faults: list[str] = []
-    for line in chain.from_iterable(map(read_lines, paths)):
+    for line in lines():
         try:
             yield line, parse(line)
         except Fault as fault:
@@ -101,11 +122,11 @@ def _short(key: str) -> int:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
 
 
-def _repeated_keys(paths: Sequence[Path], parse: Parse) -> frozenset[int]:
+def _repeated_keys(lines: Lines, parse: Parse) -> frozenset[int]:
     """Keys, shortened, that come more than once; judges every line on the way."""
     chunks: list[pa.Array] = []
     held: list[int] = []
-    for _, values in _parsed(paths, parse):
+    for _, values in _parsed(lines, parse):
         held.append(_short(_key(values)))
         if len(held) == _BATCH_ROWS:
             chunks.append(pa.array(held, pa.int64()))
@@ -115,13 +136,13 @@ def _repeated_keys(paths: Sequence[Path], parse: Parse) -> frozenset[int]:
     return frozenset(pc.struct_field(counts.filter(several), "values").to_pylist())
 
 
-def _refuse_repeats(paths: Sequence[Path], parse: Parse, repeated: frozenset[int]) -> None:
+def _refuse_repeats(lines: Lines, parse: Parse, repeated: frozenset[int]) -> None:
     """An id that is given twice: nobody could say which of the two counts."""
     if not repeated:
         return
     first: dict[str, str] = {}
     faults: list[str] = []
-    for line, values in _parsed(paths, parse):
+    for line, values in _parsed(lines, parse):
         key = _key(values)
         if values["id"] is None or _short(key) not in repeated:
             continue
@@ -138,11 +159,11 @@ def _refuse_repeats(paths: Sequence[Path], parse: Parse, repeated: frozenset[int
 
 
 def _batches(
-    paths: Sequence[Path], parse: Parse, schema: pa.Schema, repeated: frozenset[int]
+    lines: Lines, parse: Parse, schema: pa.Schema, repeated: frozenset[int]
 ) -> Iterator[pa.RecordBatch]:
     seen: Counter[str] = Counter()
     held: list[Values] = []
-    for _, values in _parsed(paths, parse):
+    for _, values in _parsed(lines, parse):
         if values["id"] is None:
             digest = _digest(values)
             values["id"] = numbered_id(digest, seen[digest])

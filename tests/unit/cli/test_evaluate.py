@@ -174,6 +174,40 @@ def test_rows_without_ground_truth_say_how_to_import_it(files: str, tmp_path: Pa
     assert "kubectl evaluations labels import" in result.stderr
 
 
+def test_items_with_scores_beside_one_without_are_a_run_without_scores(
+    tmp_path: Path, files: str
+) -> None:
+    """The labels of the others behind their first counted among the scored ones, and the run
+    ended in an error."""
+    scored = {"labels": ["ripe", "unripe"], "scores": [0.9, 0.1]}
+    lines = [
+        {
+            "time": "2026-03-01T00:00:00Z",
+            "id": f"row-{number}",
+            "raw_data": json.dumps({"instances": [number]}),
+            "raw_prediction": json.dumps({"predictions": [predicted]}),
+            "groundtruth": json.dumps({"predictions": [{"labels": [true]}]}),
+        }
+        for number, (predicted, true) in enumerate(
+            [(scored, "ripe"), (scored, "unripe"), ("ripe", "ripe")]
+        )
+    ]
+    source = tmp_path / "rows.jsonl"
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    table = str(tmp_path / "mixed")
+    model = ("--model", "ripeness", "--version", "v1")
+    assert run_cli("rows", "import", str(source), "--table", table, *model).exit_code == 0
+    spec = evaluation("-f", files, "--table", table)["spec"]
+    assert (spec["evaluatedItemCount"], spec["itemCounts"]["unscored"]) == (3, 1)
+    third = pytest.approx(2 / 3)
+    assert spec["accuracy"] == third
+    assert spec["evaluationMetrics"]["classificationMetrics"]["prCurve"] == {
+        "confidenceMetricsEntries": [
+            {"recallAt1": third, "precisionAt1": third, "f1ScoreAt1": third}
+        ]
+    }
+
+
 def test_labels_without_scores_have_an_accuracy_and_no_curve(tmp_path: Path, files: str) -> None:
     """A score of 1 that nobody gave would make a curve that nobody measured."""
     rows = [("ripe", "ripe"), ("unripe", "ripe"), ("unripe", "unripe"), ("ripe", "ripe")]

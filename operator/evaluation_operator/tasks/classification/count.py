@@ -106,7 +106,7 @@ class CountedScores:
         grouped = pairs.group_by("label", "p").agg(
             truths=pairs.count(where=pairs.is_truth),
             true=pairs.count(where=pairs.is_truth & pairs.score.notnull()),
-            false=pairs.count(where=~pairs.is_truth),
+            false=pairs.count(where=~pairs.is_truth & pairs.score.notnull()),
             lowest=pairs.score.min(),
             highest=pairs.score.max(),
         )
