@@ -167,10 +167,7 @@ class App:
             self._telemetry.received_bytes += len(data)
             taken = await self._intake.take_plain(job, data)
             await asyncio.gather(*taken.waiting)
-            told: dict[str, object] = {
-                "accepted": len(taken.ids) - len(taken.repeated),
-                "ids": taken.ids,
-            }
+            told: dict[str, object] = {"accepted": taken.accepted, "ids": taken.ids}
             if taken.repeated:
                 told["repeated"] = taken.repeated
             return Response(orjson.dumps(told), status, media_type="application/json")

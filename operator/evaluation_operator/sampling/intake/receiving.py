@@ -77,10 +77,11 @@ class Engine(Protocol):
 
 
 class Taken(NamedTuple):
-    """The ids of the predictions of a body, those of them that have come before, and what to wait
-    for before the sender is told."""
+    """The ids of the predictions of a body, how many different ones they are, those of them that
+    have come before, and what to wait for before the sender is told."""
 
     ids: list[str]
+    accepted: int
     repeated: list[str]
     waiting: list[Durable]
 
@@ -169,7 +170,7 @@ class Intake:
             if future is not None:
                 waiting.append(future)
             await pace.breathe()
-        return Taken([one.event_id for one in sifted], repeated, waiting)
+        return Taken([one.event_id for one in sifted], len(seen), repeated, waiting)
 
     async def _sift_plain(self, job: SampledJob, body: bytes) -> list[Sifted]:
         draws = self._engine.draws((job,), is_whole=True)
