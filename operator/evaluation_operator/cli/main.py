@@ -19,7 +19,7 @@ from evaluation_operator.cli import (
 )
 from evaluation_operator.cli.evaluate_command import evaluate
 from evaluation_operator.cli.explain_command import explain
-from evaluation_operator.cli.output import PROGRAM
+from evaluation_operator.cli.output import PROGRAM, tell
 from evaluation_operator.cli.reevaluate_command import reevaluate
 from evaluation_operator.cli.run_command import run
 from evaluation_operator.cli.try_command import try_
@@ -38,7 +38,7 @@ app = typer.Typer(
 
 def _version(is_asked: bool) -> None:
     if is_asked:
-        typer.echo(f"{PROGRAM} {__version__}")
+        tell(f"{PROGRAM} {__version__}")
         raise typer.Exit
 
 
